@@ -1,0 +1,182 @@
+"""The vocabulary in which messages are written: fields, data types, features, profiles.
+
+Owns what the version packages need to state what OCPP says. Knows nothing of frames, codecs or
+any version; a version package imports this module, msgspec and itself.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar, Union
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "JSON",
+    "CustomData",
+    "Feature",
+    "Integer",
+    "Maybe",
+    "Message",
+    "Profile",
+    "Reply",
+    "Sender",
+    "Timestamp",
+    "check_json",
+    "check_tenths",
+    "dec_hook",
+]
+
+INT64_MIN = -(2**63)
+INT64_MAX = 2**63 - 1
+VENDOR_ID_LENGTH = 255
+
+Integer: TypeAlias = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
+"""OCPP 2.x says 32 bits, stations send more (transaction ids): 64 bits are taken, no more."""
+
+Timestamp: TypeAlias = Annotated[datetime, Meta(tz=True)]
+"""A date and time with a zone: RFC 3339 on the wire, always an aware `datetime` here."""
+
+Sender: TypeAlias = Literal["csms", "charging_station", "both"]
+"""Who may send the call of a feature."""
+
+if TYPE_CHECKING:
+    from typing import Optional as Maybe
+
+    JSON: TypeAlias = Any
+else:
+
+    class Maybe:
+        """`Maybe[X] = None`: an optional field. A type checker reads `X | None`, msgspec reads `X`.
+
+        So an absent field is `None` and is left out again when encoding, while a `null` on the
+        wire is refused, as the schemas demand.
+        """
+
+        def __class_getitem__(cls, item: Any) -> Any:
+            return item
+
+    class _Anything(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return True
+
+    class JSON(metaclass=_Anything):
+        """Any JSON value. Like `typing.Any`, but msgspec shows the value to `dec_hook` first."""
+
+
+class Message(
+    msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, rename="camel", gc=False
+):
+    """Base of every request, response and data type: a closed object with camelCase names.
+
+    Payloads are trees, so their Structs are not tracked by the cyclic garbage collector.
+    """
+
+
+class CustomData(dict[str, Any]):
+    """Vendor data of OCPP 2.x: an open JSON object with a `vendorId` of at most 255 characters.
+
+    All keys keep their wire names and survive re-encoding: `CustomData(vendorId="acme", fan=3)`.
+    """
+
+    __slots__ = ()
+
+
+def check_json(value: Any, depth: int) -> None:
+    """Check that a free-form JSON value has only 64-bit integers and nests at most `depth` deep.
+
+    Raises:
+        ValueError: an integer needs more than 64 bits, or the value nests deeper.
+    """
+    kind = type(value)
+    if kind is int:
+        if not INT64_MIN <= value <= INT64_MAX:
+            raise ValueError("integer beyond 64 bits")
+    elif kind is dict or kind is list:
+        if depth == 0:
+            raise ValueError("nested too deep")
+        for item in value.values() if kind is dict else value:
+            check_json(item, depth - 1)
+
+
+def check_tenths(value: float | None, name: str) -> None:
+    """Check that a number has at most one decimal, by its shortest decimal form.
+
+    `Meta(multiple_of=0.1)` cannot say this: binary floating point makes it refuse 8.1.
+
+    Raises:
+        ValueError: there are more decimals.
+    """
+    if value is not None and type(value) is float and not (value * 10).is_integer():
+        digits = Decimal(repr(value)).as_tuple()
+        if isinstance(digits.exponent, int) and digits.exponent < -1:
+            raise ValueError(f"Expected `float` with at most one decimal in field `{name}`")
+
+
+def dec_hook(depth: int) -> Callable[[type, Any], Any]:
+    """Return the hook with which msgspec decoders build `CustomData` and `JSON` values.
+
+    Args:
+        depth: how deep such a value may nest, itself included.
+    """
+
+    def hook(kind: type, value: Any) -> Any:
+        check_json(value, depth)
+        if kind is CustomData:
+            if type(value) is not dict:
+                raise TypeError(f"Expected `object`, got `{JSON_NAMES[type(value)]}`")
+            if "vendorId" not in value:
+                raise ValueError("Object missing required field `vendorId`")
+            vendor_id = value["vendorId"]
+            if type(vendor_id) is not str:
+                raise TypeError(f"Expected `str`, got `{JSON_NAMES[type(vendor_id)]}`")
+            if len(vendor_id) > VENDOR_ID_LENGTH:
+                raise ValueError(f"Expected `str` of length <= {VENDOR_ID_LENGTH}")
+            return CustomData(value)
+        if kind is JSON:
+            return value
+        raise NotImplementedError(f"no decoder for {kind!r}")
+
+    return hook
+
+
+JSON_NAMES: dict[type, str] = {
+    dict: "object",
+    list: "array",
+    str: "str",
+    int: "int",
+    float: "float",
+    bool: "bool",
+    type(None): "null",
+}
+"""msgspec's word for each kind of JSON value, so that all type faults read alike."""
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+Reply: TypeAlias = Union[ResponseT, Awaitable[ResponseT]]
+"""What a handler method gives back: the response, or an awaitable of it."""
+
+
+class Feature(msgspec.Struct, Generic[RequestT, ResponseT], frozen=True):
+    """One action of OCPP and what belongs to it.
+
+    Attributes:
+        name: the action as it stands on the wire, for instance `"Heartbeat"`.
+        request_type: Struct of the call's payload.
+        response_type: Struct of the result's payload; `None` for a SEND, which has no result.
+        sender: who may send the call.
+    """
+
+    name: str
+    request_type: type[RequestT]
+    response_type: type[ResponseT] | None
+    sender: Sender = "both"
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """A functional block of OCPP, or a vendor's own: a named set of features."""
+
+    name: str
+    features: tuple[Feature[Any, Any], ...]

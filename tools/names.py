@@ -1,0 +1,29 @@
+"""Names: from the wire's spelling to Python's. One rule for fields, enum members and constants."""
+
+import re
+
+# Words that the general rule would cut in the wrong place.
+WHOLE_WORDS = (
+    *("SoC", "SoH", "EMAIDs", "RoCoF", "IKEv2", "IPSec", "V2X", "V2G20", "V2G"),
+    *("kWh", "kW", "kVA", "Max16A", "Over16A", "TIme"),
+)
+WORD = re.compile(
+    "|".join(WHOLE_WORDS) + r"|[A-Z][A-Z0-9]*(?=[A-Z][a-z])|[A-Z]?[a-z][a-z0-9]*|[A-Z0-9]+"
+)
+
+
+def snake(wire: str) -> str:
+    """Return the snake_case form of a wire name: `limit_L2` -> `limit_l2`."""
+    return "_".join(word.lower() for word in WORD.findall(wire))
+
+
+def constant(wire: str) -> str:
+    """Return the UPPER_SNAKE form of a wire name or value: `L1-N` -> `L1_N`."""
+    name = snake(wire).upper()
+    return name if name.isidentifier() else f"_{name}"
+
+
+def camel(name: str) -> str:
+    """Return what msgspec's `rename="camel"` makes of a snake_case name."""
+    first, *rest = name.split("_")
+    return first + "".join(word.title() for word in rest)
