@@ -1,0 +1,62 @@
+"""OCPP-J messages decoded, validated and encoded at about the cost of parsing them.
+
+>>> import ocppj
+>>> codec = ocppj.Codec("2.0.1")
+>>> codec.decode('[2,"42","Heartbeat",{}]')
+Call(message_id='42', action='Heartbeat', payload=HeartbeatRequest(custom_data=None))
+
+Messages are in `ocppj.v16`, `ocppj.v201` and `ocppj.v21`; importing `ocppj` loads none of them.
+"""
+
+from ocppj._dispatch import BACKEND
+from ocppj.catalog import Feature, Profile, Version
+from ocppj.codec import Codec
+from ocppj.errors import (
+    CallFailed,
+    CallRefused,
+    CallTimeout,
+    DecodeError,
+    EncodeError,
+    FrameError,
+    LocalProtocolError,
+    OcppError,
+    PayloadError,
+    ProtocolError,
+    RemoteProtocolError,
+    UnknownActionError,
+)
+from ocppj.frames import Call, CallError, CallResult, CallResultError, Envelope, Frame, Send
+from ocppj.schema import CustomData, Maybe, Message
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BACKEND",
+    "Call",
+    "CallError",
+    "CallFailed",
+    "CallRefused",
+    "CallResult",
+    "CallResultError",
+    "CallTimeout",
+    "Codec",
+    "CustomData",
+    "DecodeError",
+    "EncodeError",
+    "Envelope",
+    "Feature",
+    "Frame",
+    "FrameError",
+    "LocalProtocolError",
+    "Maybe",
+    "Message",
+    "OcppError",
+    "PayloadError",
+    "Profile",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "Send",
+    "UnknownActionError",
+    "Version",
+    "__version__",
+]

@@ -1,0 +1,113 @@
+"""The facade: frames from bytes and bytes from frames, for one OCPP version.
+
+Owns the public `Codec`. How bytes are taken apart is the dispatch seam's business.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from ocppj._dispatch import Dispatch
+from ocppj._dispatch_py import Data, Head, decode_payload
+from ocppj.catalog import Version
+from ocppj.encoding import encode
+from ocppj.frames import CallResult, Envelope, Frame
+from ocppj.schema import Profile
+from ocppj.table import Table
+
+__all__ = ["Codec"]
+
+MAX_SIZE: Final = 2**20
+MAX_DEPTH: Final = 32
+
+
+@lru_cache(maxsize=16)
+def _standard_table(version: Version, max_size: int, max_depth: int) -> Table:
+    return Table(version, None, max_size, max_depth)
+
+
+class Codec(Dispatch):
+    """Decodes, validates and encodes the frames of one OCPP version.
+
+    Stateless and immutable: one codec may serve all connections and threads. Codecs of one version
+    share its table, so that making another costs next to nothing.
+
+    Args:
+        version: `"1.6"`, `"2.0.1"` or `"2.1"`, or the WebSocket subprotocol's name (`"ocpp2.0.1"`).
+        profiles: the functional blocks that it knows, a vendor's own included; all of the version
+            by default. To add one: `[*ocppj.v201.PROFILES, MINE]`.
+        max_size: bytes that a frame may have; 1 MiB by default.
+        max_depth: how deep a frame may nest, its own array included; 32 by default.
+
+    Raises:
+        ValueError: there is no such version, or two features have one action.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        version: str,
+        *,
+        profiles: Iterable[Profile] | None = None,
+        max_size: int = MAX_SIZE,
+        max_depth: int = MAX_DEPTH,
+    ) -> None:
+        known = Version.named(version)
+        if profiles is None:
+            table = _standard_table(known, max_size, max_depth)
+        else:
+            table = Table(known, profiles, max_size, max_depth)
+        super().__init__(table)
+
+    @property
+    def version(self) -> str:
+        """The OCPP version's name."""
+        return self._table.version.name
+
+    @property
+    def profiles(self) -> tuple[Profile, ...]:
+        """The functional blocks that the codec knows."""
+        return self._table.profiles
+
+    def decode_result(self, frame: CallResult[Any], action: str) -> CallResult[Any]:
+        """Give a result the payload of the call that it answers.
+
+        Args:
+            frame: a result as `decode` gave it, its payload still `msgspec.Raw`.
+            action: the call's action.
+
+        Raises:
+            DecodeError: the payload is not a response to such a call.
+            ValueError: the action is not known or has no response.
+        """
+        kind = self._table.response_type(action)
+        if not isinstance(frame.payload, msgspec.Raw):
+            return frame
+        payload = decode_payload(frame.payload, kind, self._table, 3, frame.message_id)
+        return CallResult(frame.message_id, payload)
+
+    def encode(self, frame: Frame) -> bytes:
+        """Encode a frame; what comes out, `decode` takes, and it gives an equal frame.
+
+        Timestamps are sent in UTC and rounded to milliseconds.
+
+        Raises:
+            EncodeError: the peer would have to refuse it.
+        """
+        return encode(frame, self._table, self.decode)
+
+    def peek(self, data: Data) -> Envelope:
+        """Read the head of a frame and leave its payload undecoded.
+
+        The frame is JSON of a known shape then; its action may be unknown and its payload wrong.
+
+        Raises:
+            FrameError: it is not.
+        """
+        head = Head(data, self._table)
+        return Envelope(
+            head.message_type, head.message_id, head.action(), bytes(head.elements[-1])
+        )

@@ -1,0 +1,174 @@
+"""Bytes from frames of our own: what is emitted is what `decode` takes, and means the same.
+
+Owns the checks before sending. The proof is simple: the bytes are decoded again and the result is
+compared with the frame, so that nothing is ever sent that the reader would refuse or understand
+otherwise (NaN turned into `null`, bytes into base64, ...).
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from ocppj.errors import DecodeError, EncodeError
+from ocppj.frames import Call, CallError, CallResult, CallResultError, Frame, Send
+from ocppj.table import Table
+
+__all__ = ["encode"]
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def encode(frame: Frame, table: Table, decode: Callable[..., Frame]) -> bytes:
+    """Encode a frame, validated.
+
+    Args:
+        frame: any of the five.
+        table: the codec's.
+        decode: the codec's, to read the bytes back.
+
+    Raises:
+        EncodeError: `decode` would not take it, or not as what it is.
+    """
+    pending = _pending(frame, table)
+    *head, payload = _parts(frame, table)
+    try:
+        meant, written = _settled(payload)
+        data = _encode((frame.message_type, *head, written))
+        *head_read, read = _parts(decode(data, pending), table)
+    except DecodeError as error:
+        problem = error.error_description.removesuffix(f" at {error.path}")
+        if problem.endswith("got null"):
+            problem += ", which None, NaN and infinities become"
+        raise EncodeError(problem, error.path) from error
+    except RecursionError as error:
+        raise EncodeError("nested without end", _culprit(payload, depth=1)) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise EncodeError(f"cannot be encoded: {error}", _culprit(payload)) from error
+    if head_read != head:
+        raise EncodeError(f"the head of the frame would be read as {head_read}, not {head}")
+    if not isinstance(payload, msgspec.Raw) and read != meant:
+        path, ours, theirs = _difference(meant, read)
+        raise EncodeError(f"{ours!r:.80} would be read as {theirs!r:.80}", path)
+    return data
+
+
+def _pending(frame: Frame, table: Table) -> dict[str, str] | None:
+    """Check that a frame is one of the version's; return what is needed to read it back."""
+    version = table.version
+    if type(frame) not in _FRAMES or frame.message_type not in version.message_types:
+        raise EncodeError(f"{type(frame).__name__} is not a frame of OCPP {version.name}")
+    for name in frame.__struct_fields__[:-1]:
+        if not isinstance(value := getattr(frame, name), str):
+            raise EncodeError(f"expected a string as {name}, got {value!r:.80}")
+    if isinstance(frame, CallError | CallResultError):
+        if frame.error_code not in version.rules.error_codes:
+            codes = ", ".join(sorted(version.rules.error_codes))
+            raise EncodeError(
+                f"{frame.error_code!r} is not an error code of OCPP {version.name}: use {codes}"
+            )
+        return None
+    if isinstance(frame.payload, msgspec.Raw):
+        return None
+    kind = type(frame.payload)
+    if isinstance(frame, CallResult):
+        action = table.response_actions.get(kind)
+        if action is None:
+            raise EncodeError(f"a {kind.__name__} is not a response that this codec knows", "$")
+        return {frame.message_id: action}
+    wanted = (table.calls if isinstance(frame, Call) else table.sends).get(frame.action)
+    if wanted is None:
+        raise EncodeError(f"{frame.action!r} is not an action of a {type(frame).__name__} here")
+    if kind is not wanted:
+        problem = f"the payload of {frame.action} is a {wanted.__name__}, not a {kind.__name__}"
+        raise EncodeError(problem, "$")
+    return None
+
+
+_FRAMES: Final = (Call, CallResult, CallError, CallResultError, Send)
+
+
+def _parts(frame: Frame, table: Table) -> list[Any]:
+    """Return the elements of a frame but its type; a description in the length that is sent."""
+    parts = [getattr(frame, name) for name in frame.__struct_fields__]
+    if isinstance(frame, CallError | CallResultError):
+        parts[2] = parts[2][: table.version.rules.description_length]
+    return parts
+
+
+def _settled(value: Any) -> tuple[Any, Any]:
+    """Return a value with its timestamps as they will be read, and the same as they are written.
+
+    Both are the value itself where there is nothing to change. Copies are made, never changes.
+    """
+    if isinstance(value, datetime):
+        return _timestamps(value)
+    if isinstance(value, msgspec.Struct):
+        meant = written = value
+        for name in value.__struct_fields__:
+            old = getattr(value, name)
+            new, text = _settled(old)
+            if text is not old:
+                if written is value:
+                    meant, written = copy.copy(value), copy.copy(value)
+                msgspec.structs.force_setattr(meant, name, new)
+                msgspec.structs.force_setattr(written, name, text)
+        return meant, written
+    if type(value) is list:
+        pairs = [_settled(item) for item in value]
+        if any(text is not item for item, (_, text) in zip(value, pairs, strict=True)):
+            return [new for new, _ in pairs], [text for _, text in pairs]
+    return value, value
+
+
+def _timestamps(value: datetime) -> tuple[datetime, datetime | str]:
+    """Return a timestamp in UTC and whole milliseconds, and how it is written.
+
+    A naive one stays as it is: reading it back will refuse it.
+    """
+    if value.utcoffset() is None:
+        return value, value
+    moment = value.astimezone(UTC)
+    if moment.microsecond % 1000:
+        moment += timedelta(microseconds=500)
+        moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    if not moment.microsecond:
+        return moment, moment
+    return moment, moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a payload's value, each with its step of a JSON path."""
+    if isinstance(value, msgspec.Struct):
+        for name, wire in zip(
+            value.__struct_fields__, value.__struct_encode_fields__, strict=True
+        ):
+            yield f".{wire}", getattr(value, name)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield f".{key}", item
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield f"[{index}]", item
+
+
+def _culprit(value: Any, path: str = "$", depth: int = 64) -> str:
+    """Return the path of the innermost part that msgspec cannot encode."""
+    for step, item in _children(value) if depth else ():
+        try:
+            _encode(_settled(item)[1])
+        except (TypeError, ValueError, OverflowError, RecursionError):  # as in `encode`
+            return _culprit(item, path + step, depth - 1)
+    return path
+
+
+def _difference(ours: Any, theirs: Any, path: str = "$") -> tuple[str, Any, Any]:
+    """Return where two unequal values differ first, and both values there."""
+    if type(ours) is type(theirs):
+        parts = dict(_children(theirs))
+        for step, item in _children(ours):
+            if step in parts and item != parts[step]:
+                return _difference(item, parts[step], path + step)
+    return path, ours, theirs

@@ -1,0 +1,272 @@
+"""What can go wrong, and what the peer is told of it.
+
+    OcppError
+    ├── DecodeError              bytes from the peer cannot become a frame
+    │   ├── FrameError           not an OCPP-J array of a known shape
+    │   ├── UnknownActionError   well-formed, but the action is not in the dispatch table
+    │   └── PayloadError         the payload breaks its type
+    ├── EncodeError              an object of ours cannot be sent
+    ├── ProtocolError            order of messages, not their shape
+    │   ├── LocalProtocolError   we would break it
+    │   └── RemoteProtocolError  the peer has broken it
+    ├── CallFailed               a CALLERROR came back
+    ├── CallTimeout              nothing came back
+    └── CallRefused              raised by a handler that refuses a call
+
+Owns the exceptions and, per OCPP version, the tables of error codes and of what is answered to
+what. Knows nothing of messages or codecs.
+"""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+__all__ = [
+    "CallFailed",
+    "CallRefused",
+    "CallTimeout",
+    "DecodeError",
+    "EncodeError",
+    "FrameError",
+    "LocalProtocolError",
+    "OcppError",
+    "PayloadError",
+    "ProtocolError",
+    "RemoteProtocolError",
+    "UnknownActionError",
+]
+
+MESSAGE_ID_LENGTH: Final = 36
+DESCRIPTION_LENGTH: Final = 255
+
+
+class Fault(Enum):
+    """The kinds of fault that a frame can have; each version has an error code for each."""
+
+    FRAME = auto()
+    MESSAGE_ID_LENGTH = auto()
+    MESSAGE_TYPE = auto()
+    ACTION = auto()
+    FORMAT = auto()
+    TYPE = auto()
+    OCCURRENCE = auto()
+    PROPERTY = auto()
+
+
+class Rules(NamedTuple):
+    """What a version says of errors: the codes, and which answer a faulty frame gets.
+
+    Attributes:
+        error_codes: the codes that may be sent.
+        codes: the code for each kind of fault.
+        answers: message type received -> message type of the answer to a faulty one. The key
+            `None` stands for a type that the version does not have; no entry: no answer.
+        unreadable_id: the message id of the answer where none can be read; `None`: no answer.
+        echo_long_id: whether an id that is longer than allowed is echoed or counts as unreadable.
+        description_length: at most so many code points of errorDescription are sent.
+    """
+
+    error_codes: frozenset[str]
+    codes: Mapping[Fault, str]
+    answers: Mapping[int | None, int]
+    unreadable_id: str | None
+    echo_long_id: bool
+    description_length: int | None
+
+
+_SHARED_CODES = {
+    *("GenericError", "InternalError", "NotImplemented", "NotSupported", "ProtocolError"),
+    *("PropertyConstraintViolation", "SecurityError", "TypeConstraintViolation"),
+}
+_CODES_1 = {
+    Fault.FRAME: "FormationViolation",
+    Fault.MESSAGE_ID_LENGTH: "PropertyConstraintViolation",
+    Fault.MESSAGE_TYPE: "FormationViolation",
+    Fault.ACTION: "NotImplemented",
+    Fault.FORMAT: "FormationViolation",
+    Fault.TYPE: "TypeConstraintViolation",
+    Fault.OCCURRENCE: "OccurenceConstraintViolation",  # one r: J16 table 7 has it so
+    Fault.PROPERTY: "PropertyConstraintViolation",
+}
+_CODES_2 = {
+    Fault.FRAME: "RpcFrameworkError",
+    Fault.MESSAGE_ID_LENGTH: "RpcFrameworkError",
+    Fault.MESSAGE_TYPE: "MessageTypeNotSupported",
+    Fault.ACTION: "NotImplemented",
+    Fault.FORMAT: "FormatViolation",
+    Fault.TYPE: "TypeConstraintViolation",
+    Fault.OCCURRENCE: "OccurrenceConstraintViolation",
+    Fault.PROPERTY: "PropertyConstraintViolation",
+}
+_RULES_2_0_1 = Rules(
+    error_codes=frozenset(_SHARED_CODES | set(_CODES_2.values())),
+    codes=_CODES_2,
+    answers={2: 4, None: 4},  # unknown types: P4-201 4.4
+    unreadable_id="-1",
+    echo_long_id=False,
+    description_length=DESCRIPTION_LENGTH,
+)
+RULES: Final[Mapping[str, Rules]] = {
+    "1.6": Rules(
+        error_codes=frozenset(_SHARED_CODES | set(_CODES_1.values())),
+        codes=_CODES_1,
+        answers={2: 4},  # unknown types are ignored: J16 4.1.3
+        unreadable_id=None,
+        echo_long_id=True,
+        description_length=None,
+    ),
+    "2.0.1": _RULES_2_0_1,
+    # Unknown types are ignored: P4-21 4.1.3; a bad result is reported: P2-21 FR.06.
+    "2.1": _RULES_2_0_1._replace(answers={2: 4, 3: 5}),
+}
+
+
+class OcppError(Exception):
+    """Base of all that this package raises on purpose, but for wrong arguments."""
+
+
+class DecodeError(OcppError):
+    """The bytes cannot become a frame. The only exception that bytes from a peer can raise.
+
+    Attributes:
+        message_id: the frame's message id; `None` if it cannot be read.
+        error_code: the code for the fault in the codec's OCPP version.
+        error_description: what is wrong and where, in at most 255 characters. Text from the
+            frame is not repeated.
+        path: JSON path of the fault within the payload, such as `$.evse.id`; of a missing or an
+            unknown field, the path of the object around it; `None` where the frame is at fault.
+    """
+
+    def __init__(
+        self,
+        fault: Fault,
+        problem: str,
+        rules: Rules,
+        *,
+        path: str | None = None,
+        message_type: int | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        where = "" if path is None else f" at {path}"
+        self.fault = fault
+        self.rules = rules
+        self.path = path
+        self.message_type = message_type
+        self.message_id = message_id
+        self.error_code = rules.codes[fault]
+        self.error_description = (problem[: DESCRIPTION_LENGTH - len(where)] + where)[
+            :DESCRIPTION_LENGTH
+        ]
+        super().__init__(f"{self.error_code}: {self.error_description}")
+
+    def reply(self) -> bytes | None:
+        """Return the frame that answers the faulty one, or `None` where nothing may be answered.
+
+        Who is answered what differs between the versions: see `Rules`. A frame that is itself an
+        answer gets none (but CALLRESULTERROR in OCPP 2.1), so that two peers cannot play ping-pong.
+        """
+        message_id = self.message_id
+        answer = self.rules.answers.get(self.message_type)
+        if message_id is None:
+            # What says that it is an answer or a SEND is not a call that waits for one.
+            answer = 4 if self.message_type in (None, 2) else None
+            message_id = self.rules.unreadable_id
+        elif len(message_id) > MESSAGE_ID_LENGTH and not self.rules.echo_long_id:
+            answer = answer if answer == 4 else None
+            message_id = self.rules.unreadable_id
+        if answer is None or message_id is None:
+            return None
+        reply = (answer, message_id, self.error_code, self.error_description, {})
+        return msgspec.json.encode(reply)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions unpickle through their positional arguments, and these are keywords.
+        return (_restore, (type(self), self.__dict__, self.args))
+
+
+def _restore(kind: type[DecodeError], state: dict[str, Any], args: tuple[Any, ...]) -> DecodeError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class FrameError(DecodeError):
+    """Not an OCPP-J array of a known shape: not JSON, wrong count of elements, unknown type, ..."""
+
+
+class UnknownActionError(DecodeError):
+    """A well-formed CALL or SEND, but its action is not in the codec's dispatch table."""
+
+
+class PayloadError(DecodeError):
+    """The payload breaks the type that its action gives it; `path` tells where."""
+
+
+class EncodeError(OcppError):
+    """An object of ours cannot be sent: the peer would have to refuse it.
+
+    Attributes:
+        path: JSON path of the fault within the payload; `None` where the frame is at fault.
+    """
+
+    def __init__(self, problem: str, path: str | None = None) -> None:
+        super().__init__(problem, path)
+        self.problem = problem
+        self.path = path
+
+    def __str__(self) -> str:
+        return self.problem if self.path is None else f"{self.problem} at {self.path}"
+
+
+class ProtocolError(OcppError):
+    """A message that is well-formed but comes at the wrong time or from the wrong side."""
+
+
+class LocalProtocolError(ProtocolError):
+    """We were about to break the order of messages; nothing was sent."""
+
+
+class RemoteProtocolError(ProtocolError):
+    """The peer has broken the order of messages."""
+
+
+class _ErrorContent(OcppError):
+    def __init__(
+        self,
+        error_code: str,
+        error_description: str = "",
+        error_details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(error_code, error_description, error_details)
+        self.error_code = error_code
+        self.error_description = error_description
+        self.error_details = dict(error_details or {})
+
+    def __str__(self) -> str:
+        return f"{self.error_code}: {self.error_description}".removesuffix(": ")
+
+
+class CallFailed(_ErrorContent):
+    """The peer answered a call with an error.
+
+    Attributes:
+        error_code: the code as received; it need not be one of the version's table.
+        error_description: the peer's text, possibly empty.
+        error_details: the peer's JSON object, possibly empty.
+    """
+
+
+class CallTimeout(OcppError, TimeoutError):
+    """No answer to a call came in time."""
+
+
+class CallRefused(_ErrorContent):
+    """Raised by a handler to answer a call with an error instead of a response.
+
+    Attributes:
+        error_code: one of the version's codes.
+        error_description: a text for the peer's operator.
+        error_details: a JSON object.
+    """

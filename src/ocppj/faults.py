@@ -1,0 +1,89 @@
+"""What msgspec says of a payload, in terms of OCPP: the kind of fault, a text, a JSON path.
+
+Owns the table of msgspec's wordings; a test goes through every row, so that a release of msgspec
+that words a fault anew is seen. Texts name the fault and never repeat what the peer has sent, but
+for a plain field name.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from ocppj.errors import Fault
+
+__all__ = ["Finding", "find"]
+
+
+class Finding(NamedTuple):
+    """One fault of a payload: its kind, a text for people, and the JSON path."""
+
+    fault: Fault
+    problem: str
+    path: str
+
+
+WORDINGS: Final[tuple[tuple[str, Fault, str], ...]] = (
+    (
+        r"Object missing required field `(\w+)`",
+        Fault.OCCURRENCE,
+        "required field {} is missing",
+    ),
+    (r"Object contains unknown field `(\w{1,50})`", Fault.FORMAT, "unknown field {}"),
+    (r"Object contains unknown field .*", Fault.FORMAT, "unknown field"),
+    (
+        r"Expected `array` of (?:at least )?length (>=|<=) (\d+)",
+        Fault.OCCURRENCE,
+        "expected an array of length {} {}",
+    ),
+    (
+        r"Expected `array` of length (\d+), got (\d+)",
+        Fault.OCCURRENCE,
+        "expected an array of length {}, got {}",
+    ),
+    (
+        r"Expected `str` of length (>=|<=) (\d+)",
+        Fault.PROPERTY,
+        "expected a string of length {} {}",
+    ),
+    (r"Expected `(int|float)` (>=|<=|>|<) (\S+)", Fault.PROPERTY, "expected {} {} {}"),
+    (
+        r"Expected `float` with at most one decimal in field `(\w+)`",
+        Fault.PROPERTY,
+        "expected at most one decimal in field {}",
+    ),
+    (
+        r"Expected `datetime` with a timezone component",
+        Fault.PROPERTY,
+        "expected a timestamp with a zone, such as 2026-01-31T12:00:00Z",
+    ),
+    (
+        r"Invalid RFC3339 encoded datetime",
+        Fault.PROPERTY,
+        "expected a timestamp such as 2026-01-31T12:00:00Z",
+    ),
+    (r"Expected `(\w+(?: \| \w+)*)`, got `(\w+)`", Fault.TYPE, "expected {}, got {}"),
+    (r"Invalid enum value .*", Fault.PROPERTY, "not one of the values of the enum"),
+    (
+        r"(?:Integer value out of range|integer beyond 64 bits)",
+        Fault.PROPERTY,
+        "expected an integer of at most 64 bits",
+    ),
+    (r"Number out of range", Fault.PROPERTY, "expected a number that fits a 64-bit float"),
+    # What only a vendor's own types can meet: patterns, UUIDs, a check of their own, ...
+    (r".*", Fault.PROPERTY, "not a value that its type allows"),
+)
+_PATTERNS: Final = tuple((re.compile(p, re.DOTALL), fault, text) for p, fault, text in WORDINGS)
+_PATH: Final = re.compile(r"\$(?:\.\w+|\[\d+\]|\[\.\.\.\])*")
+
+
+def find(message: str) -> Finding:
+    """Return what a msgspec `ValidationError` means, from its message."""
+    problem, separator, path = message.rpartition(" - at `")
+    path = path.removesuffix("`")
+    if not separator or not _PATH.fullmatch(path):
+        problem, path = message, "$"
+    for pattern, fault, text in _PATTERNS:
+        if match := pattern.fullmatch(problem):
+            if fault is Fault.TYPE and path == "$":
+                fault = Fault.FORMAT  # the payload itself is not an object
+            return Finding(fault, text.format(*match.groups()), path)
+    raise AssertionError("the last row takes everything")
