@@ -1,0 +1,1 @@
+"""The generator of the version packages, and the facts that the schemas do not tell."""

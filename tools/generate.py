@@ -1,7 +1,7 @@
-"""Write the version packages of `src/ocppj` from the official schemas and the facts beside this file.
+"""Write the version packages of `src/ocppj` from the official schemas and the facts.
 
-    python -m tools.generate            write what has changed
-    python -m tools.generate --check    write nothing; exit 1 and name the files that would change
+python -m tools.generate            write what has changed
+python -m tools.generate --check    write nothing; exit 1 and name the files that would change
 """
 
 import argparse
@@ -24,14 +24,18 @@ def write(version: model.Version, folder: Path) -> None:
 
 
 def ruff(*arguments: str) -> None:
+    """Run ruff with the settings of the project."""
     config = ("--config", str(ROOT / "pyproject.toml"))
     command = [sys.executable, "-m", "ruff", *arguments, "--quiet", *config]
     subprocess.run(command, check=True)  # noqa: S603
 
 
 def main() -> int:
+    """Write or check; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, tell what would change")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, tell what would change"
+    )
     check = parser.parse_args().check
     changed: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:

@@ -38,6 +38,8 @@ class Field:
 
 @dataclass(frozen=True)
 class Struct:
+    """A closed object: a message or a data type."""
+
     name: str
     doc: str
     fields: tuple[Field, ...]
@@ -45,6 +47,8 @@ class Struct:
 
 @dataclass(frozen=True)
 class Enum:
+    """An enum and its values as they are on the wire."""
+
     name: str
     doc: str
     values: tuple[str, ...]
@@ -52,6 +56,8 @@ class Enum:
 
 @dataclass(frozen=True)
 class Action:
+    """An action with both of its messages; no response for a SEND."""
+
     name: str
     sender: str
     request_doc: str
@@ -63,6 +69,8 @@ class Action:
 
 @dataclass(frozen=True)
 class Block:
+    """A functional block, or a profile of OCPP 1.6."""
+
     module: str
     profile: str
     summary: str
@@ -72,6 +80,8 @@ class Block:
 
 @dataclass
 class Version:
+    """All that a version package states."""
+
     package: str
     name: str
     structs: dict[str, Struct] = field(default_factory=dict)
@@ -100,6 +110,7 @@ class Reader:
                 self.places |= dict.fromkeys(entry["at"], entry["name"])
 
     def read(self) -> Version:
+        """Return the model."""
         messages = {name: self._message(name, schema) for name, schema in self.schemas.items()}
         blocks = []
         for block in self.facts["blocks"]:
@@ -177,51 +188,49 @@ class Reader:
             raise ValueError(f"{self.version.name}: {name} is not a closed object")
         required = set(schema.get("required", ()))
         fields = tuple(
-            self._field(wire, prop, wire in required, f"{place}.{wire}")
+            self._field(wire, prop, required=wire in required, place=f"{place}.{wire}")
             for wire, prop in schema.get("properties", {}).items()
         )
         return Struct(name, doc, fields)
 
-    def _field(self, wire: str, schema: dict[str, Any], required: bool, place: str) -> Field:
+    def _field(self, wire: str, schema: dict[str, Any], *, required: bool, place: str) -> Field:
         array = None
         if schema.get("type") == "array":
             _only(schema, {"type", "items", "minItems", "maxItems"})
             array = tuple((key, schema[key]) for key in ("minItems", "maxItems") if key in schema)
             schema = schema["items"]
             place += "[]"
-        bounds: dict[str, float | int] = {}
-        if "$ref" in schema:
-            kind = schema["$ref"].removeprefix("#/definitions/")
-        elif "enum" in schema or schema.get("type") == "object":
-            kind = self.places[place]
-            self._type(schema, kind, place)
-        elif "type" not in schema:
-            _only(schema, set())
-            kind = "any"
-        else:
-            _only(schema, {"type", "format", "maxLength", "minimum", "maximum", "multipleOf"})
-            kind = schema["type"]
-            if schema.get("format") == "date-time":
-                kind = "timestamp"
-            elif schema.get("format") not in (None, "uri"):
-                raise ValueError(f"{place}: format {schema['format']}")
-            number = int if kind == "integer" else float
-            for key in ("minimum", "maximum", "maxLength"):
-                if key in schema:
-                    bounds[key] = number(schema[key]) if key != "maxLength" else schema[key]
-            if schema.get("multipleOf", 0.1) != 0.1:
-                raise ValueError(f"{place}: multipleOf {schema['multipleOf']}")
+        bounds: dict[str, Any] = {
+            key: schema[key] for key in ("minimum", "maximum", "maxLength") if key in schema
+        }
+        kind = self._kind(schema, place)
         source = ""
         if bound := self.bounds.get(place):
             self.used_bounds.add(place)
             source = bound["source"]
-            if "minimum" in bound:
-                bounds["minimum"] = bound["minimum"]
-            if "min_length" in bound:
-                bounds["minLength"] = bound["min_length"]
-        return Field(
-            wire, kind, required, tuple(bounds.items()), array, "multipleOf" in schema, source
-        )
+            tighter = {key: bound[key] for key in ("minimum", "minLength") if key in bound}
+            bounds |= tighter
+        if kind == "integer":  # the schemas write these as 0.0
+            bounds = {key: int(value) for key, value in bounds.items()}
+        tenths = schema.get("multipleOf") == 0.1
+        return Field(wire, kind, required, tuple(bounds.items()), array, tenths, source)
+
+    def _kind(self, schema: dict[str, Any], place: str) -> str:
+        if "$ref" in schema:
+            return str(schema["$ref"]).removeprefix("#/definitions/")
+        if "enum" in schema or schema.get("type") == "object":
+            name = self.places[place]
+            self._type(schema, name, place)
+            return name
+        if "type" not in schema:
+            _only(schema, set())
+            return "any"
+        _only(schema, {"type", "format", "maxLength", "minimum", "maximum", "multipleOf"})
+        if schema.get("format") not in (None, "uri", "date-time"):
+            raise ValueError(f"{place}: format {schema['format']}")
+        if schema.get("multipleOf", 0.1) != 0.1:
+            raise ValueError(f"{place}: multipleOf {schema['multipleOf']}")
+        return "timestamp" if schema.get("format") == "date-time" else str(schema["type"])
 
 
 def read(package: str) -> Version:

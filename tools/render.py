@@ -52,11 +52,13 @@ def _init(version: Version) -> str:
         "datatypes": [*version.structs, *([CUSTOM_DATA] if version.custom_data else [])],
     }
     for block in version.blocks:
-        sources[block.module] = [name for action in block.actions for name in _message_names(action)]
+        sources[block.module] = [
+            name for action in block.actions for name in _message_names(action)
+        ]
     lines = [
         NOTE,
         _docstring(
-            f"OCPP {version.name}: every message, data type and enum, and the profiles of its blocks.",
+            f"OCPP {version.name}: every message, data type and enum, and the blocks' profiles.",
             "One module for each functional block; all their names can be imported from here too.",
         ),
         "from ocppj.schema import Profile",
@@ -158,7 +160,9 @@ def _block(version: Version, block: Block) -> str:
         lines += _feature(action)
     features = ", ".join(constant(action.name) for action in block.actions)
     lines += ["", f"PROFILE: Final = Profile(PROFILE_NAME, ({features},))"]
-    lines += _handler(block, "CSMSHandler", "charging_station", "self, station: Any, request: {}, /")
+    lines += _handler(
+        block, "CSMSHandler", "charging_station", "self, station: Any, request: {}, /"
+    )
     lines += _handler(block, "ChargingStationHandler", "csms", "self, request: {}, /")
     return "\n".join(lines)
 
@@ -179,8 +183,10 @@ def _messages(action: Action) -> Iterator[str]:
 def _feature(action: Action) -> Iterator[str]:
     response = action.response.name if action.response else "None"
     name = constant(action.name)
+    # A type checker cannot tell the response type from None.
+    kind = "" if action.response else f"[Feature[{action.request.name}, None]]"
     yield (
-        f"{name}: Final = Feature("
+        f"{name}: Final{kind} = Feature("
         f"{name}_FEATURE_NAME, {action.request.name}, {response}, {action.sender!r})"
     )
 
@@ -195,7 +201,8 @@ def _handler(block: Block, name: str, sender: str, arguments: str) -> Iterator[s
     )
     for action in actions:
         response = f"Reply[{action.response.name}]" if action.response else "Reply[None]"
-        yield f"    def on_{snake(action.name)}({arguments.format(action.request.name)}) -> {response}:"
+        signature = arguments.format(action.request.name)
+        yield f"    def on_{snake(action.name)}({signature}) -> {response}:"
         yield textwrap.indent(_docstring(f"{action.request_doc}"), "        ")
         yield "        ..."
 

@@ -4,39 +4,33 @@
 """
 
 import os
-from typing import TYPE_CHECKING, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 __all__ = ["BACKEND", "Dispatch"]
 
-_MODULE = "ocppj._dispatch_c"
+_MODULES: Final = {"cython": "ocppj._dispatch_c", "python": "ocppj._dispatch_py"}
 
-BACKEND: Literal["cython", "python"]
-_wanted = os.environ.get("OCPPJ_BACKEND") or None
+
+def _choose(wanted: str | None) -> tuple[str, Any]:
+    if wanted and wanted not in _MODULES:
+        raise ImportError(f"OCPPJ_BACKEND={wanted!r}: use cython or python, or leave it unset")
+    for backend in [wanted] if wanted else _MODULES:
+        try:
+            return backend, import_module(_MODULES[backend]).Dispatch
+        except ModuleNotFoundError as error:
+            # Only a module that is not there: one that is broken has to be heard of.
+            if error.name != _MODULES[backend]:
+                raise
+    raise ImportError(
+        "OCPPJ_BACKEND=cython, but the extension is not built: "
+        "reinstall with OCPPJ_BUILD_EXT=yes to see why"
+    )
+
 
 if TYPE_CHECKING:
     from ocppj._dispatch_py import Dispatch
 
-if _wanted not in (None, "cython", "python"):
-    raise ImportError(f"OCPPJ_BACKEND={_wanted!r}: use cython or python, or leave it unset")
-
-if _wanted == "python":
-    from ocppj._dispatch_py import Dispatch
-
-    BACKEND = "python"
+    BACKEND: str
 else:
-    try:
-        from ocppj._dispatch_c import Dispatch
-
-        BACKEND = "cython"
-    except ModuleNotFoundError as error:
-        # Only a module that is not there: one that is broken has to be heard of.
-        if error.name != _MODULE:
-            raise
-        if _wanted == "cython":
-            raise ImportError(
-                "OCPPJ_BACKEND=cython, but the extension is not built: "
-                "reinstall with OCPPJ_BUILD_EXT=yes to see why"
-            ) from error
-        from ocppj._dispatch_py import Dispatch
-
-        BACKEND = "python"
+    BACKEND, Dispatch = _choose(os.environ.get("OCPPJ_BACKEND"))

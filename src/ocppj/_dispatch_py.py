@@ -77,7 +77,7 @@ class Dispatch:
                     if number == 3 and len(message_id) <= MESSAGE_ID_LENGTH:
                         decode = self._results[pending[message_id]]
                         return CallResult(message_id, decode(payload))
-        except Exception:  # noqa: BLE001, S110: whatever it was, `read` gives the verdict
+        except Exception:  # noqa: BLE001, S110  whatever it was, `read` gives the verdict
             pass
         return self.read(data, pending)
 
@@ -93,12 +93,12 @@ class Head:
         FrameError: it has not the shape of a frame.
     """
 
-    __slots__ = ("elements", "message_id", "message_type", "table")
+    __slots__ = ("_known", "_table", "elements", "message_id", "message_type")
 
     def __init__(self, data: Data, table: Table) -> None:
-        self.table = table
-        self.message_type: int | None = None
-        self.message_id: str | None = None
+        self._table = table
+        # What is known of the frame so far, for the error and its reply.
+        self._known: dict[str, Any] = {}
         text = self._text(data)
         try:
             self.elements = _elements(text)
@@ -108,110 +108,100 @@ class Head:
             self._fail(Fault.FRAME, "expected a JSON array", error)
         except msgspec.DecodeError as error:
             self._fail(Fault.FRAME, f"not JSON: {_complaint(error)}", error)
-        self._check(text)
+        self.message_type, self.message_id = self._type_and_id()
+        count = ELEMENTS[self.message_type]
+        if len(self.elements) != count:
+            problem = f"message type {self.message_type} has {count} elements"
+            self._fail(Fault.FRAME, f"{problem}, got {len(self.elements)}")
+        if _deeper(text, table.max_depth):
+            self._fail(Fault.FRAME, f"nested deeper than {table.max_depth}")
 
     def _text(self, data: Data) -> bytes:
-        limit = self.table.max_size
+        limit = self._table.max_size
         # A code point has at least one byte: what is too long needs no encoding to tell.
-        if len(data) > limit or (isinstance(data, memoryview) and data.nbytes > limit):
-            self._fail(Fault.FRAME, f"larger than {limit} bytes")
+        size = data.nbytes if isinstance(data, memoryview) else len(data)
         try:
-            if isinstance(data, str):
-                text = data.encode()
-            else:
-                text = bytes(data)
-                text.decode()
+            if size <= limit:
+                if isinstance(data, str):
+                    text = data.encode()
+                else:
+                    text = bytes(data)
+                    text.decode()
+                if len(text) <= limit:
+                    return text
         except UnicodeError as error:
             self._fail(Fault.FRAME, "not UTF-8", error)
-        if len(text) > limit:
-            self._fail(Fault.FRAME, f"larger than {limit} bytes")
-        return text
+        return self._fail(Fault.FRAME, f"larger than {limit} bytes")
 
-    def _check(self, text: bytes) -> None:
-        elements, count = self.elements, len(self.elements)
-        number = _MESSAGE_TYPES.get(bytes(elements[0])) if elements else None
-        if number in self.table.version.message_types:
-            self.message_type = number
+    def _type_and_id(self) -> tuple[int, str]:
+        elements, version = self.elements, self._table.version
+        message_type = _MESSAGE_TYPES.get(bytes(elements[0])) if elements else None
+        if message_type in version.message_types:
+            self._known["message_type"] = message_type
         try:
-            self.message_id = _string(elements[1])
+            message_id = self._known["message_id"] = _string(elements[1])
         except IndexError:
             self._fail(Fault.FRAME, "expected a message id as the second element, got none")
         except msgspec.DecodeError as error:
             self._fail(Fault.FRAME, "expected a string as message id, the second element", error)
-        if self.message_type is None:
-            self._fail(Fault.MESSAGE_TYPE, f"not a message type of OCPP {self.table.version.name}")
-        if len(self.message_id) > MESSAGE_ID_LENGTH:
-            self._fail(
-                Fault.MESSAGE_ID_LENGTH,
-                f"message id longer than {MESSAGE_ID_LENGTH} characters",
-            )
-        if count != ELEMENTS[self.message_type]:
-            self._fail(
-                Fault.FRAME,
-                f"message type {self.message_type} has {ELEMENTS[self.message_type]} elements, "
-                f"got {count}",
-            )
-        if _deeper(text, self.table.max_depth):
-            self._fail(Fault.FRAME, f"nested deeper than {self.table.max_depth}")
+        if message_type is None or message_type not in version.message_types:
+            self._fail(Fault.MESSAGE_TYPE, f"not a message type of OCPP {version.name}")
+        if len(message_id) > MESSAGE_ID_LENGTH:
+            problem = f"message id longer than {MESSAGE_ID_LENGTH} characters"
+            self._fail(Fault.MESSAGE_ID_LENGTH, problem)
+        return message_type, message_id
 
     def action(self) -> str | None:
         """Return the action; `None` if frames of this type have none."""
-        if self.message_type not in (2, 6):
-            return None
+        return self._action() if self.message_type in (2, 6) else None
+
+    def frame(self, pending: Mapping[str, str] | None) -> Frame:
+        """Decode the rest."""
+        match self.message_type:
+            case 2:
+                return Call(self.message_id, *self._request(self._table.calls))
+            case 3:
+                return CallResult(self.message_id, self._response(pending))
+            case 4:
+                return CallError(self.message_id, *self._error())
+            case 5:
+                return CallResultError(self.message_id, *self._error())
+            case _:
+                return Send(self.message_id, *self._request(self._table.sends))
+
+    def _action(self) -> str:
         try:
             return _string(self.elements[2])
         except msgspec.DecodeError as error:
             self._fail(Fault.FRAME, "expected a string as action, the third element", error)
 
-    def frame(self, pending: Mapping[str, str] | None) -> Frame:
-        """Decode the rest."""
-        message_id = self.message_id or ""
-        match self.message_type:
-            case 2:
-                return Call(message_id, *self._request(self.table.calls))
-            case 3:
-                return CallResult(message_id, self._response(pending))
-            case 6:
-                return Send(message_id, *self._request(self.table.sends))
-            case 4:
-                return CallError(message_id, *self._error())
-            case _:
-                return CallResultError(message_id, *self._error())
-
     def _request(self, types: Mapping[str, type[Any]]) -> tuple[str, Any]:
-        action = self.action() or ""
+        action = self._action()
         kind = types.get(action)
         if kind is None:
             name = f"{action} " if _PLAIN.fullmatch(action) else ""
             self._fail(Fault.ACTION, f"action {name}is not known", kind=UnknownActionError)
-        return action, self._payload(kind)
+        return action, decode_payload(self.elements[3], kind, self._table, **self._known)
 
     def _response(self, pending: Mapping[str, str] | None) -> Any:
-        action = pending.get(self.message_id or "") if pending else None
+        payload = self.elements[2]
+        action = None if pending is None else pending.get(self.message_id)
         if action is not None:
-            return self._payload(self.table.response_type(action))
-        payload = self.elements[2].copy()
+            kind = self._table.response_type(action)
+            return decode_payload(payload, kind, self._table, **self._known)
         if bytes(payload)[:1] != b"{":
             self._fail(Fault.FORMAT, "expected an object as payload", kind=PayloadError, path="$")
-        return payload
-
-    def _payload(self, kind: type[Any]) -> Any:
-        return decode_payload(
-            self.elements[-1], kind, self.table, self.message_type, self.message_id
-        )
+        return payload.copy()
 
     def _error(self) -> tuple[str, str, dict[str, Any]]:
-        _, _, code, description, details = self.elements
         try:
-            error = _string(code), _string(description), _object(details)
-            check_json(error[2], self.table.max_depth)
+            code, description = _string(self.elements[2]), _string(self.elements[3])
+            details = _object(self.elements[4])
+            check_json(details, self._table.max_depth)
         except ValueError as error:
-            self._fail(
-                Fault.FRAME,
-                "expected a string as error code, a string as description, an object as details",
-                error,
-            )
-        return error
+            problem = "expected a string as error code, a string as description, an object"
+            self._fail(Fault.FRAME, f"{problem} as details", error)
+        return code, description, details
 
     def _fail(
         self,
@@ -222,39 +212,32 @@ class Head:
         kind: type[DecodeError] = FrameError,
         path: str | None = None,
     ) -> Never:
-        raise kind(
-            fault,
-            problem,
-            self.table.version.rules,
-            path=path,
-            message_type=self.message_type,
-            message_id=self.message_id,
-        ) from cause
+        rules = self._table.version.rules
+        raise kind(fault, problem, rules, path=path, **self._known) from cause
 
 
-def decode_payload(
-    payload: msgspec.Raw,
-    kind: type[Any],
-    table: Table,
-    message_type: int | None,
-    message_id: str | None,
-) -> Any:
+def decode_payload(payload: msgspec.Raw, kind: type[Any], table: Table, **known: Any) -> Any:
     """Decode the payload of a frame as a type.
 
+    Args:
+        payload: valid JSON that nests no deeper than the table allows.
+        kind: the Struct.
+        table: the codec's.
+        known: message type and message id, for the error and its reply.
+
     Raises:
-        DecodeError: it is not one.
+        PayloadError: it is not one.
     """
-    head = {"message_type": message_type, "message_id": message_id}
-    rules = table.version.rules
     try:
         return table.decode(kind, payload)
     except msgspec.ValidationError as error:
         fault, problem, path = find(str(error))
-        raise PayloadError(fault, problem, rules, path=path, **head) from error
+        raise PayloadError(fault, problem, table.version.rules, path=path, **known) from error
     except Exception as error:
         # A vendor's own type may raise anything, and only DecodeError may leave.
         problem = f"not a {kind.__name__}"
-        raise PayloadError(Fault.PROPERTY, problem, rules, path="$", **head) from error
+        rules = table.version.rules
+        raise PayloadError(Fault.PROPERTY, problem, rules, path="$", **known) from error
 
 
 def _complaint(error: msgspec.DecodeError) -> str:

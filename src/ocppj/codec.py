@@ -86,8 +86,10 @@ class Codec(Dispatch):
         kind = self._table.response_type(action)
         if not isinstance(frame.payload, msgspec.Raw):
             return frame
-        payload = decode_payload(frame.payload, kind, self._table, 3, frame.message_id)
-        return CallResult(frame.message_id, payload)
+        head = {"message_type": frame.message_type, "message_id": frame.message_id}
+        return CallResult(
+            frame.message_id, decode_payload(frame.payload, kind, self._table, **head)
+        )
 
     def encode(self, frame: Frame) -> bytes:
         """Encode a frame; what comes out, `decode` takes, and it gives an equal frame.
@@ -108,6 +110,5 @@ class Codec(Dispatch):
             FrameError: it is not.
         """
         head = Head(data, self._table)
-        return Envelope(
-            head.message_type, head.message_id, head.action(), bytes(head.elements[-1])
-        )
+        payload = bytes(head.elements[-1])
+        return Envelope(head.message_type, head.message_id, head.action(), payload)

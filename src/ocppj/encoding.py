@@ -6,7 +6,7 @@ otherwise (NaN turned into `null`, bytes into base64, ...).
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -66,25 +66,32 @@ def _pending(frame: Frame, table: Table) -> dict[str, str] | None:
     if isinstance(frame, CallError | CallResultError):
         if frame.error_code not in version.rules.error_codes:
             codes = ", ".join(sorted(version.rules.error_codes))
-            raise EncodeError(
-                f"{frame.error_code!r} is not an error code of OCPP {version.name}: use {codes}"
-            )
+            problem = f"{frame.error_code!r:.80} is not an error code of OCPP {version.name}"
+            raise EncodeError(f"{problem}: use {codes}")
         return None
     if isinstance(frame.payload, msgspec.Raw):
         return None
-    kind = type(frame.payload)
     if isinstance(frame, CallResult):
-        action = table.response_actions.get(kind)
-        if action is None:
-            raise EncodeError(f"a {kind.__name__} is not a response that this codec knows", "$")
-        return {frame.message_id: action}
-    wanted = (table.calls if isinstance(frame, Call) else table.sends).get(frame.action)
-    if wanted is None:
-        raise EncodeError(f"{frame.action!r} is not an action of a {type(frame).__name__} here")
-    if kind is not wanted:
-        problem = f"the payload of {frame.action} is a {wanted.__name__}, not a {kind.__name__}"
-        raise EncodeError(problem, "$")
+        return {frame.message_id: _answered(type(frame.payload), table)}
+    _check_request(frame, table.calls if isinstance(frame, Call) else table.sends)
     return None
+
+
+def _answered(kind: type[Any], table: Table) -> str:
+    """Return an action that a response type belongs to."""
+    action = table.response_actions.get(kind)
+    if action is None:
+        raise EncodeError(f"{kind.__name__} is not a response that this codec knows", "$")
+    return action
+
+
+def _check_request(frame: Call[Any] | Send[Any], types: Mapping[str, type[Any]]) -> None:
+    wanted = types.get(frame.action)
+    if wanted is None:
+        raise EncodeError(f"{frame.action!r:.80} is not an action of a {type(frame).__name__} here")
+    if type(frame.payload) is not wanted:
+        problem = f"the payload of {frame.action} is a {wanted.__name__}"
+        raise EncodeError(f"{problem}, not a {type(frame.payload).__name__}", "$")
 
 
 _FRAMES: Final = (Call, CallResult, CallError, CallResultError, Send)
@@ -142,9 +149,7 @@ def _timestamps(value: datetime) -> tuple[datetime, datetime | str]:
 def _children(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield the parts of a payload's value, each with its step of a JSON path."""
     if isinstance(value, msgspec.Struct):
-        for name, wire in zip(
-            value.__struct_fields__, value.__struct_encode_fields__, strict=True
-        ):
+        for name, wire in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
             yield f".{wire}", getattr(value, name)
     elif isinstance(value, dict):
         for key, item in value.items():

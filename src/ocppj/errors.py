@@ -178,7 +178,8 @@ class DecodeError(OcppError):
             message_id = self.rules.unreadable_id
         if answer is None or message_id is None:
             return None
-        reply = (answer, message_id, self.error_code, self.error_description, {})
+        details: dict[str, Any] = {}
+        reply = (answer, message_id, self.error_code, self.error_description, details)
         return msgspec.json.encode(reply)
 
     def __reduce__(self) -> tuple[Any, ...]:

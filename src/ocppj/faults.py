@@ -83,7 +83,7 @@ def find(message: str) -> Finding:
         problem, path = message, "$"
     for pattern, fault, text in _PATTERNS:
         if match := pattern.fullmatch(problem):
-            if fault is Fault.TYPE and path == "$":
-                fault = Fault.FORMAT  # the payload itself is not an object
-            return Finding(fault, text.format(*match.groups()), path)
+            # The type of the payload itself is a matter of the frame's form.
+            kind = Fault.FORMAT if fault is Fault.TYPE and path == "$" else fault
+            return Finding(kind, text.format(*match.groups()), path)
     raise AssertionError("the last row takes everything")

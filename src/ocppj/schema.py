@@ -7,7 +7,7 @@ any version; a version package imports this module, msgspec and itself.
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -155,7 +155,7 @@ JSON_NAMES: dict[type, str] = {
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
-Reply: TypeAlias = Union[ResponseT, Awaitable[ResponseT]]
+Reply: TypeAlias = ResponseT | Awaitable[ResponseT]
 """What a handler method gives back: the response, or an awaitable of it."""
 
 

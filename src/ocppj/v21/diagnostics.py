@@ -629,7 +629,7 @@ NOTIFY_MONITORING_REPORT: Final = Feature(
     NotifyMonitoringReportResponse,
     "charging_station",
 )
-NOTIFY_PERIODIC_EVENT_STREAM: Final = Feature(
+NOTIFY_PERIODIC_EVENT_STREAM: Final[Feature[NotifyPeriodicEventStreamRequest, None]] = Feature(
     NOTIFY_PERIODIC_EVENT_STREAM_FEATURE_NAME,
     NotifyPeriodicEventStreamRequest,
     None,

@@ -1,0 +1,1 @@
+from ocppj._dispatch_py import Dispatch as Dispatch
