@@ -37,6 +37,7 @@ _object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENTS}
 _STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_THREE: Final = ("3", ord("3"))
 _PLAIN: Final = re.compile(r"[A-Za-z0-9]{1,50}")
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -66,14 +67,17 @@ class Dispatch:
             ValueError: `pending` names an action that has no response here.
         """
         try:
-            if len(data) <= self._table.max_size:
+            text = data
+            if isinstance(data, str) and not data.isascii():
+                text = data.encode()
+            if isinstance(text, str | bytes) and len(text) <= self._table.max_size:
                 # Three of four frames in the field are calls and results written `[2,` and `[3,`.
-                if data[1:2] != ("3" if isinstance(data, str) else b"3"):
-                    number, message_id, action, payload = _call_head(data)
+                if text[1] not in _THREE:
+                    number, message_id, action, payload = _call_head(text)
                     if number == 2 and len(message_id) <= MESSAGE_ID_LENGTH:
                         return Call(message_id, action, self._calls[action](payload))
                 elif pending is not None:
-                    number, message_id, payload = _result_head(data)
+                    number, message_id, payload = _result_head(text)
                     if number == 3 and len(message_id) <= MESSAGE_ID_LENGTH:
                         decode = self._results[pending[message_id]]
                         return CallResult(message_id, decode(payload))

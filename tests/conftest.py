@@ -1,0 +1,46 @@
+"""What the tests share: the seam's backends, by readable names."""
+
+import os
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+import ocppj
+from ocppj.table import Table
+
+BACKENDS = {"cython": "ocppj._dispatch_c", "python": "ocppj._dispatch_py"}
+VERSIONS = ("1.6", "2.0.1", "2.1")
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def dispatch(request: pytest.FixtureRequest) -> Make:
+    """Make the seam of one backend for a version: `dispatch("2.0.1").decode(data)`."""
+    return backend(request.param)
+
+
+def backend(name: str) -> Make:
+    """Return what makes the seam of a backend; where it is not built, skip (in CI: fail)."""
+    try:
+        module = import_module(BACKENDS[name])
+    except ModuleNotFoundError:
+        if os.environ.get("CI"):
+            pytest.fail(f"the {name} backend is not built")
+        pytest.skip(f"the {name} backend is not built")
+
+    def make(version: str = "2.0.1", **options: Any) -> Any:
+        return module.Dispatch(table(version, **options))
+
+    return make
+
+
+def table(version: str = "2.0.1", **options: Any) -> Table:
+    return ocppj.Codec(version, **options)._table
+
+
+@pytest.fixture(scope="session")
+def codec() -> ocppj.Codec:
+    return ocppj.Codec("2.0.1")

@@ -1,0 +1,136 @@
+"""The facade: construction, profiles, peek, results decoded later, sharing between threads."""
+
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+
+import ocppj
+from ocppj import v201
+from ocppj.v201 import availability, remote_control
+from tests.conftest import VERSIONS
+
+
+class VendorRequest(ocppj.Message, kw_only=True):
+    fan_speed: int
+    note: ocppj.Maybe[str] = None
+
+
+class VendorResponse(ocppj.Message, kw_only=True):
+    accepted: bool
+
+
+VENDOR = ocppj.Profile("acme", (ocppj.Feature("AcmeFan", VendorRequest, VendorResponse, "csms"),))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_version_goes_by_its_name_and_by_its_subprotocol(version: str) -> None:
+    for name in (version, f"ocpp{version}"):
+        codec = ocppj.Codec(name)
+        assert codec.version == version
+        assert codec.decode('[2,"i","Heartbeat",{}]').message_id == "i"
+
+
+@pytest.mark.parametrize("name", ["2.0", "", "OCPP1.6", "1.6J", None])
+def test_an_unknown_version_is_an_error_that_names_the_known(name: Any) -> None:
+    with pytest.raises(ValueError, match=r'use one of "1\.6", "2\.0\.1", "2\.1"'):
+        ocppj.Codec(name)
+
+
+def test_profiles_select_blocks() -> None:
+    codec = ocppj.Codec("2.0.1", profiles=[availability.PROFILE])
+    assert codec.profiles == (availability.PROFILE,)
+    assert codec.decode('[2,"i","Heartbeat",{}]')
+    with pytest.raises(ocppj.UnknownActionError) as caught:
+        codec.decode('[2,"i","Reset",{"type":"Immediate"}]')
+    assert caught.value.error_code == "NotImplemented"
+
+
+def test_a_vendor_adds_features() -> None:
+    codec = ocppj.Codec("2.0.1", profiles=[*v201.PROFILES, VENDOR])
+    call = ocppj.Call("i", "AcmeFan", VendorRequest(fan_speed=3))
+    assert codec.encode(call) == b'[2,"i","AcmeFan",{"fanSpeed":3}]'
+    assert codec.decode(codec.encode(call)) == call
+    result = ocppj.CallResult("i", VendorResponse(accepted=True))
+    assert codec.decode(codec.encode(result), pending={"i": "AcmeFan"}) == result
+    with pytest.raises(ocppj.PayloadError) as caught:
+        codec.decode('[2,"i","AcmeFan",{"fanSpeed":"3"}]')
+    assert caught.value.path == "$.fanSpeed"
+    assert codec.decode('[2,"i","Heartbeat",{}]')
+
+
+@pytest.mark.parametrize(
+    "profiles",
+    [
+        [VENDOR, VENDOR],
+        [*v201.PROFILES, ocppj.Profile("x", (ocppj.Feature("Reset", VendorRequest, None),))],
+    ],
+)
+def test_two_features_of_one_name_are_an_error(profiles: list[ocppj.Profile]) -> None:
+    with pytest.raises(ValueError, match="two features have the action '(AcmeFan|Reset)'"):
+        ocppj.Codec("2.0.1", profiles=profiles)
+
+
+def test_a_result_can_be_decoded_later(codec: ocppj.Codec) -> None:
+    frame = codec.decode('[3,"i",{"status":"Accepted"}]')
+    assert isinstance(frame, ocppj.CallResult)
+    assert isinstance(frame.payload, msgspec.Raw)
+    typed = codec.decode_result(frame, "Reset")
+    assert typed == ocppj.CallResult(
+        "i", v201.ResetResponse(status=v201.ResetStatusEnumType.ACCEPTED)
+    )
+    assert codec.decode_result(typed, "Reset") is typed
+    with pytest.raises(ocppj.PayloadError) as caught:
+        codec.decode_result(frame, "Heartbeat")
+    assert (caught.value.message_id, caught.value.path) == ("i", "$")
+    with pytest.raises(ValueError, match="no response belongs to the action 'Nope'"):
+        codec.decode_result(frame, "Nope")
+
+
+def test_peek_reads_the_head_alone(codec: ocppj.Codec) -> None:
+    assert codec.peek('[2, "i", "Nope", { "a" : [1] } ]') == ocppj.Envelope(
+        2, "i", "Nope", b'{ "a" : [1] }'
+    )
+    assert codec.peek(b'[3,"i",{}]') == ocppj.Envelope(3, "i", None, b"{}")
+    assert codec.peek(b'[4,"i","A","b",{"c":1}]') == ocppj.Envelope(4, "i", None, b'{"c":1}')
+    for bad in ('[2,"i","Nope",{}', '[2,"i"]', "x", '[2,"i",5,{}]'):
+        with pytest.raises(ocppj.FrameError):
+            codec.peek(bad)
+
+
+def test_codecs_of_a_version_share_their_table() -> None:
+    assert ocppj.Codec("2.0.1")._table is ocppj.Codec("ocpp2.0.1")._table
+
+
+def test_a_codec_cannot_be_changed(codec: ocppj.Codec) -> None:
+    for name in ("version", "profiles", "_table", "anything"):
+        with pytest.raises(AttributeError):
+            setattr(codec, name, None)
+
+
+def test_threads_share_a_codec(codec: ocppj.Codec) -> None:
+    request = v201.RequestStopTransactionRequest(transaction_id="t")
+    wrong: list[Any] = []
+
+    def work(number: int) -> None:
+        for count in range(300):
+            call = ocppj.Call(f"{number}-{count}", "RequestStopTransaction", request)
+            if codec.decode(codec.encode(call)) != call:
+                wrong.append(call)
+            try:
+                codec.decode(f'[2,"{number}","Nope",{{}}]')
+            except ocppj.UnknownActionError as error:
+                if error.message_id != str(number):
+                    wrong.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_the_version_table_tells_who_sends_what() -> None:
+    assert [feature.sender for feature in remote_control.PROFILE.features] == ["csms"] * 4

@@ -1,0 +1,290 @@
+"""What is emitted is what is taken, and means the same; all else is an EncodeError with a path."""
+
+import copy
+import math
+import uuid
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+import ocppj
+from ocppj import v16, v21, v201
+
+NOW = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
+TOKEN = v201.IdTokenType(id_token="T", type=v201.IdTokenEnumType.CENTRAL)
+
+
+def heartbeat(**changes: Any) -> ocppj.CallResult[Any]:
+    return ocppj.CallResult("i", v201.HeartbeatResponse(**{"current_time": NOW, **changes}))
+
+
+def transfer(data: Any) -> ocppj.Call[Any]:
+    return ocppj.Call("i", "DataTransfer", v201.DataTransferRequest(vendor_id="v", data=data))
+
+
+def meter(value: Any) -> ocppj.Call[Any]:
+    sample = v201.SampledValueType(value=value)
+    values = [v201.MeterValueType(timestamp=NOW, sampled_value=[sample])]
+    return ocppj.Call("i", "MeterValues", v201.MeterValuesRequest(evse_id=1, meter_value=values))
+
+
+def test_output_is_compact_and_in_the_order_of_the_schema(codec: ocppj.Codec) -> None:
+    request = v201.RequestStartTransactionRequest(remote_start_id=42, id_token=TOKEN)
+    request.evse_id = 1
+    data = codec.encode(ocppj.Call("i", "RequestStartTransaction", request))
+    assert data == (
+        b'[2,"i","RequestStartTransaction",'
+        b'{"evseId":1,"idToken":{"idToken":"T","type":"Central"},"remoteStartId":42}]'
+    )
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (NOW, "2026-11-22T10:00:00Z"),
+        (NOW.replace(microsecond=123_000), "2026-11-22T10:00:00.123Z"),
+        (NOW.replace(microsecond=123_456), "2026-11-22T10:00:00.123Z"),
+        (NOW.replace(microsecond=123_500), "2026-11-22T10:00:00.124Z"),
+        (NOW.replace(microsecond=999_600), "2026-11-22T10:00:01Z"),
+        (NOW.replace(microsecond=400), "2026-11-22T10:00:00Z"),
+        (NOW.astimezone(timezone(timedelta(hours=5, minutes=30))), "2026-11-22T10:00:00Z"),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00Z"),
+    ],
+)
+def test_timestamps_are_sent_in_utc_and_milliseconds(
+    codec: ocppj.Codec, moment: datetime, text: str
+) -> None:
+    frame = heartbeat(current_time=moment)
+    before = copy.deepcopy(frame)
+    assert codec.encode(frame) == b'[3,"i",{"currentTime":"%s"}]' % text.encode()
+    assert frame == before
+    assert frame.payload.current_time is moment
+
+
+def test_nested_timestamps_are_settled_and_the_payload_is_left_alone(codec: ocppj.Codec) -> None:
+    frame = meter(1.5)
+    moment = NOW.replace(microsecond=1)
+    frame.payload.meter_value[0].timestamp = moment
+    assert b'"timestamp":"2026-11-22T10:00:00Z"' in codec.encode(frame)
+    assert frame.payload.meter_value[0].timestamp is moment
+
+
+class Str(str):
+    __slots__ = ()
+
+
+BAD: dict[str, tuple[Any, str | None, str]] = {
+    "naive timestamp": (
+        heartbeat(current_time=NOW.replace(tzinfo=None)),
+        "$.currentTime",
+        "with a zone",
+    ),
+    "timestamp beyond the calendar": (
+        heartbeat(current_time=datetime.max.replace(tzinfo=UTC)),
+        "$.currentTime",
+        "out of range",
+    ),
+    "timestamp before the calendar": (
+        heartbeat(current_time=datetime.min.replace(tzinfo=timezone(timedelta(hours=1)))),
+        "$.currentTime",
+        "out of range",
+    ),
+    "date for a timestamp": (heartbeat(current_time=date(2026, 1, 1)), "$.currentTime", "expected"),
+    "number for a timestamp": (heartbeat(current_time=5), "$.currentTime", "expected datetime"),
+    "None for a required field": (heartbeat(current_time=None), "$.currentTime", "None"),
+    "NaN": (meter(math.nan), "$.meterValue[0].sampledValue[0].value", "NaN"),
+    "infinity": (meter(-math.inf), "$.meterValue[0].sampledValue[0].value", "infinit"),
+    "Decimal": (meter(Decimal("1.5")), "$.meterValue[0].sampledValue[0].value", "expected float"),
+    "str for a number": (meter("1.5"), "$.meterValue[0].sampledValue[0].value", "expected float"),
+    "bool for a number": (meter(True), "$.meterValue[0].sampledValue[0].value", "expected float"),
+    "NaN in free data": (transfer([0, {"a": [math.nan]}]), "$.data[1].a[0]", "nan"),
+    "infinity in vendor data": (
+        heartbeat(custom_data=ocppj.CustomData(vendorId="v", x=math.inf)),
+        "$.customData.x",
+        "inf",
+    ),
+    "tuple in free data": (transfer([(1, 2)]), "$.data[0]", "read as"),
+    "bytes in free data": (transfer(b"abc"), "$.data", "read as"),
+    "numeric key": (transfer({1: 2}), "$.data", "read as"),
+    "set": (transfer({5}), "$.data", "read as"),
+    "object": (transfer([object()]), "$.data[0]", "unsupported"),
+    "integer of 65 bits": (transfer({"n": 2**63}), "$.data", "64 bits"),
+    "vast integer": (transfer(2**20_000), "$.data", ""),
+    "half a surrogate pair": (transfer(["", "\ud800"]), "$.data[1]", "surrogates"),
+    "vendor data without vendor": (heartbeat(custom_data={"a": 1}), "$.customData", "vendorId"),
+    "vendor data that is no object": (heartbeat(custom_data=[1]), "$.customData", "object"),
+    "long string": (
+        ocppj.Call("i", "DataTransfer", v201.DataTransferRequest(vendor_id="v" * 256)),
+        "$.vendorId",
+        "length <= 255",
+    ),
+    "UUID for a string": (
+        ocppj.Call("i", "DataTransfer", v201.DataTransferRequest(vendor_id=uuid.UUID(int=0))),  # type: ignore[arg-type]
+        "$.vendorId",
+        "read as",
+    ),
+    "bytes for a string": (
+        ocppj.Call("i", "DataTransfer", v201.DataTransferRequest(vendor_id=b"abc")),  # type: ignore[arg-type]
+        "$.vendorId",
+        "read as",
+    ),
+    "unknown enum value": (
+        ocppj.Call("i", "Reset", v201.ResetRequest(type="Soon")),  # type: ignore[arg-type]
+        "$.type",
+        "enum",
+    ),
+    "bool for an integer": (
+        ocppj.Call("i", "CancelReservation", v201.CancelReservationRequest(reservation_id=True)),
+        "$.reservationId",
+        "expected int",
+    ),
+    "float for an integer": (
+        ocppj.Call("i", "CancelReservation", v201.CancelReservationRequest(reservation_id=1.0)),  # type: ignore[arg-type]
+        "$.reservationId",
+        "expected int",
+    ),
+    "empty list": (
+        ocppj.Call("i", "MeterValues", v201.MeterValuesRequest(evse_id=1, meter_value=[])),
+        "$.meterValue",
+        "length >= 1",
+    ),
+    "list of the wrong thing": (
+        ocppj.Call("i", "MeterValues", v201.MeterValuesRequest(evse_id=1, meter_value=[TOKEN])),  # type: ignore[list-item]
+        "$.meterValue[0]",
+        "",
+    ),
+    "tuple for a list": (
+        ocppj.Call(
+            "i",
+            "ClearVariableMonitoring",
+            v201.ClearVariableMonitoringRequest(id=(1, 2)),  # type: ignore[arg-type]
+        ),
+        "$.id",
+        "read as",
+    ),
+    "tighter bound": (
+        ocppj.Call("i", "RequestStopTransaction", v201.RequestStopTransactionRequest(transaction_id="")),
+        "$.transactionId",
+        "length >= 1",
+    ),
+    "too deep": (transfer(eval("[" * 31 + "]" * 31)), None, "nested deeper than 32"),  # noqa: S307
+    "payload a dict": (ocppj.Call("i", "Heartbeat", {}), "$", "is a HeartbeatRequest, not a dict"),
+    "payload of another action": (
+        ocppj.Call("i", "Heartbeat", v201.ClearCacheRequest()),
+        "$",
+        "not a ClearCacheRequest",
+    ),
+    "payload of another version": (
+        ocppj.Call("i", "Heartbeat", v16.HeartbeatRequest()),
+        "$",
+        "not a HeartbeatRequest",
+    ),
+    "request as a result": (ocppj.CallResult("i", v201.HeartbeatRequest()), "$", "not a response"),
+    "unknown action": (ocppj.Call("i", "Nope", v201.HeartbeatRequest()), None, "'Nope'"),
+    "long id": (ocppj.Call("i" * 37, "Heartbeat", v201.HeartbeatRequest()), None, "36"),
+    "numeric id": (ocppj.Call(1, "Heartbeat", v201.HeartbeatRequest()), None, "message_id"),  # type: ignore[arg-type]
+    "unhashable id": (ocppj.CallResult([], v201.ResetResponse), None, "message_id"),  # type: ignore[arg-type]
+    "bytes as action": (ocppj.Call("i", b"Reset", v201.HeartbeatRequest()), None, "action"),  # type: ignore[arg-type]
+    "unknown error code": (ocppj.CallError("i", "Oops"), None, "use FormatViolation, "),
+    "error code of 1.6": (ocppj.CallError("i", "FormationViolation"), None, "not an error code"),
+    "numeric description": (ocppj.CallError("i", "GenericError", 5), None, "error_description"),  # type: ignore[arg-type]
+    "details no object": (ocppj.CallError("i", "GenericError", "", []), None, "object as details"),  # type: ignore[arg-type]
+    "NaN in details": (ocppj.CallError("i", "GenericError", "", {"x": math.nan}), "$.x", "nan"),
+    "frame of 2.1": (ocppj.CallResultError("i", "GenericError"), None, "not a frame of OCPP 2.0.1"),
+    "no frame": (v201.HeartbeatRequest(), None, "not a frame"),
+    "None": (None, None, "not a frame"),
+    "bad raw payload": (ocppj.Call("i", "Heartbeat", msgspec.Raw(b"[1]")), "$", "expected object"),
+    "raw payload, no JSON": (ocppj.CallResult("i", msgspec.Raw(b"{]")), None, "not JSON"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_sent_is_refused_with_its_place(codec: ocppj.Codec, name: str) -> None:
+    frame, path, problem = BAD[name]
+    with pytest.raises(ocppj.EncodeError) as caught:
+        codec.encode(frame)
+    assert caught.value.path == path
+    assert problem in str(caught.value)
+    if path:
+        assert str(caught.value).endswith(f" at {path}")
+
+
+def test_a_cycle_is_refused(codec: ocppj.Codec) -> None:
+    loop: dict[str, Any] = {"vendorId": "v"}
+    loop["me"] = loop
+    with pytest.raises(ocppj.EncodeError, match=r"nested without end at \$\.customData$"):
+        codec.encode(heartbeat(custom_data=loop))
+
+
+def test_what_is_as_good_is_taken(codec: ocppj.Codec) -> None:
+    good = [
+        meter(5),
+        ocppj.Call("i", "Reset", v201.ResetRequest(type="Immediate")),  # type: ignore[arg-type]
+        heartbeat(custom_data={"vendorId": "v", "a": [None, True, {"b": 1.5}]}),
+        transfer(0),
+        transfer(""),
+        transfer([]),
+        ocppj.CallError("", "GenericError", "", {"deep": [[{"a": None}]]}),
+    ]
+    for frame in good:
+        assert codec.encode(frame)
+
+
+def test_raw_payloads_pass_through(codec: ocppj.Codec) -> None:
+    text = b'[3,"i",{"anything":[1,2]}]'
+    assert codec.encode(codec.decode(text)) == text
+    call = ocppj.Call("i", "Heartbeat", msgspec.Raw(b"{}"))
+    assert codec.encode(call) == b'[2,"i","Heartbeat",{}]'
+
+
+def test_a_description_is_cut_where_the_version_wants_it() -> None:
+    frame = ocppj.CallError("i", "GenericError", "é" * 300)
+    for version, length in (("1.6", 300), ("2.0.1", 255), ("2.1", 255)):
+        codec = ocppj.Codec(version)
+        again = codec.decode(codec.encode(frame))
+        assert isinstance(again, ocppj.CallError)
+        assert again.error_description == "é" * length
+
+
+def test_frames_of_2_1() -> None:
+    codec = ocppj.Codec("2.1")
+    data = [v21.StreamDataElementType(t=0.5, v="230")]
+    payload = v21.NotifyPeriodicEventStreamRequest(id=1, pending=0, basetime=NOW, data=data)
+    for frame in (
+        ocppj.Send("i", "NotifyPeriodicEventStream", payload),
+        ocppj.CallResultError("i", "FormatViolation", "why", {"a": 1}),
+    ):
+        assert codec.decode(codec.encode(frame)) == frame
+    with pytest.raises(ocppj.EncodeError, match="not an action of a Call"):
+        codec.encode(ocppj.Call("i", "NotifyPeriodicEventStream", payload))
+
+
+def test_one_decimal_in_1_6() -> None:
+    codec = ocppj.Codec("1.6")
+
+    def profile(limit: Any) -> ocppj.Call[Any]:
+        schedule = v16.ChargingSchedule(
+            charging_rate_unit=v16.ChargingRateUnitType.A,
+            charging_schedule_period=[v16.ChargingSchedulePeriod(start_period=0, limit=16)],
+        )
+        schedule.charging_schedule_period[0].limit = limit
+        charging_profile = v16.ChargingProfile(
+            charging_profile_id=1,
+            stack_level=0,
+            charging_profile_purpose=v16.ChargingProfilePurposeType.TX_PROFILE,
+            charging_profile_kind=v16.ChargingProfileKindType.ABSOLUTE,
+            charging_schedule=schedule,
+        )
+        request = v16.SetChargingProfileRequest(
+            connector_id=1, cs_charging_profiles=charging_profile
+        )
+        return ocppj.Call("i", "SetChargingProfile", request)
+
+    for good in (0.1, 0.3, 8.1, 16, 16.0, 21.4, -0.1, 1e15, 123456789.1):
+        assert codec.encode(profile(good))
+    for bad in (8.13, 0.01, 1e-7, 21.45):
+        with pytest.raises(ocppj.EncodeError, match="at most one decimal in field limit"):
+            codec.encode(profile(bad))
