@@ -240,7 +240,9 @@ def test_an_interrupt_is_not_swallowed(dispatch: Make) -> None:
 
 
 def test_many_vendor_features_are_all_found(dispatch: Make) -> None:
-    kinds = {f"Vendor{'x' * (n % 40)}{n}": msgspec.defstruct(f"V{n}", [("n", int)]) for n in range(500)}
+    kinds = {
+        f"Vendor{'x' * (n % 40)}{n}": msgspec.defstruct(f"V{n}", [("n", int)]) for n in range(500)
+    }
     features = tuple(ocppj.Feature(name, kind, kind) for name, kind in kinds.items())
     seam = dispatch(profiles=[*v201.PROFILES, ocppj.Profile("vendor", features)])
     for number, (name, kind) in enumerate(kinds.items()):

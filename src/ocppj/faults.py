@@ -34,22 +34,14 @@ WORDINGS: Final[tuple[tuple[str, Fault, str], ...]] = (
         Fault.OCCURRENCE,
         "expected an array of length {} {}",
     ),
-    (
-        r"Expected `array` of length (\d+), got (\d+)",
-        Fault.OCCURRENCE,
-        "expected an array of length {}, got {}",
-    ),
+    (r"Expected `array` of length (\d+).*", Fault.OCCURRENCE, "expected an array of length {}"),
     (
         r"Expected `str` of length (>=|<=) (\d+)",
         Fault.PROPERTY,
         "expected a string of length {} {}",
     ),
     (r"Expected `(int|float)` (>=|<=|>|<) (\S+)", Fault.PROPERTY, "expected {} {} {}"),
-    (
-        r"Expected `float` with at most one decimal in field `(\w+)`",
-        Fault.PROPERTY,
-        "expected at most one decimal in field {}",
-    ),
+    (r"Expected `float` with at most one decimal", Fault.PROPERTY, "expected at most one decimal"),
     (
         r"Expected `datetime` with a timezone component",
         Fault.PROPERTY,
@@ -72,6 +64,7 @@ WORDINGS: Final[tuple[tuple[str, Fault, str], ...]] = (
     (r".*", Fault.PROPERTY, "not a value that its type allows"),
 )
 _PATTERNS: Final = tuple((re.compile(p, re.DOTALL), fault, text) for p, fault, text in WORDINGS)
+_INNER: Final = re.compile(r"(Expected .*) in field `(\w+)`")  # what `schema` finds itself
 _PATH: Final = re.compile(r"\$(?:\.\w+|\[\d+\]|\[\.\.\.\])*")
 
 
@@ -81,6 +74,8 @@ def find(message: str) -> Finding:
     path = path.removesuffix("`")
     if not separator or not _PATH.fullmatch(path):
         problem, path = message, "$"
+    if inner := _INNER.fullmatch(problem):
+        problem, path = inner[1], f"{path}.{inner[2]}"
     for pattern, fault, text in _PATTERNS:
         if match := pattern.fullmatch(problem):
             # The type of the payload itself is a matter of the frame's form.

@@ -1,19 +1,34 @@
-"""Frames from a log: one a line, after whatever a logger has written before it.
+"""Logs of frames: how they are read, and what a codec says of them.
 
-Owns how a frame is found in a line, and that reading takes a bounded amount of memory. Knows
-nothing of OCPP but what the head of a frame looks like.
+Owns how a frame is found in a line, that reading takes a bounded amount of memory, and how results
+find their calls within a log. Knows nothing of files, terminals and output.
 """
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import IO, Final
 
 import msgspec
 
-__all__ = ["Log", "LogError", "find"]
+from ocppj.catalog import Version
+from ocppj.codec import Codec
+from ocppj.errors import DecodeError
+from ocppj.frames import Call, CallResult, CallResultError, Send
+
+__all__ = ["Check", "Counts", "Log", "LogError", "find"]
 
 PREFIX_SIZE: Final = 4096
 """Bytes that a line may have beyond the largest frame."""
+
+MAX_PENDING: Final = 2**16
+"""Open calls that are kept; beyond, the oldest are forgotten."""
+
+NO_ACTION: Final = "(no action)"
+UNKNOWN_ACTION: Final = "(unknown action)"
+UNKNOWN_CALL: Final = "(unknown call)"
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n"
@@ -131,10 +146,168 @@ def _end(line: bytes, start: int) -> int:
 
 def _ends(line: bytes, start: int, end: int) -> bool:
     """Tell whether what stands behind `end` is a logger's, not the frame's."""
-    rest = line[end:]
-    if line.startswith(b"{"):
+    before, rest = line[:start], line[end:]
+    if before.count(b"{") > before.count(b"}"):
         return rest.lstrip(_BLANK)[:1] in (b",", b"}")
     if line[start - 1 : start] + rest[:1] in _WRAPPINGS:
         return True
     apart = rest[:1] in (b" ", b"\t", b"\x1b") and rest.lstrip(_BLANK)[:1] not in (b",", b"]", b"}")
     return apart and not _HEAD.search(rest)
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many frames of each kind an action has; refused ones are in `refused` only."""
+
+    calls: int = 0
+    sends: int = 0
+    results: int = 0
+    errors: int = 0
+    refused: int = 0
+
+
+class OpenCalls:
+    """The calls of a log that have no answer yet: message id -> action.
+
+    Two stations in one log, or both sides of a connection, may use one id at a time, so an id may
+    stand for several calls; `newest` has the last of them.
+    """
+
+    def __init__(self) -> None:
+        self.newest: dict[str, str] = {}
+        self._older: dict[str, list[str]] = {}
+
+    def add(self, message_id: str, action: str) -> None:
+        """Keep a call. One of the same id and action is the same one, sent again."""
+        if message_id in self.newest:
+            others = self._older.setdefault(message_id, [])
+            others.append(self.newest.pop(message_id))
+            if action in others:
+                others.remove(action)
+            if not others:
+                del self._older[message_id]
+        elif len(self.newest) >= MAX_PENDING:
+            for oldest in _halve(self.newest):
+                self._older.pop(oldest, None)
+        self.newest[message_id] = action
+
+    def close(self, message_id: str) -> str | None:
+        """Take the newest call of an id away and return its action, if there is one."""
+        action = self.newest.pop(message_id, None)
+        if others := self._older.get(message_id):
+            self.newest[message_id] = others.pop()
+            if not others:
+                del self._older[message_id]
+        return action
+
+    def older(self, message_id: str) -> tuple[str, ...]:
+        """Return the actions of an id that are not the newest."""
+        return tuple(self._older.get(message_id, ()))
+
+    def close_older(self, message_id: str, action: str) -> None:
+        """Take one of the older calls away."""
+        others = self._older[message_id]
+        others.remove(action)
+        if not others:
+            del self._older[message_id]
+
+
+def _halve(entries: dict[str, str]) -> list[str]:
+    """Drop the older half, at once: the first of a dict is slow to find when many were dropped."""
+    dropped = list(islice(entries, len(entries) // 2))
+    for key in dropped:
+        del entries[key]
+    return dropped
+
+
+class Check:
+    """Decodes the frames of one log; results find their calls by message id.
+
+    Args:
+        codec: of the log's version.
+        counts: by action, to be added to; frames that have none are counted as `NO_ACTION` and so on.
+        refuse: told line number, action and error of each refused frame.
+    """
+
+    def __init__(
+        self,
+        codec: Codec,
+        counts: defaultdict[str, Counts],
+        refuse: Callable[[int, str, DecodeError], object],
+    ) -> None:
+        self._codec = codec
+        self._counts = counts
+        self._refuse = refuse
+        features = [feature for profile in codec.profiles for feature in profile.features]
+        self._known = {feature.name: feature.response_type is not None for feature in features}
+        self._open = OpenCalls()
+        # What a CALLRESULTERROR may be about: calls that have had their result.
+        self._closed: dict[str, str] = {}
+        types = Version.named(codec.version).message_types
+        self._keep_closed = CallResultError.message_type in types
+
+    def run(self, frames: Iterable[tuple[int, bytes]]) -> None:
+        """Decode frames and count them."""
+        decode, counts, pending = self._codec.decode, self._counts, self._open.newest
+        for number, text in frames:
+            try:
+                frame = decode(text, pending)
+            except DecodeError as error:
+                self._fail(number, text, error)
+                continue
+            if isinstance(frame, Call):
+                counts[frame.action].calls += 1
+                if frame.message_id in pending or len(pending) >= MAX_PENDING:
+                    self._open.add(frame.message_id, frame.action)
+                else:
+                    pending[frame.message_id] = frame.action
+            elif isinstance(frame, CallResult):
+                counts[self._close(frame.message_id)].results += 1
+            elif isinstance(frame, Send):
+                counts[frame.action].sends += 1
+            elif isinstance(frame, CallResultError):
+                counts[self._closed.pop(frame.message_id, UNKNOWN_CALL)].errors += 1
+            else:
+                counts[self._close(frame.message_id)].errors += 1
+
+    def _close(self, message_id: str) -> str:
+        action = self._open.close(message_id)
+        if action is None:
+            return UNKNOWN_CALL
+        if self._keep_closed:
+            if len(self._closed) >= MAX_PENDING:
+                _halve(self._closed)
+            self._closed[message_id] = action
+        return action
+
+    def _fail(self, number: int, text: bytes, error: DecodeError) -> None:
+        message_id, action = error.message_id, NO_ACTION
+        if message_id is not None and error.message_type in (2, 6):
+            action = self._action(text)
+            if error.message_type == 2 and self._known.get(action):
+                self._open.add(message_id, action)
+        elif message_id is not None and error.message_type == 3:
+            for other in self._open.older(message_id):
+                if self._takes(text, {message_id: other}):
+                    self._open.close_older(message_id, other)
+                    self._counts[other].results += 1
+                    return
+            action = self._close(message_id)
+        elif message_id is not None and error.message_type == 4:
+            action = self._close(message_id)
+        self._counts[action].refused += 1
+        self._refuse(number, action, error)
+
+    def _action(self, text: bytes) -> str:
+        try:
+            action = self._codec.peek(text).action
+        except DecodeError:
+            return NO_ACTION
+        return action if action in self._known else UNKNOWN_ACTION
+
+    def _takes(self, text: bytes, pending: Mapping[str, str]) -> bool:
+        try:
+            self._codec.decode(text, pending)
+        except DecodeError:
+            return False
+        return True

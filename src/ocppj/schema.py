@@ -130,9 +130,12 @@ def dec_hook(depth: int) -> Callable[[type, Any], Any]:
                 raise ValueError("Object missing required field `vendorId`")
             vendor_id = value["vendorId"]
             if type(vendor_id) is not str:
-                raise TypeError(f"Expected `str`, got `{JSON_NAMES[type(vendor_id)]}`")
+                got = JSON_NAMES[type(vendor_id)]
+                raise TypeError(f"Expected `str`, got `{got}` in field `vendorId`")
             if len(vendor_id) > VENDOR_ID_LENGTH:
-                raise ValueError(f"Expected `str` of length <= {VENDOR_ID_LENGTH}")
+                raise ValueError(
+                    f"Expected `str` of length <= {VENDOR_ID_LENGTH} in field `vendorId`"
+                )
             return CustomData(value)
         if kind is JSON:
             return value

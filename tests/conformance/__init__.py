@@ -1,0 +1,1 @@
+"""The proof against the official JSON schemas, and against frames met in the field."""
