@@ -1,9 +1,12 @@
 """Frames for property tests: good ones from our own types, and mutations of them."""
 
 import json
+import os
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
@@ -12,6 +15,19 @@ from ocppj import v16, v21, v201
 from ocppj.schema import JSON, CustomData
 
 PACKAGES: dict[str, Any] = {"1.6": v16, "2.0.1": v201, "2.1": v21}
+
+QUICK = os.environ.get("OCPPJ_TEST_PROFILE") == "quick"
+
+
+def examples(number: int) -> settings:
+    """Return settings with so many examples; a quick run has a quarter."""
+    return settings(
+        max_examples=max(number // 4, 5) if QUICK else number,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+
 
 text = st.text(max_size=12)
 scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | text
@@ -23,9 +39,9 @@ values = st.recursive(
 )
 message_ids = st.text(st.characters(codec="utf-8"), max_size=36)
 timestamps = st.datetimes(
-    min_value=__import__("datetime").datetime(1970, 1, 2),
-    max_value=__import__("datetime").datetime(2100, 1, 1),
-    timezones=st.just(__import__("datetime").UTC),
+    min_value=datetime(1970, 1, 2),  # noqa: DTZ001
+    max_value=datetime(2100, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
 ).map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
 
 
@@ -113,8 +129,31 @@ def texts(version: str) -> st.SearchStrategy[tuple[bytes, str, str]]:
 
 SNIPPETS = [
     *(b"null", b"{}", b"[]", b'""', b"0", b"-1", b"1.0", b"true", b"2", b"3", b"[2,", b"[3,"),
-    *(b'"', b"\\", b",", b":", b"}", b"]", b"{", b"[", b" ", b"\n", b"\x00", b"\xff", b"\xed\xa0\x80"),
-    *(b'\\ud800', b"\\u0041", b"NaN", b"99999999999999999999", b"1e999", b'"x"', b"'", b"\xef\xbb\xbf"),
+    *(
+        b'"',
+        b"\\",
+        b",",
+        b":",
+        b"}",
+        b"]",
+        b"{",
+        b"[",
+        b" ",
+        b"\n",
+        b"\x00",
+        b"\xff",
+        b"\xed\xa0\x80",
+    ),
+    *(
+        b"\\ud800",
+        b"\\u0041",
+        b"NaN",
+        b"99999999999999999999",
+        b"1e999",
+        b'"x"',
+        b"'",
+        b"\xef\xbb\xbf",
+    ),
     *(b'"customData":{"vendorId":"v"},', b'"evseId":1,', b"[" * 40, b"{" * 40),
 ]
 

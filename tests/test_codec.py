@@ -68,7 +68,7 @@ def test_a_vendor_adds_features() -> None:
     ],
 )
 def test_two_features_of_one_name_are_an_error(profiles: list[ocppj.Profile]) -> None:
-    with pytest.raises(ValueError, match="two features have the action '(AcmeFan|Reset)'"):
+    with pytest.raises(ValueError, match=r"two features have the action '(AcmeFan|Reset)'"):
         ocppj.Codec("2.0.1", profiles=profiles)
 
 

@@ -172,7 +172,7 @@ BAD: dict[str, tuple[Any, str | None, str]] = {
         "$.transactionId",
         "length >= 1",
     ),
-    "too deep": (transfer(eval("[" * 31 + "]" * 31)), None, "nested deeper than 32"),  # noqa: S307
+    "too deep": (transfer(eval("[" * 31 + "]" * 31)), None, "nested deeper than 32"),
     "payload a dict": (ocppj.Call("i", "Heartbeat", {}), "$", "is a HeartbeatRequest, not a dict"),
     "payload of another action": (
         ocppj.Call("i", "Heartbeat", v201.ClearCacheRequest()),

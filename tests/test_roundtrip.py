@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import ocppj
 from tests.conftest import VERSIONS
-from tests.strategies import PACKAGES, payloads
+from tests.strategies import PACKAGES, examples, payloads
 
-CHECKS = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+CHECKS = examples(15)
 
 KINDS = [
     pytest.param(version, feature, kind, id=f"{version}-{kind.__name__}")

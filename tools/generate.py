@@ -1,4 +1,4 @@
-"""Write the version packages of `src/ocppj` from the official schemas and the facts.
+"""Write the version packages and their pages from the official schemas and the facts.
 
 python -m tools.generate            write what has changed
 python -m tools.generate --check    write nothing; exit 1 and name the files that would change
@@ -10,10 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools import model, render
+from tools import model, pages, render
 
 ROOT = Path(__file__).parent.parent
-SOURCE = ROOT / "src" / "ocppj"
 
 
 def write(version: model.Version, folder: Path) -> None:
@@ -30,6 +29,29 @@ def ruff(*arguments: str) -> None:
     subprocess.run(command, check=True)  # noqa: S603
 
 
+def build(folder: Path) -> None:
+    """Write all that is generated into a folder that stands for the project's root."""
+    source, docs = folder / "src" / "ocppj", folder / "docs"
+    source.mkdir(parents=True)
+    docs.mkdir()
+    for package in model.VERSIONS:
+        version = model.read(package)
+        write(version, source / package)
+        (docs / f"ocpp-{version.name}.md").write_text(pages.page(version))
+    ruff("check", "--select=F401,I,RUF022", "--fix-only", str(source))
+    ruff("format", str(source))
+
+
+def generated(root: Path) -> dict[str, str]:
+    """Return the generated files below a root: relative path -> text."""
+    paths = [
+        path
+        for pattern in ("src/ocppj/v[0-9]*/*.py", "docs/ocpp-*.md")
+        for path in root.glob(pattern)
+    ]
+    return {str(path.relative_to(root)): path.read_text() for path in paths}
+
+
 def main() -> int:
     """Write or check; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -37,29 +59,20 @@ def main() -> int:
         "--check", action="store_true", help="write nothing, tell what would change"
     )
     check = parser.parse_args().check
-    changed: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        for package in model.VERSIONS:
-            write(model.read(package), folder / package)
-        ruff("check", "--select=F401,I,RUF022", "--fix-only", str(folder))
-        ruff("format", str(folder))
-        for package in model.VERSIONS:
-            new = {path.name: path.read_text() for path in (folder / package).iterdir()}
-            target = SOURCE / package
-            old = {path.name: path.read_text() for path in target.glob("*.py")}
-            for name in sorted(old.keys() | new.keys()):
-                if old.get(name) == new.get(name):
-                    continue
-                changed.append(f"{package}/{name}")
-                if not check:
-                    target.mkdir(exist_ok=True)
-                    if name in new:
-                        (target / name).write_text(new[name])
-                    else:
-                        (target / name).unlink()
-    for name in changed:
-        print("would change" if check else "wrote", name)
+        build(Path(temporary))
+        new = generated(Path(temporary))
+    old = generated(ROOT)
+    changed = sorted(path for path in old.keys() | new.keys() if old.get(path) != new.get(path))
+    for path in changed:
+        print("would change" if check else "wrote", path)
+        if check:
+            continue
+        if path in new:
+            (ROOT / path).parent.mkdir(exist_ok=True)
+            (ROOT / path).write_text(new[path])
+        else:
+            (ROOT / path).unlink()
     return 1 if check and changed else 0
 
 

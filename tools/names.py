@@ -19,8 +19,7 @@ def snake(wire: str) -> str:
 
 def constant(wire: str) -> str:
     """Return the UPPER_SNAKE form of a wire name or value: `L1-N` -> `L1_N`."""
-    name = snake(wire).upper()
-    return name if name.isidentifier() else f"_{name}"
+    return snake(wire).upper()
 
 
 def camel(name: str) -> str:

@@ -5,8 +5,11 @@
 >>> codec.decode('[2,"42","Heartbeat",{}]')
 Call(message_id='42', action='Heartbeat', payload=HeartbeatRequest(custom_data=None))
 
-Messages are in `ocppj.v16`, `ocppj.v201` and `ocppj.v21`; importing `ocppj` loads none of them.
+Messages are in `ocppj.v16`, `ocppj.v201` and `ocppj.v21`, loaded when they are first used.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ocppj._dispatch import BACKEND
 from ocppj.catalog import Feature, Profile, Version
@@ -27,6 +30,9 @@ from ocppj.errors import (
 )
 from ocppj.frames import Call, CallError, CallResult, CallResultError, Envelope, Frame, Send
 from ocppj.schema import CustomData, Maybe, Message
+
+if TYPE_CHECKING:
+    from ocppj import v16, v21, v201
 
 __version__ = "0.1.0"
 
@@ -59,4 +65,13 @@ __all__ = [
     "UnknownActionError",
     "Version",
     "__version__",
+    "v16",
+    "v21",
+    "v201",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("v16", "v201", "v21"):
+        return import_module(f"ocppj.{name}")
+    raise AttributeError(f"module 'ocppj' has no attribute {name!r}")

@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import ocppj
 from tests.conftest import VERSIONS
-from tests.strategies import edits, mutate, texts
+from tests.strategies import edits, examples, mutate, texts
 
-CHECKS = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+CHECKS = examples(300)
 
 
 def probe(codec: ocppj.Codec, data: Any, pending: dict[str, str]) -> None:

@@ -5,16 +5,14 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import ocppj
 from tests.conftest import VERSIONS, backend
-from tests.strategies import edits, mutate, texts
+from tests.strategies import edits, examples, mutate, texts
 
-CHECKS = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
+CHECKS = examples(400)
 
 
 def outcome(seam: Any, data: Any, pending: Any) -> Any:

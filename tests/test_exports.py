@@ -1,0 +1,65 @@
+"""What a user can import, and that the public name is where it says."""
+
+import importlib
+import pkgutil
+import subprocess
+import sys
+from importlib import metadata
+
+import pytest
+
+import ocppj
+
+CORE = ("catalog", "codec", "errors", "frames", "schema")
+
+
+def test_the_top_level_has_what_the_modules_export() -> None:
+    public = {"BACKEND", "__version__", "CustomData", "Maybe", "Message"}
+    for name in ("codec", "errors", "frames"):
+        module = importlib.import_module(f"ocppj.{name}")
+        public |= set(module.__all__)
+    public |= {"Feature", "Profile", "Version", "v16", "v201", "v21"}
+    assert set(ocppj.__all__) == public
+    for name in ocppj.__all__:
+        assert hasattr(ocppj, name)
+
+
+def modules() -> list[str]:
+    found = [module.name for module in pkgutil.walk_packages(ocppj.__path__, "ocppj.")]
+    return [name for name in found if not name.endswith(("__main__", "_dispatch_c"))]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_module_says_what_it_exports(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__
+    assert len(set(module.__all__)) == len(module.__all__)
+    for public in module.__all__:
+        assert hasattr(module, public)
+
+
+def python(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_importing_ocppj_loads_no_messages() -> None:
+    loaded = "[name for name in sys.modules if name.startswith('ocppj.v')]"
+    assert python(f"import sys, ocppj; print({loaded})") == "[]"
+
+
+def test_message_packages_are_loaded_when_they_are_used() -> None:
+    assert python("import ocppj; print(ocppj.v21.HeartbeatRequest())").startswith("Heartbeat")
+    with pytest.raises(AttributeError, match="no attribute 'v3'"):
+        _ = ocppj.v3
+
+
+def test_a_codec_loads_its_own_version_alone() -> None:
+    loaded = "sorted({name.split('.')[1] for name in sys.modules if name.startswith('ocppj.v')})"
+    for version, package in (("1.6", "v16"), ("2.0.1", "v201"), ("2.1", "v21")):
+        code = f"import sys, ocppj; ocppj.Codec({version!r}); print({loaded})"
+        assert python(code) == f"['{package}']"
+
+
+def test_the_version_is_the_distributions() -> None:
+    assert ocppj.__version__ == metadata.version("ocppj")

@@ -1,0 +1,61 @@
+"""Arrows point one way: a module imports only from layers below it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import ocppj
+
+SOURCE = Path(ocppj.__file__).parent
+LAYERS: dict[str, set[str]] = {
+    "schema": set(),
+    "errors": set(),
+    "frames": set(),
+    "catalog": {"schema", "errors"},
+    "faults": {"errors"},
+    "table": {"schema", "catalog"},
+    "_dispatch_py": {"schema", "errors", "faults", "frames", "table"},
+    "_dispatch": {"_dispatch_py"},
+    "encoding": {"errors", "frames", "table"},
+    "codec": {
+        *("schema", "catalog", "frames", "table"),
+        *("_dispatch", "_dispatch_py", "encoding"),
+    },
+}
+RIM = {"__init__", "__main__", "cli", "log"}
+
+
+def imports(path: Path) -> set[str]:
+    """Return the modules of ours that a file imports, wherever it does."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: relative import"
+            names = [node.module or ""]
+            if node.module == "ocppj":
+                names = [f"ocppj.{alias.name}" for alias in node.names]
+        found |= {name.removeprefix("ocppj.") for name in names if name.startswith("ocppj")}
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(path.stem for path in SOURCE.glob("*.py")))
+def test_core_modules_know_only_those_below(module: str) -> None:
+    if module not in RIM:
+        assert imports(SOURCE / f"{module}.py") <= LAYERS[module]
+
+
+@pytest.mark.parametrize("package", ["v16", "v201", "v21"])
+def test_version_packages_know_themselves_and_the_vocabulary(package: str) -> None:
+    for path in (SOURCE / package).glob("*.py"):
+        for name in imports(path):
+            assert name == "schema" or name.split(".")[0] == package, path
+
+
+def test_only_the_rim_may_know_asyncio() -> None:
+    for path in SOURCE.glob("*.py"):
+        if path.stem not in RIM:
+            assert "asyncio" not in path.read_text()
