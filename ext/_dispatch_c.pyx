@@ -1,10 +1,11 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
 """The dispatch seam, compiled: it takes what is plainly right and leaves the rest to the reference.
 
 A CALL or an expected CALLRESULT in the usual spelling is read here: its head is scanned in place,
 its action looked up without making a string, a copy of its payload given to the bound decoder.
-Any doubt (white space elsewhere, an escape in the id, an unknown action, any error of a decoder)
-goes to `_dispatch_py`, which alone raises. No state changes after construction.
+On the way back a payload is checked in place instead of being decoded again. Any doubt (white
+space elsewhere, an escape in the id, an unknown action, any error of a decoder) goes to
+`_dispatch_py`, which alone raises.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -15,6 +16,8 @@ from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport uint64_t
 from libc.string cimport memchr, memcmp, memcpy
 
+import msgspec
+
 from ocppj import _dispatch_py
 from ocppj.errors import MESSAGE_ID_LENGTH as _MESSAGE_ID_LENGTH
 from ocppj.frames import Call as _Call, CallResult as _CallResult
@@ -24,8 +27,17 @@ cdef extern from "Python.h":
     object PyUnicode_New(Py_ssize_t, Py_UCS4)
     void* PyUnicode_DATA(object)
 
+include "check.pxi"
+
+cdef object _encode = msgspec.json.Encoder().encode
 cdef object Call = _Call
 cdef object CallResult = _CallResult
+cdef Py_ssize_t CALL_ID = slot_offset(_Call.message_id)
+cdef Py_ssize_t CALL_ACTION = slot_offset(_Call.action)
+cdef Py_ssize_t CALL_PAYLOAD = slot_offset(_Call.payload)
+cdef Py_ssize_t RESULT_ID = slot_offset(_CallResult.message_id)
+cdef Py_ssize_t RESULT_PAYLOAD = slot_offset(_CallResult.payload)
+assert min(CALL_ID, CALL_ACTION, CALL_PAYLOAD, RESULT_ID, RESULT_PAYLOAD) > 0
 cdef Py_ssize_t MESSAGE_ID_LENGTH = _MESSAGE_ID_LENGTH
 
 
@@ -35,6 +47,7 @@ cdef struct Slot:
     Py_ssize_t size
     PyObject* action
     PyObject* decode
+    PyObject* request
 
 
 cdef inline uint64_t fingerprint(const char* name, Py_ssize_t size) noexcept nogil:
@@ -85,6 +98,8 @@ cdef class Dispatch:
     cdef readonly object _table
     cdef readonly object _reference
     cdef dict results
+    cdef dict response_actions
+    cdef dict shapes
     cdef Py_ssize_t max_size
     cdef Slot* slots
     cdef Py_ssize_t mask
@@ -98,6 +113,8 @@ cdef class Dispatch:
         self._table = table
         self._reference = _dispatch_py.Dispatch(table)
         self.results = table.fast_results
+        self.response_actions = table.response_actions
+        self.shapes = table.shapes
         self.max_size = table.max_size
         cdef dict calls = table.fast_calls
         cdef Py_ssize_t size = 8, i, length
@@ -113,7 +130,8 @@ cdef class Dispatch:
             i = <Py_ssize_t>(fingerprint(name, length) & <uint64_t>self.mask)
             while self.slots[i].name is not NULL:
                 i = (i + 1) & self.mask
-            self.slots[i] = Slot(name, length, <PyObject*>action, <PyObject*>decode)
+            request = table.calls[action]
+            self.slots[i] = Slot(name, length, <PyObject*>action, <PyObject*>decode, <PyObject*>request)
 
     def __dealloc__(self):
         PyMem_Free(self.slots)
@@ -200,10 +218,71 @@ cdef class Dispatch:
             return CallResult(message_id, payload)
         return None
 
+    def encode(self, frame):
+        data = self.plainly_encoded(frame)
+        return self._reference.encode(frame) if data is None else data
+
+    cdef object plainly_encoded(self, object frame):
+        """Return the bytes, or None where there is any doubt."""
+        cdef Moments moments
+        cdef Shape shape
+        cdef Slot* slot
+        cdef PyObject* message_id
+        cdef PyObject* payload
+        cdef PyObject* found
+        cdef const char* name
+        cdef Py_ssize_t size
+        cdef bytes data
+        if not READS_SLOTS:
+            return None
+        if type(frame) is Call:
+            message_id = FIELD(<PyObject*>frame, CALL_ID)
+            payload = FIELD(<PyObject*>frame, CALL_PAYLOAD)
+            found = FIELD(<PyObject*>frame, CALL_ACTION)
+            if not PyUnicode_CheckExact(<object>found):
+                return None
+            try:
+                name = PyUnicode_AsUTF8AndSize(<object>found, &size)
+            except UnicodeEncodeError:
+                return None
+            slot = self.find(name, size)
+            if slot is NULL or slot.request != TYPE_OF(payload):
+                return None
+        elif type(frame) is CallResult:
+            message_id = FIELD(<PyObject*>frame, RESULT_ID)
+            payload = FIELD(<PyObject*>frame, RESULT_PAYLOAD)
+            found = PyDict_GetItem(self.response_actions, <object>TYPE_OF(payload))
+            if found is NULL or PyDict_GetItem(self.results, <object>found) is NULL:
+                return None
+        else:
+            return None
+        if not PyUnicode_CheckExact(<object>message_id):
+            return None
+        if PyUnicode_GET_LENGTH_(message_id) > MESSAGE_ID_LENGTH:
+            return None
+        found = PyDict_GetItem(self.shapes, <object>TYPE_OF(payload))
+        if found is NULL:
+            shape = Shape.of(<object>TYPE_OF(payload), self.shapes)
+        else:
+            shape = <Shape>found
+        moments.count = 0
+        if not struct_is_good(payload, shape, &moments):
+            return None
+        try:
+            data = _encode(frame)
+        except Exception:
+            return None
+        if moments.count:
+            data = cut(data, &moments)
+            if data is None:
+                return None
+        return data if PyBytes_GET_SIZE(data) <= self.max_size else None
+
     def read(self, data, pending=None):
         return self._reference.read(data, pending)
 
 
+Dispatch.encode.__doc__ = _dispatch_py.Dispatch.encode.__doc__
 Dispatch.decode.__doc__ = _dispatch_py.Dispatch.decode.__doc__
 
 

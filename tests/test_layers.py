@@ -14,13 +14,14 @@ LAYERS: dict[str, set[str]] = {
     "frames": set(),
     "catalog": {"schema", "errors"},
     "faults": {"errors"},
-    "table": {"schema", "catalog"},
-    "_dispatch_py": {"schema", "errors", "faults", "frames", "table"},
+    "plan": {"schema"},
+    "table": {"schema", "catalog", "plan"},
+    "_dispatch_py": {"encoding", "schema", "errors", "faults", "frames", "table"},
     "_dispatch": {"_dispatch_py"},
-    "encoding": {"errors", "frames", "table"},
+    "encoding": {"errors", "frames", "plan", "table"},
     "codec": {
         *("schema", "catalog", "frames", "table"),
-        *("_dispatch", "_dispatch_py", "encoding"),
+        *("_dispatch", "_dispatch_py"),
     },
 }
 RIM = {"__init__", "__main__", "cli", "log"}

@@ -1,7 +1,7 @@
 """The dispatch seam in pure Python: the reference, which alone raises.
 
 Finds message type, message id and action in the raw bytes, checks the action against the dispatch
-table and hands the payload to its decoder. `decode` tries the fast way first, as the compiled twin
+table and hands the payload to its decoder; and back. `decode` tries the fast way first, as the compiled twin
 does with its own; whatever is not plainly right goes to `read`, which follows WIRE's tables step by
 step and names the first fault.
 """
@@ -12,6 +12,7 @@ from typing import Any, Final, Never
 
 import msgspec
 
+from ocppj.encoding import encode
 from ocppj.errors import (
     MESSAGE_ID_LENGTH,
     DecodeError,
@@ -44,7 +45,7 @@ _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class Dispatch:
-    """The frames of one codec, from bytes. Immutable; one instance may serve any thread."""
+    """The frames of one codec, from bytes and to bytes. Immutable; one instance may serve any thread."""
 
     __slots__ = ("_calls", "_results", "_table")
 
@@ -84,6 +85,16 @@ class Dispatch:
         except Exception:  # noqa: BLE001, S110  whatever it was, `read` gives the verdict
             pass
         return self.read(data, pending)
+
+    def encode(self, frame: Frame) -> bytes:
+        """Encode a frame, validated: what comes out, `decode` takes, and gives an equal frame.
+
+        Timestamps are sent in UTC and rounded to milliseconds.
+
+        Raises:
+            EncodeError: the peer would have to refuse it.
+        """
+        return encode(frame, self._table, self.decode)
 
     def read(self, data: Data, pending: Mapping[str, str] | None = None) -> Frame:
         """Do what `decode` does, slowly and with an exact verdict."""

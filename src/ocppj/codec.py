@@ -12,8 +12,7 @@ import msgspec
 from ocppj._dispatch import Dispatch
 from ocppj._dispatch_py import Data, Head, decode_payload
 from ocppj.catalog import Version
-from ocppj.encoding import encode
-from ocppj.frames import CallResult, Envelope, Frame
+from ocppj.frames import CallResult, Envelope
 from ocppj.schema import Profile
 from ocppj.table import Table
 
@@ -90,16 +89,6 @@ class Codec(Dispatch):
         return CallResult(
             frame.message_id, decode_payload(frame.payload, kind, self._table, **head)
         )
-
-    def encode(self, frame: Frame) -> bytes:
-        """Encode a frame; what comes out, `decode` takes, and it gives an equal frame.
-
-        Timestamps are sent in UTC and rounded to milliseconds.
-
-        Raises:
-            EncodeError: the peer would have to refuse it.
-        """
-        return encode(frame, self._table, self.decode)
 
     def peek(self, data: Data) -> Envelope:
         """Read the head of a frame and leave its payload undecoded.

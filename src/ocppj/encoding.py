@@ -11,9 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import force_setattr, replace
 
 from ocppj.errors import DecodeError, EncodeError
 from ocppj.frames import Call, CallError, CallResult, CallResultError, Frame, Send
+from ocppj.plan import plan
 from ocppj.table import Table
 
 __all__ = ["encode"]
@@ -33,11 +35,13 @@ def encode(frame: Frame, table: Table, decode: Callable[..., Frame]) -> bytes:
         EncodeError: `decode` would not take it, or not as what it is.
     """
     pending = _pending(frame, table)
-    *head, payload = _parts(frame, table)
+    frame = _fitted(frame, table)
+    name = frame.__struct_fields__[-1]
+    payload = getattr(frame, name)
     try:
         meant, written = _settled(payload)
-        data = _encode((frame.message_type, *head, written))
-        *head_read, read = _parts(decode(data, pending), table)
+        data = _encode(frame if written is payload else replace(frame, **{name: written}))
+        decoded = decode(data, pending)
     except DecodeError as error:
         problem = error.error_description.removesuffix(f" at {error.path}")
         if problem.endswith("got null"):
@@ -47,10 +51,10 @@ def encode(frame: Frame, table: Table, decode: Callable[..., Frame]) -> bytes:
         raise EncodeError("nested without end", _culprit(payload, depth=1)) from error
     except (TypeError, ValueError, OverflowError) as error:
         raise EncodeError(f"cannot be encoded: {error}", _culprit(payload)) from error
-    if head_read != head:
-        raise EncodeError(f"the head of the frame would be read as {head_read}, not {head}")
-    if not isinstance(payload, msgspec.Raw) and read != meant:
-        path, ours, theirs = _difference(meant, read)
+    if decoded != (frame if meant is payload else replace(frame, **{name: meant})):
+        if isinstance(payload, msgspec.Raw):
+            return data
+        path, ours, theirs = _difference(meant, getattr(decoded, name))
         raise EncodeError(f"{ours!r:.80} would be read as {theirs!r:.80}", path)
     return data
 
@@ -97,12 +101,12 @@ def _check_request(frame: Call[Any] | Send[Any], types: Mapping[str, type[Any]])
 _FRAMES: Final = (Call, CallResult, CallError, CallResultError, Send)
 
 
-def _parts(frame: Frame, table: Table) -> list[Any]:
-    """Return the elements of a frame but its type; a description in the length that is sent."""
-    parts = [getattr(frame, name) for name in frame.__struct_fields__]
-    if isinstance(frame, CallError | CallResultError):
-        parts[2] = parts[2][: table.version.rules.description_length]
-    return parts
+def _fitted(frame: Frame, table: Table) -> Frame:
+    """Return a frame with a description of the length that is sent."""
+    length = table.version.rules.description_length
+    if isinstance(frame, CallError | CallResultError) and length is not None:
+        return replace(frame, error_description=frame.error_description[:length])
+    return frame
 
 
 def _settled(value: Any) -> tuple[Any, Any]:
@@ -114,14 +118,14 @@ def _settled(value: Any) -> tuple[Any, Any]:
         return _timestamps(value)
     if isinstance(value, msgspec.Struct):
         meant = written = value
-        for name in value.__struct_fields__:
+        for name in plan(type(value)).timed:
             old = getattr(value, name)
             new, text = _settled(old)
             if text is not old:
                 if written is value:
                     meant, written = copy.copy(value), copy.copy(value)
-                msgspec.structs.force_setattr(meant, name, new)
-                msgspec.structs.force_setattr(written, name, text)
+                force_setattr(meant, name, new)
+                force_setattr(written, name, text)
         return meant, written
     if type(value) is list:
         pairs = [_settled(item) for item in value]

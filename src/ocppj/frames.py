@@ -1,6 +1,7 @@
 """The five frames of OCPP-J, and the envelope of a frame whose payload is not decoded.
 
-Owns their shape and nothing else. Fields stand in the order of the wire.
+Owns their shape and nothing else. Fields stand in the order of the wire: msgspec encodes a frame as
+the array that it is, its message type (the tag) first.
 """
 
 from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
@@ -12,7 +13,7 @@ __all__ = ["Call", "CallError", "CallResult", "CallResultError", "Envelope", "Fr
 P = TypeVar("P")
 
 
-class Call(msgspec.Struct, Generic[P], frozen=True, gc=False):
+class Call(msgspec.Struct, Generic[P], tag=2, array_like=True, frozen=True, gc=False):
     """CALL, message type 2: a request.
 
     Attributes:
@@ -28,7 +29,7 @@ class Call(msgspec.Struct, Generic[P], frozen=True, gc=False):
     payload: P
 
 
-class CallResult(msgspec.Struct, Generic[P], frozen=True, gc=False):
+class CallResult(msgspec.Struct, Generic[P], tag=3, array_like=True, frozen=True, gc=False):
     """CALLRESULT, message type 3: the response to a call.
 
     Attributes:
@@ -43,7 +44,7 @@ class CallResult(msgspec.Struct, Generic[P], frozen=True, gc=False):
     payload: P
 
 
-class CallError(msgspec.Struct, frozen=True, gc=False):
+class CallError(msgspec.Struct, tag=4, array_like=True, frozen=True, gc=False):
     """CALLERROR, message type 4: a call could not be handled.
 
     Attributes:
@@ -61,7 +62,7 @@ class CallError(msgspec.Struct, frozen=True, gc=False):
     error_details: dict[str, Any] = {}
 
 
-class CallResultError(msgspec.Struct, frozen=True, gc=False):
+class CallResultError(msgspec.Struct, tag=5, array_like=True, frozen=True, gc=False):
     """CALLRESULTERROR, message type 5, OCPP 2.1: a result could not be handled.
 
     The attributes are those of `CallError`; `message_id` is that of the result.
@@ -75,7 +76,7 @@ class CallResultError(msgspec.Struct, frozen=True, gc=False):
     error_details: dict[str, Any] = {}
 
 
-class Send(msgspec.Struct, Generic[P], frozen=True, gc=False):
+class Send(msgspec.Struct, Generic[P], tag=6, array_like=True, frozen=True, gc=False):
     """SEND, message type 6, OCPP 2.1: a message that is never answered.
 
     The attributes are those of `Call`.

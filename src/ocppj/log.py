@@ -18,7 +18,7 @@ from ocppj.codec import Codec
 from ocppj.errors import DecodeError
 from ocppj.frames import Call, CallResult, CallResultError, Send
 
-__all__ = ["Check", "Counts", "Log", "LogError", "find"]
+__all__ = ["Check", "Counts", "Log", "LogError", "acceptance", "find", "take"]
 
 PREFIX_SIZE: Final = 4096
 """Bytes that a line may have beyond the largest frame."""
@@ -26,12 +26,16 @@ PREFIX_SIZE: Final = 4096
 MAX_PENDING: Final = 2**16
 """Open calls that are kept; beyond, the oldest are forgotten."""
 
+SAMPLE_FRAMES: Final = 1000
+SAMPLE_SIZE: Final = 4 * 2**20
+
 NO_ACTION: Final = "(no action)"
 UNKNOWN_ACTION: Final = "(unknown action)"
 UNKNOWN_CALL: Final = "(unknown call)"
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n"
+_NO_LOGGER: Final = _BLANK + _BOM + b'"'
 _BARE: Final = tuple(f"[{number},".encode() for number in range(2, 7))
 # A message type and a string; or a type of OCPP and anything, so that a frame with a bad id is
 # shown to the decoder too. `[2026-01-31 10:00:00]`, `[main,5,x]` and `[2]` are a logger's.
@@ -111,10 +115,10 @@ def find(line: bytes) -> bytes:
     head = _HEAD.search(line)
     if head is None:
         return line
-    start = head.start()
-    if not line[:start].strip(_BLANK + _BOM + b'"'):
+    start, end = head.span()
+    if not line[:start].strip(_NO_LOGGER):
         return line
-    if head.group().endswith(b'\\"'):
+    if line.endswith(b'\\"', start, end):
         return _unescaped(line, start)
     if line.endswith(b"}]"):
         return line[start:]
@@ -164,6 +168,11 @@ class Counts:
     results: int = 0
     errors: int = 0
     refused: int = 0
+
+    @property
+    def accepted(self) -> int:
+        """How many were taken."""
+        return self.calls + self.sends + self.results + self.errors
 
 
 class OpenCalls:
@@ -225,7 +234,7 @@ class Check:
 
     Args:
         codec: of the log's version.
-        counts: by action, to be added to; frames that have none are counted as `NO_ACTION` and so on.
+        counts: by action, to be added to; `NO_ACTION` and so on for frames that have none.
         refuse: told line number, action and error of each refused frame.
     """
 
@@ -311,3 +320,23 @@ class Check:
         except DecodeError:
             return False
         return True
+
+
+def take(frames: Iterator[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Take a sample off the beginning of a log, bounded in frames and in bytes."""
+    sample: list[tuple[int, bytes]] = []
+    size = 0
+    while len(sample) < SAMPLE_FRAMES and size < SAMPLE_SIZE and (item := next(frames, None)):
+        sample.append(item)
+        size += len(item[1])
+    return sample
+
+
+def acceptance(sample: Iterable[tuple[int, bytes]], versions: Iterable[str]) -> dict[str, int]:
+    """Return how many frames of a sample each version takes."""
+    accepted = {}
+    for version in versions:
+        counts: defaultdict[str, Counts] = defaultdict(Counts)
+        Check(Codec(version), counts, lambda *_: None).run(sample)
+        accepted[version] = sum(row.accepted for row in counts.values())
+    return accepted

@@ -3,22 +3,18 @@
 Owns the choice of actions and how each payload is decoded. Knows nothing of bytes or frames.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec import inspect
 
 from ocppj.catalog import Version
-from ocppj.schema import JSON, CustomData, Feature, Profile, dec_hook
+from ocppj.plan import FREE_DEPTH, nesting
+from ocppj.schema import Feature, Profile, dec_hook
 
 __all__ = ["Decode", "Table"]
 
 Decode = Callable[[bytes], Any]
-
-FREE_DEPTH: Final = 16
-"""A free-form value (vendor data) that nests deeper than this is not taken by the fast way."""
 
 FRAME_DEPTH: Final = 32
 """No message of any OCPP version makes a frame nest deeper, with vendor data of `FREE_DEPTH`;
@@ -41,11 +37,13 @@ class Table:
             its errors are no verdict. Actions whose payload has no bound on its depth are missing.
         fast_results: the same for responses.
         response_actions: response type -> one of its actions.
+        shapes: what the compiled encoder has learnt of types so far. The one thing that grows:
+            an entry is derived from its type alone, so that it does not matter who makes it.
     """
 
     __slots__ = (
         *("version", "profiles", "max_size", "max_depth", "calls", "results", "sends"),
-        *("fast_calls", "fast_results", "response_actions", "dec_hook"),
+        *("fast_calls", "fast_results", "response_actions", "dec_hook", "shapes"),
     )
 
     def __init__(
@@ -56,6 +54,7 @@ class Table:
         self.max_size = max_size
         self.max_depth = max_depth
         self.dec_hook = dec_hook(max_depth)
+        self.shapes: dict[type[Any], Any] = {}
         self.calls: dict[str, type[Any]] = {}
         self.results: dict[str, type[Any]] = {}
         self.sends: dict[str, type[Any]] = {}
@@ -108,36 +107,3 @@ def _decoders(
         for action, kind in types.items()
         if action in fast
     }
-
-
-def nesting(kind: Any) -> float:
-    """Return how deep the fast way lets a value of a type nest; infinity if nothing bounds it."""
-    return _nesting(inspect.type_info(kind), ())
-
-
-def _nesting(info: inspect.Type, around: tuple[inspect.Type, ...]) -> float:
-    if any(info is outer for outer in around):
-        return math.inf
-    match info:
-        case inspect.AnyType() | inspect.RawType():
-            return math.inf
-        case inspect.CustomType(cls=cls):
-            return FREE_DEPTH if cls in (CustomData, JSON) else math.inf
-        case inspect.UnionType(types=inner):
-            return max(_nesting(item, around) for item in inner)
-        case inspect.CollectionType(item_type=item):
-            parts: list[inspect.Type] = [item]
-        case inspect.TupleType(item_types=items):
-            parts = list(items)
-        case inspect.DictType(value_type=value):
-            parts = [value]
-        case (
-            inspect.StructType(fields=fields)
-            | inspect.DataclassType(fields=fields)
-            | inspect.TypedDictType(fields=fields)
-            | inspect.NamedTupleType(fields=fields)
-        ):
-            parts = [field.type for field in fields]
-        case _:
-            return 0
-    return 1 + max((_nesting(part, (*around, info)) for part in parts), default=0)

@@ -1,0 +1,58 @@
+"""The frames that are timed. Knows nothing of who decodes them."""
+
+import json
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+__all__ = ["ENTRIES", "Entry", "frame_text", "payload_bytes"]
+
+
+class Entry(NamedTuple):
+    """A frame of the corpus.
+
+    Attributes:
+        name: the action, followed by `result` for the answer to it.
+        version: the OCPP version's name.
+        action: of a call its own, of a result that of the call which it answers.
+        frame: the JSON array.
+    """
+
+    name: str
+    version: str
+    action: str
+    frame: list[Any]
+
+    @property
+    def is_call(self) -> bool:
+        """Whether the frame is a CALL; else it is a CALLRESULT."""
+        return bool(self.frame[0] == 2)
+
+    @property
+    def pending(self) -> dict[str, str]:
+        """Message id -> action, as the caller of a result remembers it."""
+        return {self.frame[1]: self.action}
+
+    @property
+    def payload(self) -> Any:
+        """The payload, untyped."""
+        return self.frame[-1]
+
+    def with_payload(self, payload: object) -> "Entry":
+        """Return the same frame with another payload."""
+        return self._replace(frame=[*self.frame[:-1], payload])
+
+
+def frame_text(entry: Entry) -> str:
+    """Return the frame as a WebSocket text message gives it."""
+    return json.dumps(entry.frame, separators=(",", ":"))
+
+
+def payload_bytes(entry: Entry) -> bytes:
+    """Return the bare payload."""
+    return json.dumps(entry.payload, separators=(",", ":")).encode()
+
+
+ENTRIES: Final = tuple(
+    Entry(**json.loads(line))
+    for line in Path(__file__).with_name("frames.jsonl").read_text("utf-8").splitlines()
+)

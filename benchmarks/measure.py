@@ -1,0 +1,66 @@
+"""Measures one peer in this process: `python -m benchmarks.measure PEER SAMPLES MILLISECONDS`.
+
+Prints JSON: import and start-up time in ms, memory in KiB, and for each frame the best of SAMPLES
+runs of MILLISECONDS each, as ns per decode. The garbage collector is off in a run, as always with
+`timeit`.
+"""
+
+import gc
+import json
+import resource
+import sys
+from pathlib import Path
+from time import perf_counter
+from timeit import Timer
+from typing import Any
+
+from benchmarks.corpus import ENTRIES
+from benchmarks.peers import peer
+
+__all__ = ["measure"]
+
+
+def peak_memory() -> int:
+    """Return the peak of this process's resident memory in KiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Not ru_maxrss: Linux lets a child start with that of its parent.
+        line = next(line for line in status.read_text().splitlines() if "VmHWM" in line)
+        return int(line.split()[1])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 1024 if sys.platform == "darwin" else peak
+
+
+def measure(name: str, samples: int, milliseconds: float) -> dict[str, Any]:
+    """Measure a peer."""
+    memory, start = peak_memory(), perf_counter()
+    one = peer(name)
+    imported = perf_counter()
+    for entry in ENTRIES:
+        if entry.version == "2.0.1" and entry.is_call:
+            one.decoder(entry)(one.load(entry))
+    ready, grown = perf_counter(), peak_memory() - memory
+    runs = []
+    for entry in ENTRIES:
+        names = {"decode": one.decoder(entry), "data": one.load(entry)}
+        timer = Timer("decode(data)", globals=names)
+        timer.timeit(20)
+        number = 1
+        while (spent := timer.timeit(number)) < milliseconds / 4e3:
+            number *= 2
+        runs.append((entry.name, timer, max(1, int(number * milliseconds / 1e3 / spent))))
+    best = {entry.name: float("inf") for entry in ENTRIES}
+    for _ in range(samples):
+        gc.collect()
+        for entry_name, timer, number in runs:
+            best[entry_name] = min(best[entry_name], timer.timeit(number) / number * 1e9)
+    return {
+        "import_ms": (imported - start) * 1e3,
+        "ready_ms": (ready - start) * 1e3,
+        "memory_kib": grown,
+        "decode_ns": best,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))))

@@ -1,0 +1,56 @@
+"""The peers, one module each, with the same names.
+
+    CHECKS   "parse" (it is JSON), "types" or "full schema"
+    WHAT     what it does to a frame, and what it leaves out
+    load     corpus entry -> what the decoder is given
+    decoder  corpus entry -> callable that decodes it, or raises
+
+A decoder may know what a running gateway knows: its tables, the pending calls. Those that are given
+the bare payload know its type besides.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Final, Literal, Protocol
+
+from benchmarks.corpus import Entry
+
+__all__ = ["NAMES", "Decode", "Peer", "peer"]
+
+Decode = Callable[..., Any]
+
+NAMES: Final = (
+    "floor",
+    "ocppj_cython",
+    "ocppj_python",
+    "two_pass",
+    "orjson_only",
+    "pydantic_typed",
+    "pydantic_orjson",
+    "jsonschema_rs",
+    "fastjsonschema",
+    "mobilityhouse",
+)
+
+
+class Peer(Protocol):
+    """What a peer's module gives."""
+
+    CHECKS: Literal["parse", "types", "full schema"]
+    WHAT: str
+
+    @staticmethod
+    def load(entry: Entry) -> str | bytes:
+        """Return what the decoder is given."""
+        ...
+
+    @staticmethod
+    def decoder(entry: Entry) -> Decode:
+        """Return a callable that decodes the entry."""
+        ...
+
+
+def peer(name: str) -> Peer:
+    """Import a peer."""
+    module: Any = import_module(f"{__name__}.{name}")
+    return module  # type: ignore[no-any-return]

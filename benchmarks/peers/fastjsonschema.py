@@ -1,0 +1,33 @@
+"""Peer: a JSON Schema validator that writes Python code."""
+
+from typing import Any, Final
+
+import fastjsonschema
+import orjson
+
+from benchmarks.corpus import Entry
+from benchmarks.corpus import frame_text as load
+from benchmarks.peers import Decode
+from benchmarks.peers.schemas import official_schema
+
+__all__ = ["CHECKS", "WHAT", "decoder", "load"]
+
+CHECKS: Final = "full schema"
+WHAT: Final = (
+    "orjson.loads of the frame, fastjsonschema's compiled official schema for the payload, formats "
+    "checked; the values stay dicts and text"
+)
+
+
+def decoder(entry: Entry) -> Decode:
+    """Return a function for frames of the entry's kind."""
+    validators = {entry.action: fastjsonschema.compile(official_schema(entry), use_default=False)}
+    pending = entry.pending
+
+    def decode(data: str) -> Any:
+        frame = orjson.loads(data)
+        action = frame[2] if frame[0] == 2 else pending[frame[1]]
+        validators[action](frame[-1])
+        return frame
+
+    return decode

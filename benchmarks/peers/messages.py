@@ -1,0 +1,59 @@
+"""Our message types by action; not a peer, but what several of them share."""
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from benchmarks.corpus import Entry
+from benchmarks.peers import Decode
+from ocppj import Codec
+from ocppj.schema import dec_hook
+
+__all__ = ["codec", "decoders", "dispatched", "payload_decoder"]
+
+
+@cache
+def codec(version: str) -> Codec:
+    """Return a version's codec."""
+    return Codec(version)
+
+
+def _decoder(kind: type[Any] | None) -> Decode:
+    assert kind is not None
+    return msgspec.json.Decoder(kind, dec_hook=dec_hook(16)).decode
+
+
+@cache
+def decoders(version: str) -> tuple[dict[str, Decode], dict[str, Decode]]:
+    """Return a version's payload decoders by action: of calls, of results."""
+    features = [
+        feature
+        for profile in codec(version).profiles
+        for feature in profile.features
+        if feature.response_type is not None
+    ]
+    return (
+        {feature.name: _decoder(feature.request_type) for feature in features},
+        {feature.name: _decoder(feature.response_type) for feature in features},
+    )
+
+
+def payload_decoder(entry: Entry) -> Decode:
+    """Return the decoder of an entry's payload and of nothing else."""
+    features = [
+        feature
+        for profile in codec(entry.version).profiles
+        for feature in profile.features
+        if feature.name == entry.action
+    ]
+    return _decoder(features[0].request_type if entry.is_call else features[0].response_type)
+
+
+def dispatched(dispatch: type[Any], entry: Entry) -> Decode:
+    """Return `Codec.decode` as it is with the given backend."""
+    decode: Decode = dispatch(codec(entry.version)._table).decode
+    if entry.is_call:
+        return decode
+    pending = entry.pending
+    return lambda data: decode(data, pending)

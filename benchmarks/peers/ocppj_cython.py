@@ -1,0 +1,19 @@
+"""Peer: this project, compiled backend."""
+
+from typing import Final
+
+from benchmarks.corpus import Entry
+from benchmarks.corpus import frame_text as load
+from benchmarks.peers import Decode
+from benchmarks.peers.messages import dispatched
+from ocppj._dispatch_c import Dispatch
+
+__all__ = ["CHECKS", "WHAT", "decoder", "load"]
+
+CHECKS: Final = "full schema"
+WHAT: Final = "`Codec.decode` of the frame, compiled backend"
+
+
+def decoder(entry: Entry) -> Decode:
+    """Return the codec's method."""
+    return dispatched(Dispatch, entry)

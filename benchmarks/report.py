@@ -1,0 +1,225 @@
+"""`python -m benchmarks.report [--json FILE] [--markdown FILE] [--quick]`: the peers side by side.
+
+Each peer runs in a process of its own, all peers once per round; what is shown is the median of the
+rounds. Ratios are of medians.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from math import prod
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from benchmarks import agreement
+from benchmarks.corpus import ENTRIES, Entry, frame_text
+from benchmarks.peers import NAMES, peer
+
+__all__ = ["main"]
+
+ROOT: Final = Path(__file__).parents[1]
+
+LIBRARIES: Final = (
+    *("ocppj", "msgspec", "orjson", "pydantic", "pydantic-core", "jsonschema-rs"),
+    *("fastjsonschema", "ocpp", "jsonschema"),
+)
+
+OURS: Final = ("ocppj_cython", "ocppj_python")
+
+BESIDE: Final = ("orjson_only", "two_pass", "pydantic_typed", "pydantic_orjson")
+
+MINUS_FLOOR: Final = "minus floor, ns"
+
+CALLS: Final = [entry for entry in ENTRIES if entry.version == "2.0.1" and entry.is_call]
+"""The frames over which geometric means are taken."""
+
+NOTES: Final = """\
+All peers that check the full schema refused the same {variants:,} broken variants of these frames
+before they were timed; `benchmarks/agreement.py` says what is left out. `floor` and
+`pydantic_typed` are given the bare payload and its type, all others the whole frame. A frame is
+decoded again and again, which suits the string caches that some peers have.
+"""
+
+START_NOTES: Final = """\
+*Import* is the peer's own module with its libraries, *ready* the same and decoders for the five
+calls of OCPP 2.0.1, each used once; memory is the growth of peak resident memory until then. Ours
+(and floor and two_pass, with our types) load all 64 actions of the version, the others only those
+five.
+"""
+
+Medians = dict[str, dict[str, Any]]
+
+
+def _run(name: str, samples: int, milliseconds: float) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.measure", name, str(samples), str(milliseconds)]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603  ours
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def _rounds(count: int, samples: int, milliseconds: float) -> dict[str, list[dict[str, Any]]]:
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in NAMES}
+    for number in range(count):
+        print(f"round {number + 1} of {count}", file=sys.stderr)
+        start = number % len(NAMES)
+        for name in (*NAMES[start:], *NAMES[:start]):
+            runs[name].append(_run(name, samples, milliseconds))
+    return runs
+
+
+def _medians(runs: dict[str, list[dict[str, Any]]]) -> Medians:
+    return {
+        name: {
+            **{
+                key: round(median(run[key] for run in done), 1)
+                for key in done[0]
+                if key != "decode_ns"
+            },
+            "decode_ns": {
+                frame: round(median(run["decode_ns"][frame] for run in done), 1)
+                for frame in done[0]["decode_ns"]
+            },
+        }
+        for name, done in runs.items()
+    }
+
+
+def _environment() -> dict[str, str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8")
+        lines = [line for line in text.splitlines() if line.startswith("model name")]
+        cpu = lines[0].split(":")[1].strip()
+    except (OSError, IndexError):
+        cpu = platform.processor() or platform.machine()
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "cpu": cpu,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        **{library: version(library) for library in LIBRARIES},
+    }
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    head = list(head)
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _label(entry: Entry) -> str:
+    version_shown = "" if entry.version == "2.0.1" else f"{entry.version} "
+    return f"{version_shown}{entry.name} ({len(frame_text(entry))})"
+
+
+def _geometric(values: Iterable[float]) -> float:
+    values = list(values)
+    return float(prod(values) ** (1 / len(values)))
+
+
+def ratios(medians: Medians, ours: str) -> dict[str, dict[str, float]]:
+    """Return what a backend of ours costs beside the floor and the peers that matter most."""
+    times = {name: medians[name]["decode_ns"] for name in NAMES}
+    mine, floor = times[ours], times["floor"]
+    return {
+        MINUS_FLOOR: {frame: round(mine[frame] - floor[frame], 1) for frame in mine},
+        **{
+            f"{name} / ours": {frame: round(times[name][frame] / mine[frame], 3) for frame in mine}
+            for name in BESIDE
+        },
+    }
+
+
+def _decoding(medians: Medians) -> str:
+    rows = [
+        [_label(entry), *(f"{medians[name]['decode_ns'][entry.name]:,.0f}" for name in NAMES)]
+        for entry in ENTRIES
+    ]
+    return _table(["frame (bytes)", *NAMES], rows)
+
+
+def _beside(medians: Medians, ours: str) -> str:
+    figures = ratios(medians, ours)
+    rows = [
+        [
+            _label(entry),
+            f"{figures[MINUS_FLOOR][entry.name]:,.0f}",
+            *(f"{figures[what][entry.name]:.2f}" for what in figures if what != MINUS_FLOOR),
+        ]
+        for entry in ENTRIES
+    ]
+    means = [
+        f"**{_geometric(of[entry.name] for entry in CALLS):.2f}**"
+        for what, of in figures.items()
+        if what != MINUS_FLOOR
+    ]
+    rows.append(["geometric mean of the five calls of 2.0.1", "", *means])
+    return _table(["frame (bytes)", *figures], rows)
+
+
+def _start(medians: Medians) -> str:
+    rows = [
+        [
+            name,
+            f"{medians[name]['import_ms']:.0f}",
+            f"{medians[name]['ready_ms']:.0f}",
+            f"{medians[name]['memory_kib'] / 1024:.1f}",
+        ]
+        for name in NAMES
+    ]
+    return _table(["peer", "import, ms", "ready, ms", "memory, MiB"], rows)
+
+
+def _markdown(medians: Medians, environment: dict[str, str], rounds: int, variants: int) -> str:
+    libraries = ", ".join(f"{name} {environment[name]}" for name in LIBRARIES)
+    machine = ", ".join(environment[key] for key in ("date", "cpu", "system", "python"))
+    peers = "\n".join(f"- **{name}** ({peer(name).CHECKS}): {peer(name).WHAT}." for name in NAMES)
+    parts = [
+        "# What decoding a frame costs",
+        f"{machine}; {libraries}.",
+        f"Median of {rounds} rounds, each peer in a fresh process; `python -m benchmarks.report`.",
+        "## Nanoseconds per frame",
+        _decoding(medians),
+        NOTES.format(variants=variants),
+        peers,
+        "## Ours beside others",
+        *(part for ours in OURS for part in (f"### {ours}", _beside(medians, ours))),
+        "## Start-up and memory",
+        _start(medians),
+        START_NOTES,
+    ]
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def main() -> None:
+    """Check, measure, report."""
+    parser = argparse.ArgumentParser("python -m benchmarks.report", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")
+    parser.add_argument("--quick", action="store_true", help="few short rounds, for a first look")
+    arguments = parser.parse_args()
+    variants = agreement.check()
+    rounds, samples, milliseconds = (3, 5, 1.0) if arguments.quick else (11, 20, 4.0)
+    runs = _rounds(rounds, samples, milliseconds)
+    medians, environment = _medians(runs), _environment()
+    text = _markdown(medians, environment, rounds, variants)
+    print(text, end="")
+    if arguments.markdown:
+        arguments.markdown.write_text(text, "utf-8")
+    if arguments.json:
+        figures = {
+            "environment": environment,
+            "rounds": rounds,
+            "medians": medians,
+            "ratios": {ours: ratios(medians, ours) for ours in OURS},
+        }
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Encode each frame; grouped by frame. Only ours validates and proves what it sends.
+
+ocppj_cython, ocppj_python  `Codec.encode` with either backend reading the bytes back
+msgspec_only                msgspec.json.encode of the same frame, unchecked
+pydantic_payload            model_dump_json of the payload's model, without the frame's head
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import pytest
+
+from benchmarks.corpus import ENTRIES, Entry, payload_bytes
+from benchmarks.peers import peer
+from benchmarks.peers.messages import codec
+from benchmarks.peers.models import model
+from ocppj import _dispatch_c, _dispatch_py
+from ocppj.encoding import encode
+
+Encode = Callable[[], bytes | str]
+
+
+def ours(entry: Entry, dispatch: type[Any]) -> Encode:
+    table = codec(entry.version)._table
+    decode = dispatch(table).decode
+    frame = _frame(entry)
+    return lambda: encode(frame, table, decode)
+
+
+def msgspec_only(entry: Entry) -> Encode:
+    encoder = msgspec.json.Encoder().encode
+    frame = _frame(entry)
+    if entry.is_call:
+        return lambda: encoder((2, frame.message_id, frame.action, frame.payload))
+    return lambda: encoder((3, frame.message_id, frame.payload))
+
+
+def pydantic_payload(entry: Entry) -> Encode:
+    value = model(entry).model_validate_json(payload_bytes(entry))
+    return lambda: value.model_dump_json(by_alias=True, exclude_none=True)
+
+
+ENCODERS: Final[dict[str, Callable[[Entry], Encode]]] = {
+    "ocppj_cython": lambda entry: ours(entry, _dispatch_c.Dispatch),
+    "ocppj_python": lambda entry: ours(entry, _dispatch_py.Dispatch),
+    "msgspec_only": msgspec_only,
+    "pydantic_payload": pydantic_payload,
+}
+
+
+def _frame(entry: Entry) -> Any:
+    one = peer("ocppj_python")
+    return one.decoder(entry)(one.load(entry))
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize("entry", ENTRIES, ids=[f"{e.version} {e.name}" for e in ENTRIES])
+@pytest.mark.benchmark(max_time=0.2, min_time=0.0005, min_rounds=5)
+def test_encode(benchmark: Any, entry: Entry, name: str) -> None:
+    benchmark.group = f"encode {entry.version} {entry.name}"
+    written = json.loads(benchmark(ENCODERS[name](entry)))
+    if name.startswith("ocppj"):
+        assert written == entry.frame
+    else:
+        # The others may write a timestamp's fraction with six digits.
+        payload = written if name == "pydantic_payload" else written[-1]
+        assert payload.keys() == entry.payload.keys()

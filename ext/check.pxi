@@ -1,0 +1,275 @@
+# A payload checked in place, before it is encoded: "yes" means that `decode` would take the bytes
+# and give back an equal payload, once the fractions of its timestamps are cut to milliseconds.
+# Everything that is not plainly so is a "no", for the reference to judge.
+
+from cpython.datetime cimport import_datetime
+from cpython.list cimport PyList_CheckExact, PyList_GET_ITEM, PyList_GET_SIZE
+from libc.math cimport isfinite
+
+from ocppj.plan import KINDS as _KINDS, plan as _plan
+from ocppj.schema import INT64_MAX as _INT64_MAX, INT64_MIN as _INT64_MIN
+
+cdef extern from "datetime.h":
+    bint PyDateTime_CheckExact(PyObject*)
+    int PyDateTime_GET_YEAR(PyObject*)
+    int PyDateTime_GET_MONTH(PyObject*)
+    int PyDateTime_GET_DAY(PyObject*)
+    int PyDateTime_DATE_GET_HOUR(PyObject*)
+    int PyDateTime_DATE_GET_MINUTE(PyObject*)
+    int PyDateTime_DATE_GET_SECOND(PyObject*)
+    int PyDateTime_DATE_GET_MICROSECOND(PyObject*)
+    PyObject* PyDateTime_DATE_GET_TZINFO(PyObject*)
+    PyObject* PyDateTime_TimeZone_UTC
+
+cdef extern from *:
+    """
+    #include <string.h>
+    #include <structmember.h>
+    /* Where a Struct's field is: msgspec keeps them in slots. */
+    static Py_ssize_t slot_offset(PyObject *descriptor) {
+        if (Py_TYPE(descriptor) != &PyMemberDescr_Type) return -1;
+        return ((PyMemberDescrObject *)descriptor)->d_member->offset;
+    }
+    #define TYPE_OF(object) ((PyObject *)Py_TYPE(object))
+    #define FIELD(object, offset) (*(PyObject **)((char *)(object) + (offset)))
+    #ifdef Py_GIL_DISABLED
+    #define READS_SLOTS 0   /* another thread may set a field while we look */
+    #else
+    #define READS_SLOTS 1
+    #endif
+    /* Where a timestamp stands, found by its Z: that letter is rare, quotes and digits are not. */
+    static const char *find_moment(const char *p, const char *end, const char *text, int size) {
+        const char *z = p + size - 2;
+        while (z < end - 1 && (z = (const char *)memchr(z, 'Z', (size_t)(end - 1 - z))) != NULL) {
+            if (memcmp(z - (size - 2), text, (size_t)size) == 0) return z - (size - 2);
+            z++;
+        }
+        return NULL;
+    }
+    """
+    Py_ssize_t slot_offset(object)
+    PyObject* FIELD(PyObject*, Py_ssize_t)
+    bint READS_SLOTS
+    PyObject* TYPE_OF(PyObject*)
+    const char* find_moment(const char*, const char*, const char*, int)
+
+cdef extern from "Python.h":
+    bint PyUnicode_CheckExact_ "PyUnicode_CheckExact"(PyObject*)
+    Py_ssize_t PyUnicode_GET_LENGTH_ "PyUnicode_GET_LENGTH"(PyObject*)
+    bint PyLong_CheckExact(PyObject*)
+    bint PyFloat_CheckExact(PyObject*)
+    double PyFloat_AS_DOUBLE(PyObject*)
+    long long PyLong_AsLongLongAndOverflow(PyObject*, int*)
+    PyObject* Py_True
+    PyObject* Py_False
+    PyObject* Py_None
+
+import_datetime()
+
+cdef enum Kind:
+    BOOL, INT, FLOAT, STR, ENUM, TIMESTAMP, LIST, STRUCT, OTHER
+
+assert _KINDS == ("bool", "int", "float", "str", "enum", "timestamp", "list", "struct", "other")
+
+DEF MOMENTS = 64
+DEF MOMENT_SIZE = 29  # "2026-11-22T10:00:00.123456Z" with its quotes
+cdef double EXACT = 9007199254740992.0  # 2**53: integers up to here are floats too
+
+
+cdef struct Moments:
+    # Timestamps with a fraction, in the order in which they are encoded.
+    int count
+    PyObject* items[MOMENTS]
+
+
+cdef class Part:
+    """What a field or an item may hold: `ocppj.plan.Part`, ready for C."""
+
+    cdef int kind
+    cdef bint optional
+    cdef Py_ssize_t offset
+    cdef long long low, high
+    cdef double least, most
+    cdef object cls
+    cdef Part item
+    cdef Shape shape
+
+    @staticmethod
+    cdef Part of(object part, bint optional, Py_ssize_t offset, dict shapes):
+        cdef Part new = Part.__new__(Part)
+        new.kind = _KINDS.index(part.kind)
+        new.optional = optional
+        new.offset = offset
+        new.cls = part.cls
+        low, high = part.low, part.high
+        if new.kind == FLOAT:
+            new.least = -float("inf") if low is None else low
+            new.most = float("inf") if high is None else high
+        elif new.kind == INT:
+            new.low = _INT64_MIN if low is None else max(low, _INT64_MIN)
+            new.high = _INT64_MAX if high is None else min(high, _INT64_MAX)
+        else:
+            new.low = 0 if low is None else low
+            new.high = 2**62 if high is None else high
+        if new.kind == LIST:
+            new.item = Part.of(part.item, False, -1, shapes)
+        elif new.kind == STRUCT:
+            new.shape = Shape.of(part.cls, shapes)
+        return new
+
+
+cdef class Shape:
+    """What a Struct may hold: `ocppj.plan.Plan`, ready for C. Never changed once made."""
+
+    cdef object cls
+    cdef list parts
+    cdef bint known
+
+    @staticmethod
+    cdef Shape of(object cls, dict shapes):
+        cdef Shape new = shapes.get(cls)
+        if new is not None:
+            return new
+        new = shapes[cls] = Shape.__new__(Shape)
+        new.cls = cls
+        plan = _plan(cls)
+        parts = []
+        new.known = READS_SLOTS and plan.whole
+        for name, part, optional in zip(plan.names, plan.parts, plan.optional):
+            offset = slot_offset(getattr(cls, name))
+            new.known = new.known and offset > 0
+            parts.append(Part.of(part, optional, offset, shapes))
+        new.parts = parts
+        return new
+
+
+cdef bint struct_is_good(PyObject* value, Shape shape, Moments* moments) noexcept:
+    cdef Py_ssize_t i
+    cdef Part part
+    cdef PyObject* item
+    if not shape.known or TYPE_OF(value) != <PyObject*>shape.cls:
+        return False
+    for i in range(PyList_GET_SIZE(shape.parts)):
+        part = <Part>PyList_GET_ITEM(shape.parts, i)
+        item = FIELD(value, part.offset)
+        if item == Py_None:
+            if not part.optional:
+                return False
+        elif item is NULL or not is_good(item, part, moments):
+            return False
+    return True
+
+
+cdef bint is_good(PyObject* value, Part part, Moments* moments) noexcept:
+    cdef Py_ssize_t size, i
+    cdef long long number
+    cdef double real
+    cdef int overflow
+    cdef int kind = part.kind
+    if kind == STR:
+        if not PyUnicode_CheckExact_(value):
+            return False
+        size = PyUnicode_GET_LENGTH_(value)
+        return part.low <= size <= part.high
+    if kind == ENUM:
+        return TYPE_OF(value) == <PyObject*>part.cls
+    if kind == STRUCT:
+        return struct_is_good(value, part.shape, moments)
+    if kind == INT:
+        if not PyLong_CheckExact(value):
+            return False
+        number = PyLong_AsLongLongAndOverflow(value, &overflow)
+        return not overflow and part.low <= number <= part.high
+    if kind == FLOAT:
+        if PyFloat_CheckExact(value):
+            real = PyFloat_AS_DOUBLE(value)
+        elif PyLong_CheckExact(value):
+            number = PyLong_AsLongLongAndOverflow(value, &overflow)
+            real = <double>number
+            if overflow or real > EXACT or real < -EXACT:
+                return False
+        else:
+            return False
+        return isfinite(real) and part.least <= real <= part.most
+    if kind == TIMESTAMP:
+        if not PyDateTime_CheckExact(value):
+            return False
+        if PyDateTime_DATE_GET_TZINFO(value) != PyDateTime_TimeZone_UTC:
+            return False
+        if PyDateTime_DATE_GET_MICROSECOND(value):
+            if moments.count == MOMENTS:
+                return False
+            moments.items[moments.count] = value
+            moments.count += 1
+        return True
+    if kind == LIST:
+        if not PyList_CheckExact(<object>value):
+            return False
+        size = PyList_GET_SIZE(<object>value)
+        if not part.low <= size <= part.high:
+            return False
+        for i in range(size):
+            if not is_good(<PyObject*>PyList_GET_ITEM(<object>value, i), part.item, moments):
+                return False
+        return True
+    if kind == BOOL:
+        return value == Py_True or value == Py_False
+    return False
+
+
+cdef inline void digits(char* end, int number) noexcept:
+    """Write a number over the zeros that end here."""
+    while number:
+        end -= 1
+        end[0] = c'0' + number % 10
+        number //= 10
+
+
+cdef object cut(bytes data, Moments* moments):
+    """Return encoded bytes with the fractions of timestamps in milliseconds; None in doubt.
+
+    msgspec writes six digits. Each timestamp is looked for by its whole text; a text of the user's
+    that reads the same as one of them is a doubt.
+    """
+    cdef char text[MOMENTS][MOMENT_SIZE]
+    cdef const char* start = PyBytes_AS_STRING(data)
+    cdef const char* end = start + PyBytes_GET_SIZE(data)
+    cdef const char* p = start
+    cdef const char* found
+    cdef object result = PyBytes_FromStringAndSize(NULL, end - start)
+    cdef char* to = PyBytes_AS_STRING(result)
+    cdef char* out = to
+    cdef int i, micro
+    cdef PyObject* moment
+    for i in range(moments.count):
+        moment = moments.items[i]
+        micro = PyDateTime_DATE_GET_MICROSECOND(moment)
+        if micro >= 999500:
+            return None
+        memcpy(text[i], b'"0000-00-00T00:00:00.000000Z"', MOMENT_SIZE)
+        digits(text[i] + 5, PyDateTime_GET_YEAR(moment))
+        digits(text[i] + 8, PyDateTime_GET_MONTH(moment))
+        digits(text[i] + 11, PyDateTime_GET_DAY(moment))
+        digits(text[i] + 14, PyDateTime_DATE_GET_HOUR(moment))
+        digits(text[i] + 17, PyDateTime_DATE_GET_MINUTE(moment))
+        digits(text[i] + 20, PyDateTime_DATE_GET_SECOND(moment))
+        digits(text[i] + 27, micro)
+        found = find_moment(p, end, text[i], MOMENT_SIZE)
+        if found is NULL:
+            return None
+        memcpy(out, p, found + 20 - p)
+        out += found + 20 - p
+        micro = (micro + 500) // 1000
+        if micro:
+            memcpy(out, b".000", 4)
+            out += 4
+            digits(out, micro)
+        memcpy(out, b'Z"', 2)
+        out += 2
+        p = found + MOMENT_SIZE
+    memcpy(out, p, end - p)
+    out += end - p
+    for i in range(moments.count):
+        if find_moment(to, out, text[i], MOMENT_SIZE) is not NULL:
+            return None
+    return result[: out - to]

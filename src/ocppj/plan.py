@@ -1,0 +1,145 @@
+"""What each field of a Struct may hold, as plain tables: for whoever goes through a payload.
+
+Owns what is derived from msgspec's view of a type. A plan is made when a type is first gone
+through, and is kept.
+"""
+
+import math
+from enum import StrEnum
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from msgspec import inspect
+
+from ocppj.schema import JSON, CustomData
+
+__all__ = ["FREE_DEPTH", "KINDS", "Part", "Plan", "nesting", "plan"]
+
+FREE_DEPTH: Final = 16
+"""A free-form value (vendor data) that nests deeper than this is not taken by the fast way."""
+
+
+class Part(NamedTuple):
+    """What a field, or an item of a list, may hold.
+
+    Attributes:
+        kind: one of `KINDS`.
+        low: least number, or length; `None` if there is no bound.
+        high: greatest number, or length.
+        cls: the enum or the Struct.
+        item: of a list.
+    """
+
+    kind: str
+    low: float | int | None = None
+    high: float | int | None = None
+    cls: type[Any] | None = None
+    item: "Part | None" = None
+
+
+KINDS: Final = ("bool", "int", "float", "str", "enum", "timestamp", "list", "struct", "other")
+"""`other`: what a plan cannot tell, such as vendor data and a vendor's own types."""
+
+
+class Plan(NamedTuple):
+    """The fields of a Struct.
+
+    Attributes:
+        names: of the fields, in their order.
+        parts: what they may hold.
+        optional: whether they may be `None`, which is not sent then.
+        timed: names of those with timestamps inside.
+        whole: whether the parts say everything; a Struct that checks itself says more.
+    """
+
+    names: tuple[str, ...]
+    parts: tuple[Part, ...]
+    optional: tuple[bool, ...]
+    timed: tuple[str, ...]
+    whole: bool
+
+
+@cache
+def plan(kind: type[Any]) -> Plan:
+    """Return the plan of a Struct."""
+    info = inspect.type_info(kind)
+    fields = info.fields if isinstance(info, inspect.StructType) else ()
+    omits = bool(fields) and kind.__struct_config__.omit_defaults
+    return Plan(
+        tuple(field.name for field in fields),
+        tuple(_part(field.type) for field in fields),
+        tuple(omits and not field.required and field.default is None for field in fields),
+        tuple(field.name for field in fields if _timed(field.type, (info,))),
+        not hasattr(kind, "__post_init__"),
+    )
+
+
+def _part(info: inspect.Type) -> Part:
+    part = Part("other")
+    match info:
+        case inspect.BoolType():
+            part = Part("bool")
+        case inspect.IntType(ge=low, le=high, gt=None, lt=None, multiple_of=None):
+            part = Part("int", low, high)
+        case inspect.FloatType(ge=low, le=high, gt=None, lt=None, multiple_of=None):
+            part = Part("float", low, high)
+        case inspect.StrType(min_length=low, max_length=high, pattern=None):
+            part = Part("str", low, high)
+        case inspect.EnumType(cls=cls) if issubclass(cls, StrEnum):
+            part = Part("enum", cls=cls)
+        case inspect.DateTimeType(tz=True):
+            part = Part("timestamp")
+        case inspect.ListType(item_type=item, min_length=low, max_length=high):
+            part = Part("list", low, high, item=_part(item))
+        case inspect.StructType(cls=cls):
+            part = Part("struct", cls=cls)
+    return part
+
+
+def _timed(info: inspect.Type, around: tuple[inspect.Type, ...]) -> bool:
+    """Tell whether there may be timestamps inside, where `settled` would look for them."""
+    match info:
+        case inspect.DateTimeType():
+            return True
+        case inspect.ListType(item_type=item):
+            return _timed(item, around)
+        case inspect.UnionType(types=types):
+            return any(_timed(part, around) for part in types)
+        case inspect.StructType(fields=fields):
+            if any(info is outer for outer in around):
+                return True
+            return any(_timed(field.type, (*around, info)) for field in fields)
+    return False
+
+
+def nesting(kind: Any) -> float:
+    """Return how deep the fast way lets a value of a type nest; infinity if nothing bounds it."""
+    return _nesting(inspect.type_info(kind), ())
+
+
+def _nesting(info: inspect.Type, around: tuple[inspect.Type, ...]) -> float:
+    if any(info is outer for outer in around):
+        return math.inf
+    match info:
+        case inspect.AnyType() | inspect.RawType():
+            return math.inf
+        case inspect.CustomType(cls=cls):
+            return FREE_DEPTH if cls in (CustomData, JSON) else math.inf
+        case inspect.UnionType(types=inner):
+            return max(_nesting(item, around) for item in inner)
+        case inspect.CollectionType(item_type=item):
+            parts: list[inspect.Type] = [item]
+        case inspect.TupleType(item_types=items):
+            parts = list(items)
+        case inspect.DictType(value_type=value):
+            parts = [value]
+        case (
+            inspect.StructType(fields=fields)
+            | inspect.DataclassType(fields=fields)
+            | inspect.TypedDictType(fields=fields)
+            | inspect.NamedTupleType(fields=fields)
+        ):
+            parts = [field.type for field in fields]
+        case _:
+            return 0
+    return 1 + max((_nesting(part, (*around, info)) for part in parts), default=0)

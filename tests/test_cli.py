@@ -1,0 +1,799 @@
+"""The command line: what it prints, how it exits, and that it survives whatever it is given."""
+
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import ocppj
+from ocppj import cli
+from ocppj.cli import main
+
+HEARTBEAT = '[2,"1","Heartbeat",{}]'
+ANSWER = '[3,"1",{"currentTime":"2026-01-01T00:00:00Z"}]'
+BAD = '[2,"2","Heartbeat",{"x":1}]'
+OLD_BOOT = '[2,"3","BootNotification",{"chargePointModel":"m","chargePointVendor":"v"}]'
+NO_SUCH = "No such file or directory"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Any:
+    """Write lines to a file and return its path."""
+
+    def write(*lines: str | bytes, name: str = "a.log") -> str:
+        path = tmp_path / name
+        path.write_bytes(b"".join((s.encode() if isinstance(s, str) else s) + b"\n" for s in lines))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def piped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    """Make a file the standard input."""
+    streams = []
+
+    def pipe(text: str | bytes) -> None:
+        path = tmp_path / "stdin"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        streams.append(path.open(encoding="utf-8"))
+        monkeypatch.setattr(sys, "stdin", streams[-1])
+
+    yield pipe
+    for stream in streams:
+        stream.close()
+
+
+@pytest.fixture
+def unpiped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make /dev/null the standard input, as in CI."""
+    with Path(os.devnull).open(encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        yield
+
+
+class Run:
+    """One run of `main`, with what it wrote."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        self.status = main(arguments)
+        self.out, self.err = capsys.readouterr()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    return lambda *arguments: Run(capsys, *arguments)
+
+
+def row(out: str, action: str) -> list[str]:
+    """Return the cells of an action in the table."""
+    [line] = [line for line in out.splitlines() if line.startswith(f"{action}  ")]
+    return line.removeprefix(action).split()
+
+
+# --- check: what it says --------------------------------------------------------------------------
+
+
+def test_good_frames_are_counted(run: Any, log: Any) -> None:
+    path = log(f"2026-01-01T10:00:00Z >> {HEARTBEAT}", "", f"[10:00] {ANSWER}")
+    done = run("check", path)
+    assert done.status == 0
+    assert row(done.out, "Heartbeat") == ["1", "1", "0", "0"]
+    assert row(done.out, "total") == ["1", "1", "0", "0"]
+    assert f"{path}: OCPP 2.0.1: 2 frames, 0 refused" in done.out
+    assert f"{Path(path).stat().st_size} bytes in 0.00" in done.out
+    assert "frames per second" in done.out
+    assert "call that is not in the log" not in done.out
+    assert "sends" not in done.out
+    assert done.err == ""
+
+
+def test_a_refused_frame_is_listed_with_its_place(run: Any, log: Any) -> None:
+    path = log(HEARTBEAT, "", BAD, "no frame")
+    done = run("check", path)
+    assert done.status == 1
+    assert f"{path}:3: Heartbeat: FormatViolation: unknown field x at $\n" in done.out
+    assert f"{path}:4: (no action): RpcFrameworkError: not JSON: " in done.out
+    assert row(done.out, "Heartbeat") == ["1", "0", "0", "1"]
+    assert row(done.out, "(no action)") == ["0", "0", "0", "1"]
+
+
+def test_several_files_have_their_own_calls(run: Any, log: Any) -> None:
+    first, second = log(HEARTBEAT), log(ANSWER, name="b.log")
+    done = run("check", first, second)
+    assert done.status == 0
+    assert "answers to a call that is not in the log: 1\n" in done.out
+    assert row(done.out, "(unknown call)") == ["0", "1", "0", "0"]
+    assert f"{first}: OCPP 2.0.1: 1 frame, 0 refused" in done.out
+    assert f"{second}: OCPP 2.0.1: 1 frame, 0 refused" in done.out
+
+
+def test_sends_are_a_column_where_there_are_any(run: Any, log: Any) -> None:
+    data = '{"id":1,"pending":0,"basetime":"2026-01-01T00:00:00Z","data":[{"t":0,"v":"1"}]}'
+    done = run("check", "-V", "2.1", log(f'[6,"1","NotifyPeriodicEventStream",{data}]'))
+    assert done.status == 0
+    assert row(done.out, "action") == ["calls", "sends", "results", "errors", "refused"]
+    assert row(done.out, "NotifyPeriodicEventStream") == ["0", "1", "0", "0", "0"]
+
+
+def test_the_listing_is_bounded(run: Any, log: Any) -> None:
+    path = log(*[BAD] * 60)
+    done = run("check", path)
+    assert done.out.count("unknown field x") == cli.LISTED == 50
+    assert "and 10 more refused frames: --all lists them" in done.out
+    assert row(done.out, "Heartbeat")[-1] == "60"
+    done = run("check", "--all", path)
+    assert done.out.count("unknown field x") == 60
+    assert "more refused" not in done.out
+
+
+def test_an_empty_file_is_good(run: Any, log: Any) -> None:
+    done = run("check", log())
+    assert done.status == 0
+    assert "0 frames, 0 refused, 0 bytes" in done.out
+
+
+def test_the_version_is_taken_by_both_of_its_names(run: Any, log: Any) -> None:
+    path = log(OLD_BOOT)
+    assert run("check", path).status == 1
+    assert run("check", "--version", "1.6", path).status == 0
+    assert run("check", "-V", "ocpp1.6", path).status == 0
+
+
+def test_a_log_of_another_version_gets_a_hint(run: Any, log: Any) -> None:
+    path = log(OLD_BOOT, OLD_BOOT, HEARTBEAT)
+    assert "hint: " in run("check", path).out
+    assert "hint: " not in run("check", "-V", "1.6", path).out
+    assert "hint: " not in run("check", log("rubbish", "rubbish", HEARTBEAT)).out
+
+
+# --- check: the version guessed -------------------------------------------------------------------
+
+
+def test_the_version_is_guessed_for_each_file(run: Any, log: Any) -> None:
+    battery = '{"evseId":1,"serialNumber":"x","soC":1,"soH":1}'
+    swap = '{"eventType":"BatteryIn","requestId":1,"idToken":{"idToken":"x","type":"Central"}'
+    swap = f'[2,"4","BatterySwap",{swap},"batteryData":[{battery}]}}]'
+    old, new = log(OLD_BOOT, HEARTBEAT), log(HEARTBEAT, swap, name="b.log")
+    tie = log(HEARTBEAT, ANSWER, name="c.log")
+    done = run("check", "--version", "auto", old, new, tie)
+    assert done.status == 0
+    guessed = "(guessed: of the first 2 frames 2.0.1 takes"
+    assert f"{old}: OCPP 1.6 {guessed} 1, 1.6 takes 2, 2.1 takes 1): 2 frames" in done.out
+    assert f"{new}: OCPP 2.1 {guessed} 1, 1.6 takes 1, 2.1 takes 2): 2 frames" in done.out
+    assert f"{tie}: OCPP 2.0.1 {guessed} 2, 1.6 takes 2, 2.1 takes 2): 2 frames" in done.out
+
+
+def test_a_guess_loses_no_frame(run: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocppj.log.SAMPLE_FRAMES", 3)
+    path = log(OLD_BOOT, *[HEARTBEAT, ANSWER] * 4, BAD)
+    done = run("check", "-V", "auto", "--json", path)
+    assert done.json["files"][0] | {"bytes": 0} == {
+        "file": path,
+        "version": "1.6",
+        "frames": 10,
+        "refused": 1,
+        "bytes": 0,
+        "sampled": 3,
+        "accepted": {"2.0.1": 2, "1.6": 3, "2.1": 2},
+    }
+    assert done.json["refused"][0]["line"] == 10
+
+
+def test_a_pipe_can_be_guessed(run: Any, piped: Any) -> None:
+    piped(f"{OLD_BOOT}\n{HEARTBEAT}\n")
+    done = run("check", "-V", "auto")
+    assert done.status == 0
+    assert "<stdin>: OCPP 1.6 (guessed" in done.out
+
+
+# --- check: JSON ----------------------------------------------------------------------------------
+
+
+def test_json_has_everything(run: Any, log: Any) -> None:
+    path = log(HEARTBEAT, ANSWER, BAD, '[2,"5","Nonsense",{}]', "rubbish", ANSWER)
+    done = run("check", "--json", path, path + "x")
+    assert done.status == 2
+    totals = done.json["totals"]
+    assert totals["seconds"] > 0
+    assert totals["frames_per_second"] > 0
+    counted = {"calls": 1, "sends": 0, "results": 2, "errors": 0, "refused": 3}
+    assert totals.items() >= {**counted, "frames": 6, "unknown_calls": 1}.items()
+    size = Path(path).stat().st_size
+    assert totals["bytes"] == size
+    assert done.json["ocppj"] == ocppj.__version__
+    assert done.json["backend"] == ocppj.BACKEND
+    assert done.json["files"] == [
+        {"file": path, "version": "2.0.1", "frames": 6, "refused": 3, "bytes": size}
+    ]
+    assert list(done.json["actions"]) == [
+        *("Heartbeat", "(no action)", "(unknown action)", "(unknown call)")
+    ]
+    assert done.json["actions"]["Heartbeat"] == counted | {"results": 1, "refused": 1}
+    assert done.json["unreadable"] == [{"file": path + "x", "problem": NO_SUCH}]
+    assert done.json["refused"][0] == {
+        "file": path,
+        "line": 3,
+        "action": "Heartbeat",
+        "error_code": "FormatViolation",
+        "description": "unknown field x at $",
+        "path": "$",
+    }
+    assert [entry["action"] for entry in done.json["refused"]] == ["Heartbeat", None, None]
+    assert done.json["refused"][2]["path"] is None
+
+
+def test_json_lists_are_bounded_and_counts_exact(run: Any, log: Any) -> None:
+    path = log(*[BAD] * 60)
+    done = run("check", "--json", path)
+    assert (len(done.json["refused"]), done.json["totals"]["refused"]) == (50, 60)
+    assert len(run("check", "--json", "--all", path).json["refused"]) == 60
+
+
+def test_json_is_documented_in_the_help(run: Any, log: Any) -> None:
+    found = run("check", "--json", "-V", "auto", log(HEARTBEAT)).json
+    text = run("check", "--help").out
+    keys = {*found, *found["files"][0], *found["totals"], *found["actions"]["Heartbeat"]}
+    keys |= {"line", "action", "error_code", "description", "path", "problem"}
+    assert not [key for key in keys if not re.search(rf"\b{key}\b", text)]
+
+
+def test_json_is_plain_ascii_whatever_the_file_is_called(run: Any, log: Any) -> None:
+    path = log(BAD, name="\x1b[31m\x7f\x85\udcff.log")
+    done = run("check", "--json", path)
+    assert done.out.replace("\n", "").isprintable()
+    assert done.out.isascii()
+    assert done.json["files"][0]["file"] == path
+
+
+# --- check: where frames come from ----------------------------------------------------------------
+
+
+def test_stdin_is_read_if_it_is_piped(run: Any, piped: Any) -> None:
+    piped(f"{HEARTBEAT}\n{BAD}\n")
+    done = run("check")
+    assert done.status == 1
+    assert "<stdin>:2: Heartbeat: FormatViolation" in done.out
+
+
+def test_a_dash_is_stdin_between_files(run: Any, piped: Any, log: Any) -> None:
+    piped(HEARTBEAT)
+    path = log(BAD)
+    files = run("check", "--json", path, "-").json["files"]
+    assert [(file["file"], file["frames"]) for file in files] == [(path, 1), ("<stdin>", 1)]
+
+
+def test_an_empty_pipe_is_no_reason_for_the_sample(run: Any, piped: Any) -> None:
+    piped("")
+    done = run("check")
+    assert done.status == 0
+    assert "0 frames, 0 refused" in done.out
+
+
+@pytest.mark.usefixtures("unpiped")
+def test_the_sample_is_checked_where_nothing_is_piped_in(run: Any) -> None:
+    done = run("check")
+    assert done.status == 1
+    assert done.out.startswith("no file given and nothing piped in: this is the sample ")
+    assert "session-2.0.1.jsonl:25: MeterValues: TypeConstraintViolation: " in done.out
+    assert "38 frames, 1 refused" in done.out
+    assert done.err == ""
+
+
+@pytest.mark.usefixtures("unpiped")
+def test_json_of_the_sample_stays_json(run: Any) -> None:
+    done = run("check", "--json")
+    assert done.json["totals"]["frames"] == 38
+    assert "this is the sample" in done.err
+
+
+@pytest.mark.parametrize("stdin", [None, io.StringIO("x"), SimpleNamespace()], ids=str)
+def test_the_sample_is_checked_where_there_is_no_stdin(
+    run: Any, stdin: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert "38 frames, 1 refused" in run("check").out
+
+
+def test_a_closed_stdin_is_no_pipe(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path(os.devnull).open(encoding="utf-8") as stream:
+        pass
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert "38 frames, 1 refused" in run("check").out
+    for command in ("check", "decode"):
+        done = run(command, "-")
+        assert (done.status, done.err) == (2, "ocppj: <stdin>: stdin is closed\n")
+
+
+def test_the_sample_has_one_fault_and_its_whole_session() -> None:
+    text = (resources.files("ocppj") / "samples" / cli.SAMPLE).read_text()
+    lines = text.splitlines()
+    assert 30 <= len(lines) <= 40
+    stamps = [line.split()[0] for line in lines]
+    assert stamps == sorted(stamps)
+    codec, pending, refused = ocppj.Codec("2.0.1"), {}, []
+    for line in lines:
+        frame = line.split(" ", 4)[4]
+        head = codec.peek(frame)
+        if head.action:
+            pending[head.message_id] = head.action
+        try:
+            decoded = codec.decode(frame, pending)
+        except ocppj.DecodeError as error:
+            refused.append((head.action, error.reply()))
+            continue
+        if isinstance(decoded, ocppj.CallError):
+            assert refused == [("MeterValues", frame.encode())]
+    assert len(refused) == 1
+    assert {"BootNotification", "TransactionEvent", "DataTransfer"} < set(pending.values())
+
+
+# --- check: what cannot be read -------------------------------------------------------------------
+
+
+def test_an_unreadable_file_does_not_stop_the_others(run: Any, log: Any, tmp_path: Path) -> None:
+    path = log(HEARTBEAT)
+    done = run("check", str(tmp_path), "nowhere", path, "", "a\0b")
+    assert done.status == 2
+    assert "1 frame, 0 refused" in done.out
+    first, second, *_ = done.err.splitlines()
+    assert first == f"ocppj: {tmp_path}: Is a directory"
+    assert second == f"ocppj: nowhere: {NO_SUCH}"
+
+
+def test_without_a_readable_file_there_is_no_table(run: Any) -> None:
+    done = run("check", "nowhere")
+    assert (done.status, done.out) == (2, "")
+    assert done.err == f"ocppj: nowhere: {NO_SUCH}\n"
+
+
+def test_a_file_that_fails_halfway_is_unreadable(
+    run: Any, log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            line = super().readline(size)
+            if not line:
+                raise OSError(5, "Input/output error")
+            return line
+
+    monkeypatch.setattr(cli, "_open", lambda _: Broken(f"{HEARTBEAT}\n{BAD}\n".encode()))
+    for version in ("2.0.1", "auto"):
+        done = run("check", "-V", version, "disk")
+        assert done.status == 2
+        assert done.err == "ocppj: disk: Input/output error\n"
+    done = run("check", "--json", "disk")
+    assert done.json["totals"]["frames"] == 2
+    assert done.json["unreadable"] == [{"file": "disk", "problem": "Input/output error"}]
+
+
+def test_binary_data_is_refused_line_by_line(run: Any, log: Any) -> None:
+    path = log(bytes(range(256)) * 20, b"\x00\xff", b"\x1f\x8b\x08gzip")
+    done = run("check", path)
+    assert done.status == 1
+    assert "not UTF-8" in done.out
+    assert done.out.replace("\n", "").isprintable()
+
+
+def test_a_line_that_is_too_long_is_refused(run: Any, log: Any) -> None:
+    path = log(HEARTBEAT, "x" * 3_000_000, BAD)
+    done = run("check", path)
+    assert f"{path}:2: (no action): RpcFrameworkError: larger than 1048576 bytes" in done.out
+    assert f"{path}:3: Heartbeat" in done.out
+
+
+def test_control_characters_are_escaped(run: Any, log: Any) -> None:
+    path = log('[2,"1","Heartbeat",{"\x1b[2J":1}]', BAD, name="\x1b[31m\u202e.log")
+    done = run("check", path, "\x1b[32m")
+    for text in (done.out, done.err):
+        assert text.replace("\n", "").isprintable()
+    assert r"\x1b[31m\u202e.log:2: Heartbeat" in done.out
+
+
+# --- decode ---------------------------------------------------------------------------------------
+
+
+def test_a_call_is_shown_typed(run: Any) -> None:
+    frame = {
+        "eventType": "Started",
+        "timestamp": "2026-01-01T12:00:00.5+01:00",
+        "seqNo": 0,
+        "triggerReason": "RemoteStart",
+        "offline": False,
+        "evse": {"id": 1},
+        "transactionInfo": {"transactionId": "t"},
+        "customData": {"vendorId": "v", "a b": [1, None, {"deep": []}], "x": {}, "e": 1.5},
+    }
+    done = run("decode", json.dumps([2, "1", "TransactionEvent", frame]))
+    assert done.status == 0
+    assert done.out.splitlines() == [
+        "Call",
+        '  message_id: "1"',
+        '  action: "TransactionEvent"',
+        "  payload: TransactionEventRequest",
+        "    custom_data: CustomData",
+        '      vendorId: "v"',
+        '      "a b": list of 3',
+        "        - 1",
+        "        - null",
+        "        - object",
+        "          deep: []",
+        "      x: {}",
+        "      e: 1.5",
+        "    event_type: Started",
+        "    timestamp: 2026-01-01T12:00:00.500000+01:00",
+        "    trigger_reason: RemoteStart",
+        "    seq_no: 0",
+        "    offline: false",
+        "    transaction_info: TransactionType",
+        '      transaction_id: "t"',
+        "    evse: EVSEType",
+        "      id: 1",
+    ]
+
+
+def test_a_list_of_structs_is_indented(run: Any) -> None:
+    payload = {
+        "evseId": 1,
+        "meterValue": [{"timestamp": "2026-01-01T00:00:00Z", "sampledValue": [{"value": 1}]}],
+    }
+    done = run("decode", json.dumps([2, "1", "MeterValues", payload]))
+    start = done.out.index("    meter_value")
+    assert done.out[start:].splitlines() == [
+        "    meter_value: list of 1",
+        "      - MeterValueType",
+        "        sampled_value: list of 1",
+        "          - SampledValueType",
+        "            value: 1.0",
+        "        timestamp: 2026-01-01T00:00:00Z",
+    ]
+
+
+def test_a_result_needs_its_action_to_be_typed(run: Any) -> None:
+    done = run("decode", ANSWER)
+    assert done.status == 0
+    assert '  payload: {"currentTime":"2026-01-01T00:00:00Z"}\nhint: --action' in done.out
+    done = run("decode", "--action", "Heartbeat", ANSWER)
+    assert done.out.splitlines()[2:] == [
+        "  payload: HeartbeatResponse",
+        "    current_time: 2026-01-01T00:00:00Z",
+    ]
+    done = run("decode", "--action", "ClearCache", ANSWER)
+    assert done.status == 1
+    assert "  reply: none\n" in done.out
+
+
+@pytest.mark.parametrize("action", ["Nonsense", "", "NotifyPeriodicEventStream"])
+def test_an_action_that_has_no_response_is_wrong_usage(run: Any, action: str) -> None:
+    done = run("decode", "-V", "2.1", "--action", action, ANSWER)
+    assert (done.status, done.out) == (2, "")
+    assert f"no response belongs to the action '{action}' in OCPP 2.1" in done.err
+
+
+def test_an_error_is_shown(run: Any) -> None:
+    done = run("decode", '[4,"1","InternalError","oops",{"a":1}]')
+    assert done.status == 0
+    assert '  error_code: "InternalError"\n  error_description: "oops"\n' in done.out
+    assert done.out.endswith("  error_details: object\n    a: 1\n")
+
+
+def test_a_refused_frame_is_explained(run: Any) -> None:
+    done = run(
+        "decode", '[2,"1","TriggerMessage",{"requestedMessage":"Heartbeat","evse":{"id":"1"}}]'
+    )
+    assert done.status == 1
+    description = "expected int, got str at $.evse.id"
+    assert done.out.splitlines() == [
+        "refused by OCPP 2.0.1",
+        "  error code: TypeConstraintViolation",
+        f"  description: {description}",
+        "  path: $.evse.id",
+        f'  reply: [4,"1","TypeConstraintViolation","{description}",{{}}]',
+    ]
+
+
+def test_a_version_that_takes_the_frame_is_named(run: Any) -> None:
+    done = run("decode", OLD_BOOT)
+    assert done.status == 1
+    assert done.out.endswith("hint: OCPP 1.6 takes it: --version 1.6\n")
+    assert run("decode", "--version", "1.6", OLD_BOOT).status == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("-",)])
+def test_a_frame_is_read_from_stdin(run: Any, piped: Any, arguments: tuple[str, ...]) -> None:
+    piped('[\n  2,\n  "1",\n  "Heartbeat",\n  {}\n]\n')
+    assert run("decode", *arguments).out.endswith("  payload: HeartbeatRequest\n")
+
+
+def test_a_line_of_a_log_can_be_pasted(run: Any) -> None:
+    assert run("decode", f"  2026-01-01 [INFO] >> {HEARTBEAT}  ").status == 0
+
+
+@pytest.mark.usefixtures("unpiped")
+def test_a_frame_has_to_come_from_somewhere(run: Any) -> None:
+    done = run("decode")
+    assert (done.status, done.out) == (2, "")
+    assert "no frame: give it as an argument or pipe it in" in done.err
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\xff\xfe", b"x" * 3_000_000, b"[" * 100_000, f"{HEARTBEAT}\n{HEARTBEAT}".encode()],
+)
+def test_rubbish_is_refused(run: Any, piped: Any, data: bytes) -> None:
+    piped(data)
+    done = run("decode")
+    assert done.status == 1
+    assert "  error code: RpcFrameworkError\n" in done.out
+
+
+def test_bytes_of_an_argument_are_those_of_the_shell(run: Any) -> None:
+    done = run("decode", '[2,"\udcff","Heartbeat",{}]')
+    assert "description: not UTF-8" in done.out
+
+
+def test_what_a_peer_sent_cannot_act_on_the_terminal(run: Any) -> None:
+    data = {"vendorId": "a\x1b[31m\x07\x7f\x85\u202e\ud7ff\u200b", "data": {"\x1b]0;x\x07": "\n"}}
+    done = run("decode", json.dumps([2, "\x85", "DataTransfer", data], ensure_ascii=False))
+    assert done.out.replace("\n", "").isprintable()
+    done = run("decode", json.dumps([2, "\x85", "DataTransfer", data]))
+    assert done.status == 0
+    assert done.out.replace("\n", "").isprintable()
+    assert r"\u001b[31m\u0007" in done.out
+    done = run("decode", json.dumps([2, "\x1b\x7f\x85", "\x1b[31m", {}]))
+    assert done.status == 1
+    assert done.out.replace("\n", "").isprintable()
+
+
+# --- features and the rest ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("version", "count"), [("1.6", 39), ("2.0.1", 64), ("2.1", 91)])
+def test_features_are_listed(run: Any, version: str, count: int) -> None:
+    done = run("features", "--version", version)
+    assert done.status == 0
+    assert f"OCPP {version}: {count} actions in " in done.out
+    assert row(done.out, "Heartbeat")[1:] == ["charging", "station"]
+    assert row(done.out, "DataTransfer")[1:] == ["both"]
+
+
+def test_a_feature_without_a_result_is_marked(run: Any) -> None:
+    assert row(run("features", "-V", "2.1").out, "NotifyPeriodicEventStream")[-1] == "(SEND)"
+
+
+def test_features_are_listed_as_json(run: Any) -> None:
+    found = run("features", "--json", "-V", "2.1").json
+    assert found["version"] == "2.1"
+    entry = {"action": "Reset", "block": "provisioning", "sender": "csms", "answered": True}
+    assert entry in found["features"]
+    assert [entry["action"] for entry in found["features"] if not entry["answered"]] == [
+        "NotifyPeriodicEventStream"
+    ]
+
+
+@pytest.mark.parametrize("command", ["check", "decode", "features"])
+def test_an_unknown_version_is_wrong_usage(run: Any, command: str) -> None:
+    done = run(command, "--version", "9.9")
+    assert (done.status, done.out) == (2, "")
+    assert """unknown OCPP version '9.9': use one of "1.6", "2.0.1", "2.1\"""" in done.err
+    assert ('or "auto"' in done.err) == (command == "check")
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("nonsense",), ("check", "--nonsense"), ("check", "--vers=1.6")]
+)
+def test_wrong_usage_is_told(run: Any, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith("usage: ocppj")
+
+
+def test_help_names_version_and_backend(run: Any) -> None:
+    done = run("--help")
+    assert done.status == 0
+    assert f"ocppj {ocppj.__version__} ({ocppj.BACKEND} backend)" in done.out
+    assert run("check", "--help").status == 0
+
+
+def test_text_that_the_terminal_cannot_show_is_escaped(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    assert main(["decode", '[2,"ü€","Heartbeat",{}]']) == 0
+    assert rb'message_id: "\xfc\u20ac"' in raw.getvalue()
+
+
+def test_there_may_be_no_output_at_all(monkeypatch: pytest.MonkeyPatch, log: Any) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["check", log(BAD)]) == 1
+    assert main(["check", "nowhere"]) == 2
+    assert main(["decode", HEARTBEAT]) == 0
+
+
+class Terminal(io.StringIO):
+    """Standard error on a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_long_input_has_a_bar_on_a_terminal(
+    run: Any, log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = log(*[HEARTBEAT] * 5000, BAD, *[HEARTBEAT] * 5000)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert "10,001 frames" in run("check", path).out
+    assert terminal.getvalue() == ""
+    monkeypatch.setattr(cli, "LONG_INPUT", 1000)
+    assert "20,002 frames" in run("check", path, path).out
+    drawn = terminal.getvalue()
+    assert drawn.startswith("\r[........................................]   0%\r[")
+    percents = [int(found) for found in re.findall(r"(\d+)%", drawn)]
+    assert percents == sorted(percents)
+    assert 80 < percents[-1] <= 100
+    assert drawn.endswith("\r\x1b[K")
+    assert "\n" not in drawn
+
+
+def test_there_is_no_bar_elsewhere(run: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "LONG_INPUT", 1)
+    assert run("check", log(*[HEARTBEAT] * 5000)).err == ""
+
+
+# --- as a process ---------------------------------------------------------------------------------
+
+COMMAND = [sys.executable, "-m", "ocppj"]
+FULL = Path("/dev/full")
+
+
+def execute(*arguments: str, data: bytes | None = None, **options: Any) -> Any:
+    if data is None and "stdin" not in options:
+        options["stdin"] = subprocess.DEVNULL
+    done = subprocess.run(
+        [*COMMAND, *arguments], input=data, capture_output=True, timeout=60, check=False, **options
+    )
+    assert b"Traceback" not in done.stderr
+    assert b"Exception" not in done.stderr
+    return done
+
+
+def test_process_reads_a_pipe() -> None:
+    done = execute("check", data=f"x >> {HEARTBEAT}\r\n{BAD}".encode())
+    assert done.returncode == 1
+    assert b"<stdin>:2: Heartbeat: FormatViolation" in done.stdout
+    assert execute("check", data=b"").returncode == 0
+    assert execute("check", "-", data=HEARTBEAT.encode()).returncode == 0
+    assert execute("decode", data=HEARTBEAT.encode()).returncode == 0
+
+
+def test_process_without_arguments() -> None:
+    done = execute()
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"usage: ocppj" in done.stderr
+
+
+def test_process_checks_the_sample() -> None:
+    done = execute("check")
+    assert done.returncode == 1
+    assert b"this is the sample" in done.stdout
+
+
+def test_process_refuses_directories_and_binary_files(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(os.urandom(100_000))
+    done = execute("check", str(tmp_path), str(binary))
+    assert done.returncode == 2
+    assert b"Is a directory" in done.stderr
+    assert b"not UTF-8" in done.stdout
+    assert execute("check", sys.executable).returncode == 1
+
+
+def test_process_ends_quietly_when_its_pipe_is_closed(log: Any) -> None:
+    path = log(*[BAD] * 20_000)
+    process = subprocess.Popen(
+        [*COMMAND, "check", "--all", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stderr
+    with process, process.stdout, process.stderr:
+        assert process.stdout.readline().startswith(path.encode())
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_process_ends_quietly_when_its_pipe_was_never_read() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*COMMAND, "features"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no full device here")
+def test_process_says_so_when_it_cannot_write() -> None:
+    with FULL.open("wb") as full:
+        done = subprocess.run(
+            [*COMMAND, "features"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"ocppj: cannot write: No space left on device\n"
+
+
+def test_process_can_be_interrupted() -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "check"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin
+    assert process.stderr
+    with process:
+        process.stdin.write(f"{HEARTBEAT}\n".encode())
+        process.stdin.flush()
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == b""
+    assert process.returncode == 130
+
+
+def test_process_on_a_terminal_that_is_not_utf_8() -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1", "LC_ALL": "C"}
+    done = execute("decode", '[2,"ü€","Heartbeat",{}]', env=environment)
+    assert done.returncode == 0
+    assert b'"\xfc\\u20ac"' in done.stdout
+
+
+def test_process_on_a_terminal_checks_the_sample() -> None:
+    main_end, end = pty.openpty()
+    try:
+        done = execute("check", stdin=end)
+    finally:
+        os.close(main_end)
+        os.close(end)
+    assert b"38 frames, 1 refused" in done.stdout
+
+
+def test_process_without_streams(tmp_path: Path) -> None:
+    script = '"$0" -m ocppj check <&- >"$1/out"; echo $?; "$0" -m ocppj check - <&- 2>&1; '
+    script += 'echo $?; "$0" -m ocppj features >&- 2>&-; echo $?'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable, str(tmp_path)],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        text=True,
+    )
+    assert done.stdout.splitlines() == ["1", "ocppj: <stdin>: stdin is closed", "2", "0"]
+    assert done.stderr == ""
+    assert "38 frames, 1 refused" in (tmp_path / "out").read_text()
