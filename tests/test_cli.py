@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 
 import ocppj
-from ocppj import cli
-from ocppj.cli import main
+from ocppj import report, terminal
+from ocppj.cli import LISTED, main
 
 HEARTBEAT = '[2,"1","Heartbeat",{}]'
 ANSWER = '[3,"1",{"currentTime":"2026-01-01T00:00:00Z"}]'
@@ -135,7 +135,7 @@ def test_sends_are_a_column_where_there_are_any(run: Any, log: Any) -> None:
 def test_the_listing_is_bounded(run: Any, log: Any) -> None:
     path = log(*[BAD] * 60)
     done = run("check", path)
-    assert done.out.count("unknown field x") == cli.LISTED == 50
+    assert done.out.count("unknown field x") == LISTED == 50
     assert "and 10 more refused frames: --all lists them" in done.out
     assert row(done.out, "Heartbeat")[-1] == "60"
     done = run("check", "--all", path)
@@ -322,7 +322,7 @@ def test_a_closed_stdin_is_no_pipe(run: Any, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_sample_has_one_fault_and_its_whole_session() -> None:
-    text = (resources.files("ocppj") / "samples" / cli.SAMPLE).read_text()
+    text = (resources.files("ocppj") / "samples" / report.SAMPLE).read_text()
     lines = text.splitlines()
     assert 30 <= len(lines) <= 40
     stamps = [line.split()[0] for line in lines]
@@ -373,7 +373,7 @@ def test_a_file_that_fails_halfway_is_unreadable(
                 raise OSError(5, "Input/output error")
             return line
 
-    monkeypatch.setattr(cli, "_open", lambda _: Broken(f"{HEARTBEAT}\n{BAD}\n".encode()))
+    monkeypatch.setattr(report, "open_log", lambda _: Broken(f"{HEARTBEAT}\n{BAD}\n".encode()))
     for version in ("2.0.1", "auto"):
         done = run("check", "-V", version, "disk")
         assert done.status == 2
@@ -639,13 +639,13 @@ def test_a_long_input_has_a_bar_on_a_terminal(
     run: Any, log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = log(*[HEARTBEAT] * 5000, BAD, *[HEARTBEAT] * 5000)
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
+    stderr = Terminal()
+    monkeypatch.setattr(sys, "stderr", stderr)
     assert "10,001 frames" in run("check", path).out
-    assert terminal.getvalue() == ""
-    monkeypatch.setattr(cli, "LONG_INPUT", 1000)
+    assert stderr.getvalue() == ""
+    monkeypatch.setattr(terminal, "LONG_INPUT", 1000)
     assert "20,002 frames" in run("check", path, path).out
-    drawn = terminal.getvalue()
+    drawn = stderr.getvalue()
     assert drawn.startswith("\r[........................................]   0%\r[")
     percents = [int(found) for found in re.findall(r"(\d+)%", drawn)]
     assert percents == sorted(percents)
@@ -655,7 +655,7 @@ def test_a_long_input_has_a_bar_on_a_terminal(
 
 
 def test_there_is_no_bar_elsewhere(run: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "LONG_INPUT", 1)
+    monkeypatch.setattr(terminal, "LONG_INPUT", 1)
     assert run("check", log(*[HEARTBEAT] * 5000)).err == ""
 
 

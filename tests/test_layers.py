@@ -24,7 +24,7 @@ LAYERS: dict[str, set[str]] = {
         *("_dispatch", "_dispatch_py"),
     },
 }
-RIM = {"__init__", "__main__", "cli", "log"}
+RIM = {"__init__", "__main__", "cli", "log", "report", "terminal"}
 
 
 def imports(path: Path) -> set[str]:

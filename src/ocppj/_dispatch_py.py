@@ -1,9 +1,9 @@
 """The dispatch seam in pure Python: the reference, which alone raises.
 
 Finds message type, message id and action in the raw bytes, checks the action against the dispatch
-table and hands the payload to its decoder; and back. `decode` tries the fast way first, as the compiled twin
-does with its own; whatever is not plainly right goes to `read`, which follows WIRE's tables step by
-step and names the first fault.
+table and hands the payload to its decoder. `decode` tries the fast way first, as the compiled twin
+does with its own; whatever is not plainly right goes to `read`, which goes through the rules of the
+wire step by step and names the first fault.
 """
 
 import re
@@ -45,7 +45,7 @@ _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class Dispatch:
-    """The frames of one codec, from bytes and to bytes. Immutable; one instance may serve any thread."""
+    """The frames of one codec, from bytes and to bytes. One instance may serve any thread."""
 
     __slots__ = ("_calls", "_results", "_table")
 
