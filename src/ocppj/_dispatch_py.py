@@ -8,7 +8,7 @@ wire step by step and names the first fault.
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Never
+from typing import Annotated, Any, Final, Literal, Never
 
 import msgspec
 
@@ -30,8 +30,9 @@ __all__ = ["Data", "Dispatch", "Head"]
 
 Data = bytes | str | bytearray | memoryview
 
-_call_head: Final = msgspec.json.Decoder(tuple[int, str, str, msgspec.Raw]).decode
-_result_head: Final = msgspec.json.Decoder(tuple[int, str, msgspec.Raw]).decode
+_Id = Annotated[str, msgspec.Meta(max_length=MESSAGE_ID_LENGTH)]
+_call_head: Final = msgspec.json.Decoder(tuple[Literal[2], _Id, str, msgspec.Raw]).decode
+_result_head: Final = msgspec.json.Decoder(tuple[Literal[3], _Id, msgspec.Raw]).decode
 _elements: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _string: Final = msgspec.json.Decoder(str).decode
 _object: Final = msgspec.json.Decoder(dict[str, Any]).decode
@@ -47,12 +48,14 @@ _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 class Dispatch:
     """The frames of one codec, from bytes and to bytes. One instance may serve any thread."""
 
-    __slots__ = ("_calls", "_results", "_table")
+    __slots__ = ("_calls", "_results", "_sure_size", "_table")
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._calls = table.fast_calls
         self._results = table.fast_results
+        # No item of a buffer has more than eight bytes: so many are not too large, whatever it is.
+        self._sure_size = table.max_size // 8
 
     def decode(self, data: Data, pending: Mapping[str, str] | None = None) -> Frame:
         """Decode and validate one frame.
@@ -68,20 +71,13 @@ class Dispatch:
             ValueError: `pending` names an action that has no response here.
         """
         try:
-            text = data
-            if isinstance(data, str) and not data.isascii():
-                text = data.encode()
-            if isinstance(text, str | bytes) and len(text) <= self._table.max_size:
-                # Three of four frames in the field are calls and results written `[2,` and `[3,`.
-                if text[1] not in _THREE:
-                    number, message_id, action, payload = _call_head(text)
-                    if number == 2 and len(message_id) <= MESSAGE_ID_LENGTH:
-                        return Call(message_id, action, self._calls[action](payload))
-                elif pending is not None:
-                    number, message_id, payload = _result_head(text)
-                    if number == 3 and len(message_id) <= MESSAGE_ID_LENGTH:
-                        decode = self._results[pending[message_id]]
-                        return CallResult(message_id, decode(payload))
+            if len(data) <= self._sure_size:
+                # A result that nobody waits for stays undecoded: nothing to be fast at.
+                if pending is None or data[1] not in _THREE:
+                    _, message_id, action, payload = _call_head(data)
+                    return Call(message_id, action, self._calls[action](payload))
+                _, message_id, payload = _result_head(data)
+                return CallResult(message_id, self._results[pending[message_id]](payload))
         except Exception:  # noqa: BLE001, S110  whatever it was, `read` gives the verdict
             pass
         return self.read(data, pending)

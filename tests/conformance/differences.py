@@ -2,8 +2,8 @@
 
 Owns the one table of such places. Every row is tried by `test_schemas`: both verdicts must be as
 stated, so a difference that has gone is a failure too. Where no row says otherwise, ocppj and the
-validator agree. The validator (jsonschema-rs) checks the formats `date-time` and `uri`, so faults of
-timestamps need no row.
+validator agree. The validator (jsonschema-rs) checks the formats date-time and uri, so that faults
+of timestamps need no row.
 """
 
 from typing import Final, NamedTuple

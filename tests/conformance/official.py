@@ -21,8 +21,16 @@ __all__ = ["MESSAGES", "Json", "Kind", "Message", "Node"]
 
 Json: TypeAlias = Any
 Kind: TypeAlias = Literal[
-    *("object", "array", "string", "uri", "timestamp", "enum"),
-    *("integer", "number", "boolean", "any"),
+    "object",
+    "array",
+    "string",
+    "uri",
+    "timestamp",
+    "enum",
+    "integer",
+    "number",
+    "boolean",
+    "any",
 ]
 
 PACKAGES: Final = {"v16": "1.6", "v201": "2.0.1", "v21": "2.1"}
@@ -160,7 +168,9 @@ class _Reader:
                 if not required <= properties.keys():
                     raise ValueError(f"{self.message} requires what it does not have")
                 closed = schema.get("additionalProperties") is False
-                return Node("object", **facts, properties=properties, required=required, closed=closed)
+                return Node(
+                    "object", **facts, properties=properties, required=required, closed=closed
+                )
             case "array", None:
                 return Node("array", **facts, items=self.read(schema["items"], f"{place}[]"))
             case "string", "date-time":

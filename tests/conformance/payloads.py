@@ -6,16 +6,17 @@ its places, in turn all of them.
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from .official import Json, Message, Node
-from .values import EDGES_OF_TIME, Bad, Fault, bad, free, good, odd
+from .values import EDGES_OF_TIME, Bad, Fault, bad, brief, free, good, odd
 
 __all__ = ["Case", "cases", "places"]
 
 Fullness: TypeAlias = Literal["minimal", "full", "random"]
+Takes: TypeAlias = Callable[[Json], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,22 @@ class Maker:
         fullness: which optional fields there are: none, all, or some.
         turn: which of the right values of each place is taken; counting it up goes through all.
             `None`: a random one.
+        brief: whether strings and arrays are short, so that a payload of which there are
+            thousands of variants stays small.
     """
 
-    def __init__(self, rng: random.Random, fullness: Fullness, turn: int | None = None) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        fullness: Fullness,
+        turn: int | None = None,
+        *,
+        brief: bool = False,
+    ) -> None:
         self.rng = rng
         self.fullness = fullness
         self.turn = turn
+        self.brief = brief
 
     def make(self, node: Node, depth: int = 0) -> Json:
         """Return a right value of a place."""
@@ -87,6 +98,8 @@ class Maker:
                 if node.items is None:
                     raise AssertionError("an array without items")
                 return [self.make(node.items, depth + 1) for _ in range(self._size(node, depth))]
+        if self.brief and node.kind == "string":
+            return brief(node, self.rng)
         values = good(node, self.rng)
         return self.rng.choice(values) if self.turn is None else values[self.turn % len(values)]
 
@@ -107,17 +120,17 @@ class Maker:
         most = 3 if node.max_items is None else min(3, node.max_items)
         if self.fullness == "random":
             return self.rng.randint(node.min_items, most)
-        if depth < SPREAD and node.max_items is not None and node.max_items <= WIDE and self.turn == 1:
+        if depth >= (1 if self.brief else SPREAD):
+            return max(1, node.min_items)
+        if self.turn == 1 and node.max_items is not None and node.max_items <= WIDE:
             return node.max_items
-        return max(1, node.min_items, min(2, most) if depth < SPREAD else 0)
+        return max(node.min_items, min(2, most))
 
 
 def dumps(value: Json, rng: random.Random) -> str:
     """Return JSON text, compact as stations send it, or with escapes or white space."""
     style = rng.randrange(4)
-    return json.dumps(
-        value, ensure_ascii=style == 1, separators=None if style == 2 else (",", ":")
-    )
+    return json.dumps(value, ensure_ascii=style == 1, separators=None if style == 2 else (",", ":"))
 
 
 def places(node: Node, container: Json, key: str | int, path: str) -> Iterator[Place]:
@@ -158,7 +171,7 @@ def _right(message: Message, rng: random.Random, rounds: int) -> Iterator[Case]:
     for _ in range(RANDOM_PAYLOADS * rounds):
         yield case("random", Maker(rng, "random").make(node))
     least = Maker(rng, "minimal")
-    root = [Maker(rng, "full").make(node)]
+    root = [Maker(rng, "full", brief=True).make(node)]
     for place in places(node, root, 0, "$"):
         if place.node.kind == "array" and place.node.items is not None:
             item = least.make(place.node.items)
@@ -167,7 +180,9 @@ def _right(message: Message, rng: random.Random, rounds: int) -> Iterator[Case]:
                 yield Case(f"{size} items", *with_it)
         elif place.node.kind == "timestamp":
             for text in EDGES_OF_TIME:
-                yield Case("edge of time", *_exchanged(root, place, text, takes, rng), returns=False)
+                yield Case(
+                    "edge of time", *_exchanged(root, place, text, takes, rng), returns=False
+                )
         elif place.node.kind == "any":
             yield Case("null", *_exchanged(root, place, None, takes, rng), returns=False)
 
@@ -184,7 +199,7 @@ def _turns(node: Node) -> int:
 def _wrong(message: Message, rng: random.Random) -> Iterator[Case]:
     takes = message.validator.is_valid
     least = Maker(rng, "minimal")
-    root = [Maker(rng, "full", rng.randrange(100) * 2).make(message.node)]
+    root = [Maker(rng, "full", brief=True).make(message.node)]
     for place in places(message.node, root, 0, "$"):
         wrongs = [*bad(place.node, place.value, rng, least.make), *odd(place.node)]
         for wrong in wrongs:
@@ -198,11 +213,11 @@ def _judged(wrong: Bad, place: Place) -> tuple[Fault | None, str | None]:
         return wrong.fault, None
     if place.path == "$" and wrong.fault == "type":
         return "format", "$"  # the payload is not an object
-    return wrong.fault, place.path + wrong.below
+    return wrong.fault, place.path
 
 
 def _exchanged(
-    root: list[Json], place: Place, value: Json, takes: "_Takes", rng: random.Random
+    root: list[Json], place: Place, value: Json, takes: Takes, rng: random.Random
 ) -> tuple[str, bool]:
     """Return a payload with another value at a place, as text, and the validator's verdict."""
     container, old = place.container, place.value

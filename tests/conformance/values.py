@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 
 from .official import Json, Node
 
-__all__ = ["EDGES_OF_TIME", "Bad", "Fault", "bad", "free", "good", "odd"]
+__all__ = ["EDGES_OF_TIME", "Bad", "Fault", "bad", "brief", "free", "good", "odd"]
 
 Fault: TypeAlias = Literal["frame", "format", "type", "occurrence", "property"]
 
@@ -23,14 +23,12 @@ class Bad(NamedTuple):
         value: to stand at the place.
         fault: the row of WIRE's table of error codes.
         difference: the row of `differences` if the schema judges otherwise.
-        below: the rest of the path if the fault lies inside the value.
     """
 
     what: str
     value: Json
     fault: Fault | None
     difference: str | None = None
-    below: str = ""
 
 
 INT64: Final = (-(2**63), 2**63 - 1)
@@ -75,7 +73,10 @@ WRONG: Final[dict[str, tuple[Json, ...]]] = {
 TAKES: Final[dict[str, set[str]]] = {
     "object": {"object"},
     "array": {"array"},
-    **dict.fromkeys(("string", "uri", "timestamp", "enum"), {"string"}),
+    "string": {"string"},
+    "uri": {"string"},
+    "timestamp": {"string"},
+    "enum": {"string"},
     "integer": {"integer"},
     "number": {"integer", "fraction"},
     "boolean": {"boolean"},
@@ -83,9 +84,15 @@ TAKES: Final[dict[str, set[str]]] = {
 }
 """Kind of place -> the JSON types that it takes."""
 
-ALPHABETS: Final = ("abcXYZ 0189-_.*#:/", "äßЖ中あ\u0301\u200d", "😀🔌𝄞\U0010ffff", '"\\/\b\n\t\x00\x7f{}[],:')
+ALPHABETS: Final = (
+    "abcXYZ 0189-_.*#:/",
+    "äßЖ中あ\u0301\u200d",
+    "😀🔌𝄞\U0010ffff",
+    '"\\/\b\n\t\x00\x7f{}[],:',
+)
 LOOSE_LENGTH: Final = 60
 """Up to so many characters where the schema has no bound."""
+BRIEF: Final = 8
 LONG: Final = 600
 """What is longer is tried in fewer spellings."""
 
@@ -110,7 +117,9 @@ def good(node: Node, rng: random.Random) -> list[Json]:
         case "boolean":
             return [True, False]
         case "any":
-            return [free(rng, 3) for _ in range(4)] + [*INT64, "", [], {}, False, 0, 1.5, "😀", {"": 0}]
+            # Not null, which has a case of its own.
+            some = [value for _ in range(4) if (value := free(rng, 3)) is not None]
+            return [*some, *INT64, "", [], {}, False, 0, 1.5, "😀", {"": None}, nested(25)]
     raise AssertionError(node.kind)
 
 
@@ -126,6 +135,12 @@ def _strings(node: Node, rng: random.Random) -> list[Json]:
     return ["x" * least, *spellings, mixed, "null"[:most]]
 
 
+def brief(node: Node, rng: random.Random) -> str:
+    """Return a right value of a string's place, a short one."""
+    most = BRIEF if node.max_length is None else min(BRIEF, node.max_length)
+    return "".join(rng.choices("".join(ALPHABETS[:3]), k=rng.randint(node.min_length, most)))
+
+
 def _integer_bounds(node: Node) -> tuple[int, int]:
     low, high = INT64
     if node.minimum is not None:
@@ -139,7 +154,19 @@ def _numbers(node: Node, rng: random.Random) -> list[Json]:
     if node.tenths:
         return [rng.randint(-(10**6), 10**6) / 10, 8.1, 0.3, -0.7, 0, 16, 123456789.1, 1e20, 0.0]
     low, high = node.minimum, node.maximum
-    values = [0, -1, 0.1, -2.5, 1e-7, 1e22, 5e-324, 1.7976931348623157e308, 12345678901.25, 2**53, 3.0]
+    values = [
+        0,
+        -1,
+        0.1,
+        -2.5,
+        1e-7,
+        1e22,
+        5e-324,
+        1.7976931348623157e308,
+        12345678901.25,
+        2**53,
+        3.0,
+    ]
     values += [rng.uniform(-1e6, 1e6), rng.uniform(0, 100)]
     if low is not None:
         values += [low, int(low), math.nextafter(low, math.inf)]
@@ -175,9 +202,15 @@ def free(rng: random.Random, depth: int) -> Json:
             }
 
 
-def bad(
-    node: Node, value: Json, rng: random.Random, make: Callable[[Node], Json]
-) -> Iterator[Bad]:
+def nested(depth: int) -> Json:
+    """Return a value that nests so deep."""
+    value: Json = 0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def bad(node: Node, value: Json, rng: random.Random, make: Callable[[Node], Json]) -> Iterator[Bad]:
     """Yield wrong values of a place, each with one fault.
 
     Args:
@@ -188,8 +221,8 @@ def bad(
     """
     for name, wrong in WRONG.items():
         if name not in TAKES[node.kind]:
-            for item in wrong:
-                yield Bad("explicit null" if item is None else f"a wrong type, {name}", item, "type")
+            what = "explicit null" if name == "null" else f"a wrong type, {name}"
+            yield Bad(what, rng.choice(wrong), "type")
     match node.kind:
         case "object":
             yield from _bad_objects(node, value, rng)
@@ -210,7 +243,7 @@ def bad(
         case "number":
             yield from _bad_numbers(node)
         case "any":
-            yield from _bad_free(value={}, below="")
+            yield from _bad_free({}, rng)
 
 
 def _bad_objects(node: Node, value: Json, rng: random.Random) -> Iterator[Bad]:
@@ -218,25 +251,33 @@ def _bad_objects(node: Node, value: Json, rng: random.Random) -> Iterator[Bad]:
         rest = {key: part for key, part in value.items() if key != name}
         yield Bad(f"{name} is missing", rest, "occurrence")
     if not node.closed:
-        yield from _bad_free(value, below="")
+        yield from _bad_free(value, rng)
         return
     known = rng.choice(sorted(node.properties) or ["status"])
-    names = {"vendorField", known.swapcase(), f"{known} ", f"_{known}", "", "ключ", "x" * 60, "a.b[0]"}
+    names = {
+        "vendorField",
+        known.swapcase(),
+        f"{known} ",
+        f"_{known}",
+        "",
+        "ключ",
+        "x" * 60,
+        "a.b[0]",
+    }
     for name in sorted(names - node.properties.keys()):
-        item = rng.choice((None, 1, "text", {}, []))
+        item: Json = rng.choice((None, 1, "text", {}, []))
         items = [*value.items(), (name, item)]
         rng.shuffle(items)
         yield Bad(f"the unknown field {name!r}", dict(items), "format")
 
 
-def _bad_free(value: dict[str, Json], below: str) -> Iterator[Bad]:
-    for number in BEYOND_INT64:
-        yield Bad("beyond 64 bits", value | {"n": number}, "property", "64 bits", below)
-        yield Bad("beyond 64 bits", value | {"n": [{"m": number}]}, "property", "64 bits", below)
-    deep: Json = 0
-    for _ in range(40):
-        deep = [deep]
-    yield Bad("nested too deep", value | {"n": deep}, "frame", "depth")
+def _bad_free(value: dict[str, Json], rng: random.Random) -> Iterator[Bad]:
+    # The path is that of the free-form value: no schema names a place within it.
+    number = rng.choice(BEYOND_INT64)
+    items: tuple[Json, ...] = (number, [{"m": number}])
+    for item in items:
+        yield Bad("beyond 64 bits", value | {"n": item}, "property", "64 bits")
+    yield Bad("nested too deep", value | {"n": nested(40)}, "frame", "depth")
 
 
 def _bad_arrays(node: Node, value: Json, make: Callable[[Node], Json]) -> Iterator[Bad]:
@@ -300,5 +341,7 @@ def odd(node: Node) -> Iterator[Bad]:
     if node.kind == "timestamp":
         yield from (Bad("a loose timestamp", text, None, "loose timestamp") for text in LOOSE_TIMES)
     if node.kind == "uri":
-        yield from (Bad("no uri", text, None, "uri") for text in ("", "no uri", "/path", "http://ä/"))
+        yield from (
+            Bad("no uri", text, None, "uri") for text in ("", "no uri", "/path", "http://ä/")
+        )
     yield from (Bad(f"another value, {text}", text, None, text) for text in node.extra)
