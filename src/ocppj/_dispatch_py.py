@@ -38,7 +38,7 @@ _string: Final = msgspec.json.Decoder(str).decode
 _object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENTS}
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _THREE: Final = ("3", ord("3"))
 _PLAIN: Final = re.compile(r"[A-Za-z0-9]{1,50}")
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")

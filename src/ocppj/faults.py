@@ -65,15 +65,16 @@ WORDINGS: Final[tuple[tuple[str, Fault, str], ...]] = (
 )
 _PATTERNS: Final = tuple((re.compile(p, re.DOTALL), fault, text) for p, fault, text in WORDINGS)
 _INNER: Final = re.compile(r"(Expected .*) in field `(\w+)`")  # what `schema` finds itself
-_PATH: Final = re.compile(r"\$(?:\.\w+|\[\d+\]|\[\.\.\.\])*")
 
 
 def find(message: str) -> Finding:
-    """Return what a msgspec `ValidationError` means, from its message."""
-    problem, separator, path = message.rpartition(" - at `")
-    path = path.removesuffix("`")
-    if not separator or not _PATH.fullmatch(path):
-        problem, path = message, "$"
+    """Return what a msgspec `ValidationError` means, from its message.
+
+    Args:
+        message: about a payload that was the one item of an array.
+    """
+    problem, _, path = message.rpartition(" - at `$[0]")
+    path = f"${path.removesuffix('`')}"
     if inner := _INNER.fullmatch(problem):
         problem, path = inner[1], f"{path}.{inner[2]}"
     for pattern, fault, text in _PATTERNS:

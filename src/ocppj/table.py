@@ -95,8 +95,13 @@ class Table:
             raise ValueError(f"no response belongs to the action {action!r}") from None
 
     def decode(self, kind: type[Any], payload: msgspec.Raw | bytes) -> Any:
-        """Decode a payload as a type, any allowed depth of vendor data included."""
-        return msgspec.json.decode(payload, type=kind, dec_hook=self.dec_hook)
+        """Decode a payload as a type, any allowed depth of vendor data included.
+
+        It is decoded as the one item of an array, so that msgspec names a path in every error: at
+        the root it would name none, and the name of an unknown field could pass for one.
+        """
+        data = b"[%b]" % bytes(payload)
+        return msgspec.json.decode(data, type=list[kind], dec_hook=self.dec_hook)[0]  # type: ignore[valid-type]
 
 
 def _decoders(
