@@ -20,7 +20,7 @@ before, start = resident(), time.perf_counter()
 {}
 print(time.perf_counter() - start, resident() - before)
 """
-CODEC = "import ocppj; ocppj.Codec({!r}).decode('[2,\"i\",\"Heartbeat\",{{}}]')"
+CODEC = 'import ocppj; ocppj.Codec({!r}).decode(\'[2,"i","Heartbeat",{{}}]\')'
 WORK = {
     "import msgspec": "import msgspec",
     "import ocppj": "import ocppj",

@@ -126,9 +126,9 @@ def test_every_row_of_the_table_is_met() -> None:
 
 def test_the_name_of_a_field_does_not_pass_for_a_path() -> None:
     for name in ("q` - at `$.inner", "q` - at `$[0].inner", "` - at `$[0]"):
-        finding = faults.find(complaint('{"%s":1}' % name))
+        finding = faults.find(complaint(f'{{"{name}":1}}'))
         assert finding == faults.Finding(Fault.FORMAT, "unknown field", "$")
-        finding = faults.find(complaint('{"inner":{"n":1,"%s":1}}' % name))
+        finding = faults.find(complaint(f'{{"inner":{{"n":1,"{name}":1}}}}'))
         assert finding == faults.Finding(Fault.FORMAT, "unknown field", "$.inner")
 
 

@@ -1,5 +1,6 @@
 """The version packages are what the generator makes of the schemas and the facts."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -65,4 +66,33 @@ def test_a_schema_that_the_generator_does_not_understand_is_an_error() -> None:
     reader = model.Reader("v201")
     reader.schemas["HeartbeatRequest"]["properties"]["x"] = {"type": "string", "pattern": "a"}
     with pytest.raises(ValueError, match="keywords without a rule"):
+        reader.read()
+
+
+PAIRS = [
+    pytest.param(package, struct, id=f"{package}-{struct.name}")
+    for package in model.VERSIONS
+    for version in [model.read(package)]
+    for struct in [
+        *version.structs.values(),
+        *(s for b in version.blocks for a in b.actions for s in (a.request, a.response) if s),
+    ]
+]
+
+
+@pytest.mark.parametrize(("package", "struct"), PAIRS)
+def test_every_wire_name_has_its_one_field(package: str, struct: model.Struct) -> None:
+    cls = getattr(importlib.import_module(f"ocppj.{package}"), struct.name)
+    wires = [field.wire for field in struct.fields]
+    assert list(cls.__struct_encode_fields__) == wires
+    assert list(cls.__struct_fields__) == [names.snake(wire) for wire in wires]
+
+
+def test_copies_of_a_type_differ_only_where_a_fact_says_so() -> None:
+    facts = model.Reader("v16").facts["types"]
+    assert [t["name"] for t in facts if "differs" in t] == ["MeterValue", "UnitOfMeasure"]
+    reader = model.Reader("v16")
+    status = reader.schemas["AuthorizeResponse"]["properties"]["idTagInfo"]["properties"]["status"]
+    status["enum"].append("Sometimes")
+    with pytest.raises(ValueError, match="definitions of AuthorizationStatus differ"):
         reader.read()
