@@ -1,12 +1,13 @@
-"""Encode each frame; grouped by frame. Only ours validates and proves what it sends.
+"""Encode each frame; grouped by frame. Only ours validates what it sends.
 
-ocppj_cython, ocppj_python  `Codec.encode` with either backend reading the bytes back
+ocppj_cython, ocppj_python  `Codec.encode` of the frame, either backend
 msgspec_only                msgspec.json.encode of the same frame, unchecked
 pydantic_payload            model_dump_json of the payload's model, without the frame's head
 """
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -17,29 +18,21 @@ from benchmarks.peers import peer
 from benchmarks.peers.messages import codec
 from benchmarks.peers.models import model
 from ocppj import _dispatch_c, _dispatch_py
-from ocppj.encoding import encode
 
 Encode = Callable[[], bytes | str]
 
 
 def ours(entry: Entry, dispatch: type[Any]) -> Encode:
-    table = codec(entry.version)._table
-    decode = dispatch(table).decode
-    frame = _frame(entry)
-    return lambda: encode(frame, table, decode)
+    return partial(dispatch(codec(entry.version)._table).encode, _frame(entry))
 
 
 def msgspec_only(entry: Entry) -> Encode:
-    encoder = msgspec.json.Encoder().encode
-    frame = _frame(entry)
-    if entry.is_call:
-        return lambda: encoder((2, frame.message_id, frame.action, frame.payload))
-    return lambda: encoder((3, frame.message_id, frame.payload))
+    return partial(msgspec.json.Encoder().encode, _frame(entry))
 
 
 def pydantic_payload(entry: Entry) -> Encode:
     value = model(entry).model_validate_json(payload_bytes(entry))
-    return lambda: value.model_dump_json(by_alias=True, exclude_none=True)
+    return partial(value.model_dump_json, by_alias=True, exclude_none=True)
 
 
 ENCODERS: Final[dict[str, Callable[[Entry], Encode]]] = {
