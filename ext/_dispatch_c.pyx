@@ -11,7 +11,7 @@ space elsewhere, an escape in the id, an unknown action, any error of a decoder)
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_CheckExact, PyDict_GetItem
 from cpython.mem cimport PyMem_Calloc, PyMem_Free
-from cpython.object cimport PyObject
+from cpython.object cimport PyObject, PyTypeObject
 from cpython.unicode cimport PyUnicode_CheckExact
 from libc.stdint cimport uint64_t
 from libc.string cimport memchr, memcmp, memcpy
@@ -26,6 +26,7 @@ cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except? NULL
     object PyUnicode_New(Py_ssize_t, Py_UCS4)
     void* PyUnicode_DATA(object)
+    object PyType_GenericAlloc(PyTypeObject*, Py_ssize_t)
 
 include "check.pxi"
 
@@ -90,6 +91,19 @@ cdef inline object ascii_string(const char* p, Py_ssize_t size):
     cdef object text = PyUnicode_New(size, 127)
     memcpy(PyUnicode_DATA(text), p, size)
     return text
+
+
+cdef inline object made(
+    object cls, Py_ssize_t id_at, object message_id, Py_ssize_t payload_at, object payload,
+    Py_ssize_t action_at, object action,
+):
+    """Return a frame, its slots filled in place: half the cost of calling its class."""
+    cdef object frame = PyType_GenericAlloc(<PyTypeObject*>cls, 0)
+    SET_FIELD(<PyObject*>frame, id_at, <PyObject*>message_id)
+    SET_FIELD(<PyObject*>frame, payload_at, <PyObject*>payload)
+    if action_at:
+        SET_FIELD(<PyObject*>frame, action_at, <PyObject*>action)
+    return frame
 
 
 cdef class Dispatch:
@@ -203,7 +217,8 @@ cdef class Dispatch:
             payload = decoded(<object>slot.decode, p, end)
             if payload is None:
                 return None
-            return Call(ascii_string(id_start, id_size), <object>slot.action, payload)
+            return made(Call, CALL_ID, ascii_string(id_start, id_size), CALL_PAYLOAD, payload,
+                        CALL_ACTION, <object>slot.action)
         if message_type == c'3' and PyDict_CheckExact(pending):
             message_id = ascii_string(id_start, id_size)
             found = PyDict_GetItem(pending, message_id)
@@ -215,7 +230,7 @@ cdef class Dispatch:
             payload = decoded(decode, p, end)
             if payload is None:
                 return None
-            return CallResult(message_id, payload)
+            return made(CallResult, RESULT_ID, message_id, RESULT_PAYLOAD, payload, 0, None)
         return None
 
     def encode(self, frame):

@@ -32,6 +32,7 @@ cdef extern from *:
     }
     #define TYPE_OF(object) ((PyObject *)Py_TYPE(object))
     #define FIELD(object, offset) (*(PyObject **)((char *)(object) + (offset)))
+    #define SET_FIELD(object, offset, value) (FIELD(object, offset) = Py_NewRef(value))
     #ifdef Py_GIL_DISABLED
     #define READS_SLOTS 0   /* another thread may set a field while we look */
     #else
@@ -49,6 +50,7 @@ cdef extern from *:
     """
     Py_ssize_t slot_offset(object)
     PyObject* FIELD(PyObject*, Py_ssize_t)
+    void SET_FIELD(PyObject*, Py_ssize_t, PyObject*)
     bint READS_SLOTS
     PyObject* TYPE_OF(PyObject*)
     const char* find_moment(const char*, const char*, const char*, int)

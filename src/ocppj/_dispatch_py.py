@@ -24,7 +24,7 @@ from ocppj.errors import (
 from ocppj.faults import find
 from ocppj.frames import ELEMENTS, Call, CallError, CallResult, CallResultError, Frame, Send
 from ocppj.schema import check_json
-from ocppj.table import Table
+from ocppj.table import Decode, Table
 
 __all__ = ["Data", "Dispatch", "Head"]
 
@@ -50,12 +50,21 @@ class Dispatch:
 
     __slots__ = ("_calls", "_results", "_sure_size", "_table")
 
+    _table: Table
+    _calls: Mapping[str, Decode]
+    _results: Mapping[str, Decode]
+    _sure_size: int
+
     def __init__(self, table: Table) -> None:
-        self._table = table
-        self._calls = table.fast_calls
-        self._results = table.fast_results
+        keep = super().__setattr__
+        keep("_table", table)
+        keep("_calls", table.fast_calls)
+        keep("_results", table.fast_results)
         # No item of a buffer has more than eight bytes: so many are not too large, whatever it is.
-        self._sure_size = table.max_size // 8
+        keep("_sure_size", table.max_size // 8)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a codec cannot be changed: {name}")
 
     def decode(self, data: Data, pending: Mapping[str, str] | None = None) -> Frame:
         """Decode and validate one frame.
