@@ -6,6 +6,7 @@ for a plain field name.
 """
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from ocppj.errors import Fault
@@ -63,7 +64,11 @@ WORDINGS: Final[tuple[tuple[str, Fault, str], ...]] = (
     # What only a vendor's own types can meet: patterns, UUIDs, a check of their own, ...
     (r".*", Fault.PROPERTY, "not a value that its type allows"),
 )
-_PATTERNS: Final = tuple((re.compile(p, re.DOTALL), fault, text) for p, fault, text in WORDINGS)
+# One pattern for the whole table: the row that matches is the named group that closes last.
+_PATTERN: Final = re.compile(
+    "|".join(f"(?P<row{n}>{p})" for n, (p, *_) in enumerate(WORDINGS)), re.S
+)
+_ROWS: Final = {f"row{n}": (fault, text) for n, (_, fault, text) in enumerate(WORDINGS)}
 _INNER: Final = re.compile(r"(Expected .*) in field `(\w+)`")  # what `schema` finds itself
 
 
@@ -74,12 +79,26 @@ def find(message: str) -> Finding:
         message: about a payload that was the one item of an array.
     """
     problem, _, path = message.rpartition(" - at `$[0]")
-    path = f"${path.removesuffix('`')}"
-    if inner := _INNER.fullmatch(problem):
-        problem, path = inner[1], f"{path}.{inner[2]}"
-    for pattern, fault, text in _PATTERNS:
-        if match := pattern.fullmatch(problem):
-            # The type of the payload itself is a matter of the frame's form.
-            kind = Fault.FORMAT if fault is Fault.TYPE and path == "$" else fault
-            return Finding(kind, text.format(*match.groups()), path)
-    raise AssertionError("the last row takes everything")
+    # The same few faults come again and again; long ones have something of the peer's in them.
+    row = _known_row if len(problem) < CACHED_LENGTH else _row
+    fault, text, inner = row(problem)
+    path = f"${path.removesuffix('`')}{inner}"
+    # The type of the payload itself is a matter of the frame's form.
+    return Finding(Fault.FORMAT if fault is Fault.TYPE and path == "$" else fault, text, path)
+
+
+def _row(problem: str) -> tuple[Fault, str, str]:
+    """Return the kind of a fault, its text, and the rest of the path that `schema` has found."""
+    step = ""
+    if problem.endswith("`") and (inner := _INNER.fullmatch(problem)):
+        problem, step = inner[1], f".{inner[2]}"
+    match = _PATTERN.fullmatch(problem)
+    if match is None or match.lastgroup is None:
+        raise AssertionError("the last row takes everything")
+    fault, text = _ROWS[match.lastgroup]
+    values = [value for value in match.groups()[match.lastindex or 0 :] if value is not None]
+    return fault, text.format(*values), step
+
+
+CACHED_LENGTH: Final = 120
+_known_row: Final = lru_cache(maxsize=512)(_row)

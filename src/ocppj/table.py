@@ -36,6 +36,7 @@ class Table:
             that breaks the rules; what it refuses may still be right (very deep vendor data), so
             its errors are no verdict. Actions whose payload has no bound on its depth are missing.
         fast_results: the same for responses.
+        careful: type -> decoder of an array with one payload, of any depth; its errors count.
         response_actions: response type -> one of its actions.
         shapes: what the compiled encoder has learnt of types so far. The one thing that grows:
             an entry is derived from its type alone, so that it does not matter who makes it.
@@ -43,7 +44,7 @@ class Table:
 
     __slots__ = (
         *("version", "profiles", "max_size", "max_depth", "calls", "results", "sends"),
-        *("fast_calls", "fast_results", "response_actions", "dec_hook", "shapes"),
+        *("fast_calls", "fast_results", "careful", "response_actions", "shapes"),
     )
 
     def __init__(
@@ -53,7 +54,6 @@ class Table:
         self.profiles = tuple(version.profiles if profiles is None else profiles)
         self.max_size = max_size
         self.max_depth = max_depth
-        self.dec_hook = dec_hook(max_depth)
         self.shapes: dict[type[Any], Any] = {}
         self.calls: dict[str, type[Any]] = {}
         self.results: dict[str, type[Any]] = {}
@@ -70,6 +70,12 @@ class Table:
             or 1 + max(nesting(feature.request_type), nesting(feature.response_type)) <= max_depth
         }
         hook = dec_hook(FREE_DEPTH)
+        types = {*self.calls.values(), *self.results.values(), *self.sends.values()}
+        deep = dec_hook(max_depth)
+        self.careful = {
+            kind: msgspec.json.Decoder(list[kind], dec_hook=deep).decode  # type: ignore[valid-type]
+            for kind in types
+        }
         self.fast_calls = _decoders(self.calls, fast, hook)
         self.fast_results = _decoders(self.results, fast, hook)
         self.response_actions = {kind: action for action, kind in self.results.items()}
@@ -100,8 +106,7 @@ class Table:
         It is decoded as the one item of an array, so that msgspec names a path in every error: at
         the root it would name none, and the name of an unknown field could pass for one.
         """
-        data = b"[%b]" % bytes(payload)
-        return msgspec.json.decode(data, type=list[kind], dec_hook=self.dec_hook)[0]  # type: ignore[valid-type]
+        return self.careful[kind](b"[%b]" % bytes(payload))[0]
 
 
 def _decoders(
