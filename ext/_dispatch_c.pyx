@@ -20,14 +20,16 @@ import msgspec
 
 from ocppj import _dispatch_py
 from ocppj.errors import MESSAGE_ID_LENGTH as _MESSAGE_ID_LENGTH
-from ocppj.frames import Call as _Call, CallResult as _CallResult
+from ocppj.frames import Call as _Call, CallResult as _CallResult, Envelope as _Envelope
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except? NULL
+    bint PyUnicode_IS_ASCII(object)
     object PyUnicode_New(Py_ssize_t, Py_UCS4)
     void* PyUnicode_DATA(object)
     object PyType_GenericAlloc(PyTypeObject*, Py_ssize_t)
 
+include "skip.pxi"
 include "check.pxi"
 
 cdef object _encode = msgspec.json.Encoder().encode
@@ -40,6 +42,20 @@ cdef Py_ssize_t RESULT_ID = slot_offset(_CallResult.message_id)
 cdef Py_ssize_t RESULT_PAYLOAD = slot_offset(_CallResult.payload)
 assert min(CALL_ID, CALL_ACTION, CALL_PAYLOAD, RESULT_ID, RESULT_PAYLOAD) > 0
 cdef Py_ssize_t MESSAGE_ID_LENGTH = _MESSAGE_ID_LENGTH
+
+
+cdef object Envelope = _Envelope
+cdef Py_ssize_t ENVELOPE_TYPE = slot_offset(_Envelope.message_type)
+cdef Py_ssize_t ENVELOPE_ID = slot_offset(_Envelope.message_id)
+cdef Py_ssize_t ENVELOPE_ACTION = slot_offset(_Envelope.action)
+cdef Py_ssize_t ENVELOPE_TEXT = slot_offset(_Envelope._text)
+cdef Py_ssize_t ENVELOPE_AFTER_ID = slot_offset(_Envelope._after_id)
+cdef Py_ssize_t ENVELOPE_START = slot_offset(_Envelope._start)
+cdef Py_ssize_t ENVELOPE_TAIL = slot_offset(_Envelope._tail)
+
+
+cdef inline void keep(object target, Py_ssize_t offset, object value):
+    SET_FIELD(<PyObject*>target, offset, <PyObject*>value)
 
 
 cdef struct Slot:
@@ -99,10 +115,10 @@ cdef inline object made(
 ):
     """Return a frame, its slots filled in place: half the cost of calling its class."""
     cdef object frame = PyType_GenericAlloc(<PyTypeObject*>cls, 0)
-    SET_FIELD(<PyObject*>frame, id_at, <PyObject*>message_id)
-    SET_FIELD(<PyObject*>frame, payload_at, <PyObject*>payload)
+    keep(frame, id_at, message_id)
+    keep(frame, payload_at, payload)
     if action_at:
-        SET_FIELD(<PyObject*>frame, action_at, <PyObject*>action)
+        keep(frame, action_at, action)
     return frame
 
 
@@ -293,11 +309,78 @@ cdef class Dispatch:
                 return None
         return data if PyBytes_GET_SIZE(data) <= self.max_size else None
 
+    def peek(self, data):
+        cdef const char* p
+        cdef Py_ssize_t size
+        if PyBytes_CheckExact(data):
+            p = PyBytes_AS_STRING(data)
+            size = PyBytes_GET_SIZE(data)
+        elif PyUnicode_CheckExact(data) and PyUnicode_IS_ASCII(data):
+            p = PyUnicode_AsUTF8AndSize(data, &size)
+        else:
+            return self._reference.peek(data)
+        envelope = self.plainly_peeked(data, p, size)
+        return self._reference.peek(data) if envelope is None else envelope
+
+    cdef object plainly_peeked(self, object data, const char* p, Py_ssize_t size):
+        """Return the envelope of a CALL or CALLRESULT, or None where there is any doubt."""
+        cdef const char* begin = p
+        cdef const char* end = p + size
+        cdef const char* id_start
+        cdef const char* id_end
+        cdef const char* start
+        cdef Slot* slot
+        cdef char message_type
+        if size < 10 or size > self.max_size or p[0] != c'[':
+            return None
+        message_type = p[1]
+        if message_type != c'2' and message_type != c'3':
+            return None
+        p = past_comma(p + 2, end)
+        if p is NULL or p >= end or p[0] != c'"':
+            return None
+        id_start = p + 1
+        id_end = past_string(id_start, end)
+        if id_end is NULL or id_end - id_start > MESSAGE_ID_LENGTH:
+            return None
+        p = past_comma(id_end + 1, end)
+        action = None
+        if message_type == c'2':
+            if p is NULL or p >= end or p[0] != c'"':
+                return None
+            start = p + 1
+            p = past_string(start, end)
+            if p is NULL:
+                return None
+            slot = self.find(start, p - start)
+            action = ascii_string(start, p - start) if slot is NULL else <object>slot.action
+            p = past_comma(p + 1, end)
+        if p is NULL:
+            return None
+        start = p
+        p = past_value(start, end)
+        if p is NULL:
+            return None
+        size = end - p
+        p = past_space(p, end)
+        if p >= end or p[0] != c']' or past_space(p + 1, end) != end:
+            return None
+        envelope = PyType_GenericAlloc(<PyTypeObject*>Envelope, 0)
+        keep(envelope, ENVELOPE_TYPE, message_type - c'0')
+        keep(envelope, ENVELOPE_ID, ascii_string(id_start, id_end - id_start))
+        keep(envelope, ENVELOPE_ACTION, action)
+        keep(envelope, ENVELOPE_TEXT, data)
+        keep(envelope, ENVELOPE_AFTER_ID, id_end + 1 - begin)
+        keep(envelope, ENVELOPE_START, start - begin)
+        keep(envelope, ENVELOPE_TAIL, size)
+        return envelope
+
     def read(self, data, pending=None):
         return self._reference.read(data, pending)
 
 
 Dispatch.encode.__doc__ = _dispatch_py.Dispatch.encode.__doc__
+Dispatch.peek.__doc__ = _dispatch_py.Dispatch.peek.__doc__
 Dispatch.decode.__doc__ = _dispatch_py.Dispatch.decode.__doc__
 
 

@@ -39,8 +39,8 @@ values = st.recursive(
 )
 message_ids = st.text(st.characters(codec="utf-8"), max_size=36)
 timestamps = st.datetimes(
-    min_value=datetime(1970, 1, 2),  # noqa: DTZ001
-    max_value=datetime(2100, 1, 1),  # noqa: DTZ001
+    min_value=datetime(1970, 1, 2),
+    max_value=datetime(2100, 1, 1),
     timezones=st.just(UTC),
 ).map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
 

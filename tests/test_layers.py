@@ -11,7 +11,7 @@ SOURCE = Path(ocppj.__file__).parent
 LAYERS: dict[str, set[str]] = {
     "schema": set(),
     "errors": set(),
-    "frames": set(),
+    "frames": {"errors"},
     "catalog": {"schema", "errors"},
     "faults": {"errors"},
     "plan": {"schema"},

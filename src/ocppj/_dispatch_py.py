@@ -22,7 +22,16 @@ from ocppj.errors import (
     UnknownActionError,
 )
 from ocppj.faults import find
-from ocppj.frames import ELEMENTS, Call, CallError, CallResult, CallResultError, Frame, Send
+from ocppj.frames import (
+    ELEMENTS,
+    Call,
+    CallError,
+    CallResult,
+    CallResultError,
+    Envelope,
+    Frame,
+    Send,
+)
 from ocppj.schema import check_json
 from ocppj.table import Decode, Table
 
@@ -100,6 +109,18 @@ class Dispatch:
             EncodeError: the peer would have to refuse it.
         """
         return encode(frame, self._table, self.decode)
+
+    def peek(self, data: Data) -> Envelope:
+        """Read the head of a frame and leave its payload undecoded.
+
+        The frame is JSON of a known shape then; its action may be unknown and its payload wrong.
+
+        Raises:
+            FrameError: it is not.
+        """
+        head = Head(data, self._table)
+        elements = map(bytes, head.elements[2:])
+        return Envelope.of(head.message_type, head.message_id, head.action(), elements)
 
     def read(self, data: Data, pending: Mapping[str, str] | None = None) -> Frame:
         """Do what `decode` does, slowly and with an exact verdict."""

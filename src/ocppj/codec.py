@@ -10,9 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from ocppj._dispatch import Dispatch
-from ocppj._dispatch_py import Data, Head, decode_payload
+from ocppj._dispatch_py import decode_payload
 from ocppj.catalog import Version
-from ocppj.frames import CallResult, Envelope
+from ocppj.frames import CallResult
 from ocppj.schema import Profile
 from ocppj.table import Table
 
@@ -89,15 +89,3 @@ class Codec(Dispatch):
         return CallResult(
             frame.message_id, decode_payload(frame.payload, kind, self._table, **head)
         )
-
-    def peek(self, data: Data) -> Envelope:
-        """Read the head of a frame and leave its payload undecoded.
-
-        The frame is JSON of a known shape then; its action may be unknown and its payload wrong.
-
-        Raises:
-            FrameError: it is not.
-        """
-        head = Head(data, self._table)
-        payload = bytes(head.elements[-1])
-        return Envelope(head.message_type, head.message_id, head.action(), payload)

@@ -66,7 +66,7 @@ WORDINGS: Final[tuple[tuple[str, Fault, str], ...]] = (
 )
 # One pattern for the whole table: the row that matches is the named group that closes last.
 _PATTERN: Final = re.compile(
-    "|".join(f"(?P<row{n}>{p})" for n, (p, *_) in enumerate(WORDINGS)), re.S
+    "|".join(f"(?P<row{n}>{p})" for n, (p, *_) in enumerate(WORDINGS)), re.DOTALL
 )
 _ROWS: Final = {f"row{n}": (fault, text) for n, (_, fault, text) in enumerate(WORDINGS)}
 _INNER: Final = re.compile(r"(Expected .*) in field `(\w+)`")  # what `schema` finds itself

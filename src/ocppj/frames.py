@@ -4,9 +4,12 @@ Owns their shape and nothing else. Fields stand in the order of the wire: msgspe
 the array that it is, its message type (the tag) first.
 """
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
+
+from ocppj.errors import MESSAGE_ID_LENGTH, EncodeError
 
 __all__ = ["Call", "CallError", "CallResult", "CallResultError", "Envelope", "Frame", "Send"]
 
@@ -92,8 +95,8 @@ class Send(msgspec.Struct, Generic[P], tag=6, array_like=True, frozen=True, gc=F
 Frame: TypeAlias = Call[Any] | CallResult[Any] | CallError | CallResultError | Send[Any]
 
 
-class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """The head of a frame, with the payload as it stands on the wire.
+class Envelope:
+    """The head of a frame, and the frame's text, of which the payload is cut out when asked for.
 
     Attributes:
         message_type: 2 to 6.
@@ -103,11 +106,102 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
             error details.
     """
 
+    __slots__ = ("_after_id", "_start", "_tail", "_text", "action", "message_id", "message_type")
+    __match_args__ = ("message_type", "message_id", "action", "payload")
+
     message_type: int
     message_id: str
     action: str | None
-    payload: bytes
+    _text: bytes | str  # of the whole frame; a str is ASCII
+    _after_id: int  # where the id has ended
+    _start: int  # where the payload starts
+    _tail: int  # how much follows it
 
+    def __init__(
+        self, message_type: int, message_id: str, action: str | None, payload: bytes
+    ) -> None:
+        between = () if action is None else (_json(action),)
+        self._fill(message_type, message_id, action, (*between, payload))
+
+    @classmethod
+    def of(
+        cls, message_type: int, message_id: str, action: str | None, elements: Iterable[bytes]
+    ) -> "Envelope":
+        """Return the envelope of a frame, made of the JSON of the elements behind its id."""
+        envelope = cls.__new__(cls)
+        envelope._fill(message_type, message_id, action, tuple(elements))  # noqa: SLF001
+        return envelope
+
+    def _fill(
+        self,
+        message_type: int,
+        message_id: str,
+        action: str | None,
+        elements: tuple[bytes, ...],
+    ) -> None:
+        head = b"[%d,%b" % (message_type, _json(message_id))
+        text = b"%b,%b]" % (head, b",".join(elements))
+        keep = super().__setattr__
+        keep("message_type", message_type)
+        keep("message_id", message_id)
+        keep("action", action)
+        keep("_text", text)
+        keep("_after_id", len(head))
+        keep("_start", len(text) - 1 - len(elements[-1]))
+        keep("_tail", 1)
+
+    @property
+    def payload(self) -> bytes:
+        """The bytes of the last element."""
+        text = self._text[self._start : len(self._text) - self._tail]
+        return text.encode() if isinstance(text, str) else text
+
+    def reframe(self, message_id: str) -> bytes:
+        """Return the frame's bytes with another message id, all else as it came.
+
+        Raises:
+            EncodeError: the id is not a string of at most 36 code points.
+        """
+        if not isinstance(message_id, str) or len(message_id) > MESSAGE_ID_LENGTH:
+            raise EncodeError(
+                f"expected a string of at most {MESSAGE_ID_LENGTH} characters as message id"
+            )
+        rest = self._text[self._after_id :]
+        try:
+            head = _json(message_id)
+        except UnicodeEncodeError as error:
+            raise EncodeError(f"message id cannot be encoded: {error}") from error
+        tail = rest.encode() if isinstance(rest, str) else rest
+        return b"[%d,%b%b" % (self.message_type, head, tail)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"an envelope cannot be changed: {name}")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Envelope) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __repr__(self) -> str:
+        pairs = zip(self.__match_args__, self._values(), strict=True)
+        return f"Envelope({', '.join(f'{name}={value!r}' for name, value in pairs)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _copied, tuple(getattr(self, name) for name in self.__slots__)
+
+    def _values(self) -> tuple[Any, ...]:
+        return self.message_type, self.message_id, self.action, self.payload
+
+
+def _copied(*values: Any) -> Envelope:
+    envelope = Envelope.__new__(Envelope)
+    for name, value in zip(Envelope.__slots__, values, strict=True):
+        object.__setattr__(envelope, name, value)
+    return envelope
+
+
+_json: Final = msgspec.json.Encoder().encode
 
 ELEMENTS: Final = {2: 4, 3: 3, 4: 5, 5: 5, 6: 4}
 """Message type -> how many elements its array has."""

@@ -1,5 +1,6 @@
 """Both backends, one truth: the same value or the same error, whatever comes."""
 
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ocppj
+from ocppj import v201
 from tests.conftest import VERSIONS, backend
-from tests.strategies import edits, examples, mutate, texts
+from tests.strategies import edits, examples, frames, mutate, texts
 
 CHECKS = examples(400)
 
@@ -25,6 +27,21 @@ def outcome(seam: Any, data: Any, pending: Any) -> Any:
     return frame
 
 
+def peeked(seam: Any, data: Any) -> Any:
+    try:
+        envelope = seam.peek(data)
+    except ocppj.DecodeError as error:
+        return type(error), str(error), error.path, error.message_id, error.reply()
+    return envelope
+
+
+def encoded(seam: Any, frame: Any) -> Any:
+    try:
+        return seam.encode(frame)
+    except ocppj.EncodeError as error:
+        return str(error), error.path
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_good_frames(version: str) -> None:
     seams = [backend(name)(version) for name in ("cython", "python")]
@@ -37,6 +54,8 @@ def test_good_frames(version: str) -> None:
         compiled, reference = (outcome(seam, data, pending) for seam in seams)
         assert compiled == reference
         assert not isinstance(compiled, tuple)
+        assert peeked(seams[0], data) == peeked(seams[1], data)
+        assert encoded(seams[0], compiled) == encoded(seams[1], compiled)
         assert outcome(seams[0], data.decode(), pending) == compiled
         assert outcome(seams[1], data.decode(), pending) == compiled
 
@@ -56,6 +75,12 @@ def test_mutated_frames(version: str) -> None:
         compiled, reference = (outcome(seam, data, pending) for seam in seams)
         assert compiled == reference
         assert outcome(seams[0], bytearray(data), pending) == compiled
+        envelope = peeked(seams[0], data)
+        assert envelope == peeked(seams[1], data)
+        if isinstance(envelope, ocppj.Envelope):
+            assert orjson.loads(envelope.payload) == orjson.loads(data)[-1]
+            assert orjson.loads(envelope.reframe("é"))[1] == "é"
+            assert envelope.reframe("x") == seams[0].peek(data.decode()).reframe("x")
         if not isinstance(compiled, tuple):
             # What is taken is JSON for an independent parser too, and the id is the one in it.
             assert orjson.loads(data)[1] == compiled.message_id
@@ -65,6 +90,75 @@ def test_mutated_frames(version: str) -> None:
             assert compiled[1].endswith("not UTF-8")
         else:
             assert outcome(seams[0], text, pending) == outcome(seams[1], text, pending) == compiled
+
+    check()
+
+
+class Text(str):
+    __slots__ = ()
+
+
+ODD = [
+    *(
+        None,
+        True,
+        0,
+        -1,
+        1.0,
+        1.5,
+        2**31,
+        2**53 + 1,
+        2**63,
+        -(2**63) - 1,
+        float("nan"),
+        float("inf"),
+    ),
+    *("", "x", "é" * 300, "\ud800", "Accepted", "2026-11-22T10:00:00.123456Z", Text("x"), b"x"),
+    *([], [None], [1], ["x"], (1,), {}, {"vendorId": "v"}, {"a": 1}, set(), object()),
+    *(datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
+    datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC),
+    datetime(2026, 11, 22, 10, 0, 0, 999500, tzinfo=UTC),
+    datetime(2026, 11, 22, 10, 0, 0, 400, tzinfo=UTC),
+    datetime(2026, 1, 1, 5, 30, 0, 1000, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+    *(msgspec.UNSET, msgspec.Raw(b"1"), v201.HeartbeatRequest(), v201.ResetEnumType.IMMEDIATE),
+]
+
+
+def spoil(value: Any, where: list[int], what: list[Any]) -> None:
+    """Put something odd into a field somewhere within a payload."""
+    for step in where:
+        names = value.__struct_fields__
+        inner = getattr(value, names[step % len(names)]) if names else None
+        if isinstance(inner, list) and inner:
+            if step % 3 == 0:
+                inner[step % len(inner)] = what[0]
+                return
+            inner = inner[step % len(inner)]
+        if not isinstance(inner, msgspec.Struct):
+            break
+        value = inner
+    names = value.__struct_fields__
+    for step, odd in zip(where, what, strict=False):
+        if names:
+            setattr(value, names[step % len(names)], odd)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_spoilt_payloads_are_encoded_alike(version: str) -> None:
+    seams = [backend(name)(version) for name in ("cython", "python")]
+    wheres = st.lists(st.integers(0, 40), min_size=1, max_size=4)
+    whats = st.lists(st.sampled_from(ODD), min_size=1, max_size=3)
+
+    @CHECKS
+    @given(frames(version), wheres, whats)
+    def check(pair: tuple[Any, str], where: list[int], what: list[Any]) -> None:
+        frame, action = pair
+        spoil(frame.payload, where, what)
+        compiled, reference = (encoded(seam, frame) for seam in seams)
+        assert compiled == reference
+        if isinstance(compiled, bytes):
+            again = seams[1].decode(compiled, {frame.message_id: action})
+            assert encoded(seams[1], again) == compiled
 
     check()
 

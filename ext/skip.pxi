@@ -1,0 +1,159 @@
+# JSON gone over without being decoded: "yes" means that the text is valid, however little of the
+# grammar it takes to be sure. No recursion; an escape by code point, a byte that is not ASCII and
+# whatever nests deep are left to the reference.
+
+DEF LEVELS = 24
+
+
+cdef inline const char* past_space(const char* p, const char* end) noexcept nogil:
+    while p < end and (p[0] == c' ' or p[0] == c'\n' or p[0] == c'\r' or p[0] == c'\t'):
+        p += 1
+    return p
+
+
+cdef inline const char* past_text(const char* p, const char* end) noexcept nogil:
+    """Return what is behind the string whose first character is at `p`; NULL in doubt."""
+    cdef unsigned char c
+    cdef uint64_t word
+    while True:
+        # Eight characters at once as long as none of them is special; then on to the first that is.
+        while end - p >= 8:
+            memcpy(&word, p, 8)
+            word = specials(word)
+            if word:
+                p += first_byte(word)
+                break
+            p += 8
+        if p >= end:
+            return NULL
+        c = <unsigned char>p[0]
+        if c == c'"':
+            return p + 1
+        if c < 0x20 or c > 0x7F:
+            return NULL
+        if c == c'\\':
+            p += 1
+            if p >= end or memchr(b'"\\/bfnrt', p[0], 8) is NULL:
+                return NULL
+        p += 1
+
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    #define first_byte(bits) (__builtin_ctzll(bits) >> 3)
+    #else
+    #define first_byte(bits) 0  /* right, if slower */
+    #endif
+    """
+    int first_byte(uint64_t) noexcept nogil
+
+
+cdef inline uint64_t specials(uint64_t word) noexcept nogil:
+    """Return a bit for each of eight bytes that is a quote, a backslash, a control or not ASCII.
+
+    Bits behind the first may be wrong.
+    """
+    cdef uint64_t ones = <uint64_t>0x0101010101010101
+    cdef uint64_t quote = word ^ (ones * 0x22)
+    cdef uint64_t slash = word ^ (ones * 0x5C)
+    cdef uint64_t found = (quote - ones) | (slash - ones) | (word - ones * 0x20) | word
+    return found & (ones * 0x80)
+
+
+cdef inline bint is_digit(const char* p, const char* end) noexcept nogil:
+    return p < end and c'0' <= p[0] <= c'9'
+
+
+cdef inline const char* past_number(const char* p, const char* end) noexcept nogil:
+    if p[0] == c'-':
+        p += 1
+    if not is_digit(p, end):
+        return NULL
+    if p[0] == c'0':
+        p += 1
+    else:
+        while is_digit(p, end):
+            p += 1
+    if p < end and p[0] == c'.':
+        p += 1
+        if not is_digit(p, end):
+            return NULL
+        while is_digit(p, end):
+            p += 1
+    if p < end and (p[0] == c'e' or p[0] == c'E'):
+        return NULL
+    return p
+
+
+cdef inline const char* past_word(const char* p, const char* end, const char* word, int size) noexcept nogil:
+    return p + size if end - p >= size and memcmp(p, word, size) == 0 else NULL
+
+
+cdef inline const char* past_key(const char* p, const char* end) noexcept nogil:
+    """Return what is behind a key and its colon."""
+    p = past_space(p, end)
+    if p >= end or p[0] != c'"':
+        return NULL
+    p = past_text(p + 1, end)
+    if p is NULL:
+        return NULL
+    p = past_space(p, end)
+    return p + 1 if p < end and p[0] == c':' else NULL
+
+
+cdef const char* past_value(const char* p, const char* end) noexcept nogil:
+    """Return what is behind the value at `p`; NULL in doubt."""
+    cdef char closing[LEVELS]
+    cdef int level = 0
+    while True:
+        p = past_space(p, end)
+        if p >= end:
+            return NULL
+        if p[0] == c'{' or p[0] == c'[':
+            if level == LEVELS:
+                return NULL
+            closing[level] = p[0] + 2  # } is two behind {, ] behind [
+            level += 1
+            p = past_space(p + 1, end)
+            if p < end and p[0] == closing[level - 1]:
+                pass
+            elif closing[level - 1] == c'}':
+                p = past_key(p, end)
+                if p is NULL:
+                    return NULL
+                continue
+            else:
+                continue
+        else:
+            if p[0] == c'"':
+                p = past_text(p + 1, end)
+            elif p[0] == c't':
+                p = past_word(p, end, b"true", 4)
+            elif p[0] == c'f':
+                p = past_word(p, end, b"false", 5)
+            elif p[0] == c'n':
+                p = past_word(p, end, b"null", 4)
+            else:
+                p = past_number(p, end)
+            if p is NULL:
+                return NULL
+        # A value has ended, or an empty container is about to.
+        while level:
+            p = past_space(p, end)
+            if p >= end:
+                return NULL
+            if p[0] == closing[level - 1]:
+                p += 1
+                level -= 1
+            elif p[0] == c',':
+                p += 1
+                break
+            else:
+                return NULL
+        if not level:
+            return p
+        if closing[level - 1] == c'}':
+            p = past_key(p, end)
+            if p is NULL:
+                return NULL
