@@ -249,9 +249,9 @@ cdef class Dispatch:
             return made(CallResult, RESULT_ID, message_id, RESULT_PAYLOAD, payload, 0, None)
         return None
 
-    def encode(self, frame):
+    def encode(self, frame, *, validate=True):
         data = self.plainly_encoded(frame)
-        return self._reference.encode(frame) if data is None else data
+        return self._reference.encode(frame, validate=validate) if data is None else data
 
     cdef object plainly_encoded(self, object frame):
         """Return the bytes, or None where there is any doubt."""

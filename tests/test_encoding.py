@@ -214,6 +214,23 @@ def test_what_cannot_be_sent_is_refused_with_its_place(codec: ocppj.Codec, name:
         assert str(caught.value).endswith(f" at {path}")
 
 
+def test_without_validation_a_frame_is_only_encoded(codec: ocppj.Codec) -> None:
+    moment = NOW.replace(microsecond=123_456)
+    odd = v201.ResetRequest(type="Soon")  # type: ignore[arg-type]
+    assert codec.encode(ocppj.Call("i", "Reset", odd), validate=False) == (
+        b'[2,"i","Reset",{"type":"Soon"}]'
+    )
+    assert codec.encode(heartbeat(current_time=moment), validate=False) == (
+        b'[3,"i",{"currentTime":"2026-11-22T10:00:00.123Z"}]'
+    )
+    assert codec.encode(ocppj.CallError("i" * 40, "Oops"), validate=False).endswith(
+        b'"Oops","",{}]'
+    )
+    for bad in (transfer(object()), transfer("\ud800"), v201.HeartbeatRequest(), None):
+        with pytest.raises(ocppj.EncodeError):
+            codec.encode(bad, validate=False)  # type: ignore[arg-type]
+
+
 def test_a_cycle_is_refused(codec: ocppj.Codec) -> None:
     loop: dict[str, Any] = {"vendorId": "v"}
     loop["me"] = loop

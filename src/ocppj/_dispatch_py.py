@@ -100,15 +100,20 @@ class Dispatch:
             pass
         return self.read(data, pending)
 
-    def encode(self, frame: Frame) -> bytes:
+    def encode(self, frame: Frame, *, validate: bool = True) -> bytes:
         """Encode a frame, validated: what comes out, `decode` takes, and gives an equal frame.
 
         Timestamps are sent in UTC and rounded to milliseconds.
 
+        Args:
+            frame: any of the five.
+            validate: `False` for a frame that came from `decode`, or one that has to be passed on
+                as it is: it is only encoded.
+
         Raises:
-            EncodeError: the peer would have to refuse it.
+            EncodeError: the peer would have to refuse it, or it has no JSON form.
         """
-        return encode(frame, self._table, self.decode)
+        return encode(frame, self._table, self.decode if validate else None)
 
     def peek(self, data: Data) -> Envelope:
         """Read the head of a frame and leave its payload undecoded.

@@ -23,24 +23,28 @@ __all__ = ["encode"]
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def encode(frame: Frame, table: Table, decode: Callable[..., Frame]) -> bytes:
-    """Encode a frame, validated.
+def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> bytes:
+    """Encode a frame.
 
     Args:
         frame: any of the five.
         table: the codec's.
-        decode: the codec's, to read the bytes back.
+        decode: the codec's, to read the bytes back; `None` to leave it at encoding.
 
     Raises:
         EncodeError: `decode` would not take it, or not as what it is.
     """
-    pending = _pending(frame, table)
+    pending = None if decode is None else _pending(frame, table)
+    if type(frame) not in _FRAMES:
+        raise EncodeError(f"{type(frame).__name__} is not a frame")
     frame = _fitted(frame, table)
     name = frame.__struct_fields__[-1]
     payload = getattr(frame, name)
     try:
         meant, written = _settled(payload)
         data = _encode(frame if written is payload else replace(frame, **{name: written}))
+        if decode is None:
+            return data
         decoded = decode(data, pending)
     except DecodeError as error:
         problem = error.error_description.removesuffix(f" at {error.path}")
@@ -104,8 +108,10 @@ _FRAMES: Final = (Call, CallResult, CallError, CallResultError, Send)
 def _fitted(frame: Frame, table: Table) -> Frame:
     """Return a frame with a description of the length that is sent."""
     length = table.version.rules.description_length
-    if isinstance(frame, CallError | CallResultError) and length is not None:
-        return replace(frame, error_description=frame.error_description[:length])
+    if isinstance(frame, CallError | CallResultError):
+        description = frame.error_description[:length]
+        if len(description) < len(frame.error_description):
+            return replace(frame, error_description=description)
     return frame
 
 
