@@ -226,7 +226,13 @@ def test_without_validation_a_frame_is_only_encoded(codec: ocppj.Codec) -> None:
     assert codec.encode(ocppj.CallError("i" * 40, "Oops"), validate=False).endswith(
         b'"Oops","",{}]'
     )
-    for bad in (transfer(object()), transfer("\ud800"), v201.HeartbeatRequest(), None):
+    for bad in (
+        transfer(object()),
+        transfer("\ud800"),
+        v201.HeartbeatRequest(),
+        None,
+        ocppj.CallError("i", "A", 5),
+    ):
         with pytest.raises(ocppj.EncodeError):
             codec.encode(bad, validate=False)  # type: ignore[arg-type]
 

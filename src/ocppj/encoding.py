@@ -37,10 +37,10 @@ def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> b
     pending = None if decode is None else _pending(frame, table)
     if type(frame) not in _FRAMES:
         raise EncodeError(f"{type(frame).__name__} is not a frame")
-    frame = _fitted(frame, table)
     name = frame.__struct_fields__[-1]
     payload = getattr(frame, name)
     try:
+        frame = _fitted(frame, table)
         meant, written = _settled(payload)
         data = _encode(frame if written is payload else replace(frame, **{name: written}))
         if decode is None:
