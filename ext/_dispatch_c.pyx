@@ -20,6 +20,7 @@ import msgspec
 
 from ocppj import _dispatch_py
 from ocppj.errors import MESSAGE_ID_LENGTH as _MESSAGE_ID_LENGTH
+from ocppj.policy import STRICT
 from ocppj.frames import Call as _Call, CallResult as _CallResult, Envelope as _Envelope
 
 cdef extern from "Python.h":
@@ -122,39 +123,22 @@ cdef inline object made(
     return frame
 
 
-cdef class Dispatch:
-    """The frames of one codec, from bytes. Immutable; one instance may serve any thread."""
+cdef class Index:
+    """The fast calls of a table by the bytes of their action: open addressing, never changed."""
 
-    cdef readonly object _table
-    cdef readonly object _reference
-    cdef dict results
-    cdef dict response_actions
-    cdef dict shapes
-    cdef Py_ssize_t max_size
     cdef Slot* slots
     cdef Py_ssize_t mask
 
-    def __cinit__(self, *args, **kwargs):
-        self.slots = NULL
-
-    def __init__(self, table):
-        if self.slots is not NULL:
-            raise RuntimeError("a codec is made once")
-        self._table = table
-        self._reference = _dispatch_py.Dispatch(table)
-        self.results = table.fast_results
-        self.response_actions = table.response_actions
-        self.shapes = table.shapes
-        self.max_size = table.max_size
+    def __cinit__(self, table):
         cdef dict calls = table.fast_calls
         cdef Py_ssize_t size = 8, i, length
+        cdef const char* name
         while size < 4 * len(calls):
             size *= 2
         self.slots = <Slot*>PyMem_Calloc(size, sizeof(Slot))
         if self.slots is NULL:
             raise MemoryError
         self.mask = size - 1
-        cdef const char* name
         for action, decode in calls.items():
             name = PyUnicode_AsUTF8AndSize(action, &length)
             i = <Py_ssize_t>(fingerprint(name, length) & <uint64_t>self.mask)
@@ -175,6 +159,34 @@ cdef class Dispatch:
             i = (i + 1) & self.mask
             slot = &self.slots[i]
         return NULL
+
+
+cdef class Dispatch:
+    """The frames of one codec, from bytes and to bytes. One instance may serve any thread."""
+
+    cdef readonly object _table
+    cdef readonly object _policy
+    cdef readonly object _reference
+    cdef Index index
+    cdef dict results
+    cdef dict response_actions
+    cdef dict shapes
+    cdef Py_ssize_t max_size
+
+    def __init__(self, table, policy=STRICT):
+        if self._table is not None:
+            raise RuntimeError("a codec is made once")
+        self._table = table
+        self._policy = policy
+        self._reference = _dispatch_py.Dispatch(table, policy)
+        if table.index is None:
+            # Two threads may both make one; either will do.
+            table.index = Index(table)
+        self.index = table.index
+        self.results = table.fast_results
+        self.response_actions = table.response_actions
+        self.shapes = table.shapes
+        self.max_size = table.max_size
 
     def decode(self, data, pending=None):
         cdef const char* p
@@ -224,7 +236,7 @@ cdef class Dispatch:
             p = <const char*>memchr(start, c'"', end - start)
             if p is NULL:
                 return None
-            slot = self.find(start, p - start)
+            slot = self.index.find(start, p - start)
             if slot is NULL:
                 return None
             p = past_comma(p + 1, end)
@@ -264,7 +276,7 @@ cdef class Dispatch:
         cdef const char* name
         cdef Py_ssize_t size
         cdef bytes data
-        if not READS_SLOTS:
+        if not READS_SLOTS or self.index is None:
             return None
         if type(frame) is Call:
             message_id = FIELD(<PyObject*>frame, CALL_ID)
@@ -276,7 +288,7 @@ cdef class Dispatch:
                 name = PyUnicode_AsUTF8AndSize(<object>found, &size)
             except UnicodeEncodeError:
                 return None
-            slot = self.find(name, size)
+            slot = self.index.find(name, size)
             if slot is NULL or slot.request != TYPE_OF(payload):
                 return None
         elif type(frame) is CallResult:
@@ -352,7 +364,7 @@ cdef class Dispatch:
             p = past_string(start, end)
             if p is NULL:
                 return None
-            slot = self.find(start, p - start)
+            slot = self.index.find(start, p - start)
             action = ascii_string(start, p - start) if slot is NULL else <object>slot.action
             p = past_comma(p + 1, end)
         if p is NULL:

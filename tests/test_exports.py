@@ -18,7 +18,7 @@ def test_the_top_level_has_what_the_modules_export() -> None:
     for name in ("codec", "errors", "frames"):
         module = importlib.import_module(f"ocppj.{name}")
         public |= set(module.__all__)
-    public |= {"Feature", "Profile", "Version", "v16", "v201", "v21"}
+    public |= {"Feature", "Policy", "Profile", "Version", "Violation", "v16", "v201", "v21"}
     assert set(ocppj.__all__) == public
     for name in ocppj.__all__:
         assert hasattr(ocppj, name)

@@ -29,6 +29,7 @@ from ocppj.errors import (
     UnknownActionError,
 )
 from ocppj.frames import Call, CallError, CallResult, CallResultError, Envelope, Frame, Send
+from ocppj.policy import Policy, Violation
 from ocppj.schema import CustomData, Maybe, Message
 
 if TYPE_CHECKING:
@@ -58,12 +59,14 @@ __all__ = [
     "Message",
     "OcppError",
     "PayloadError",
+    "Policy",
     "Profile",
     "ProtocolError",
     "RemoteProtocolError",
     "Send",
     "UnknownActionError",
     "Version",
+    "Violation",
     "__version__",
     "v16",
     "v21",

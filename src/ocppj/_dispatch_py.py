@@ -8,6 +8,7 @@ wire step by step and names the first fault.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal, Never
 
 import msgspec
@@ -31,7 +32,10 @@ from ocppj.frames import (
     Envelope,
     Frame,
     Send,
+    bent,
 )
+from ocppj.lenience import bend
+from ocppj.policy import STRICT, Policy, Violation
 from ocppj.schema import check_json
 from ocppj.table import Decode, Table
 
@@ -49,6 +53,7 @@ _object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENTS}
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _THREE: Final = ("3", ord("3"))
+_INTEGER: Final = re.compile(rb"-?\d{1,36}")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9]{1,50}")
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -57,16 +62,18 @@ _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 class Dispatch:
     """The frames of one codec, from bytes and to bytes. One instance may serve any thread."""
 
-    __slots__ = ("_calls", "_results", "_sure_size", "_table")
+    __slots__ = ("_calls", "_policy", "_results", "_sure_size", "_table")
 
     _table: Table
+    _policy: Policy
     _calls: Mapping[str, Decode]
     _results: Mapping[str, Decode]
     _sure_size: int
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, policy: Policy = STRICT) -> None:
         keep = super().__setattr__
         keep("_table", table)
+        keep("_policy", policy)
         keep("_calls", table.fast_calls)
         keep("_results", table.fast_results)
         # No item of a buffer has more than eight bytes: so many are not too large, whatever it is.
@@ -113,7 +120,12 @@ class Dispatch:
         Raises:
             EncodeError: the peer would have to refuse it, or it has no JSON form.
         """
-        return encode(frame, self._table, self.decode if validate else None)
+        # What is sent has to be right for a peer that is strict, whatever we take ourselves.
+        decode = self._decode_strictly if self._policy.bends else self.decode
+        return encode(frame, self._table, decode if validate else None)
+
+    def _decode_strictly(self, data: Data, pending: Mapping[str, str] | None = None) -> Frame:
+        return Head(data, self._table, STRICT).frame(pending)
 
     def peek(self, data: Data) -> Envelope:
         """Read the head of a frame and leave its payload undecoded.
@@ -123,13 +135,13 @@ class Dispatch:
         Raises:
             FrameError: it is not.
         """
-        head = Head(data, self._table)
+        head = Head(data, self._table, self._policy)
         elements = map(bytes, head.elements[2:])
         return Envelope.of(head.message_type, head.message_id, head.action(), elements)
 
     def read(self, data: Data, pending: Mapping[str, str] | None = None) -> Frame:
         """Do what `decode` does, slowly and with an exact verdict."""
-        return Head(data, self._table).frame(pending)
+        return Head(data, self._table, self._policy).frame(pending)
 
 
 class Head:
@@ -139,10 +151,15 @@ class Head:
         FrameError: it has not the shape of a frame.
     """
 
-    __slots__ = ("_known", "_table", "elements", "message_id", "message_type")
+    __slots__ = (
+        *("_known", "_policy", "_table", "_violations"),
+        *("elements", "message_id", "message_type"),
+    )
 
-    def __init__(self, data: Data, table: Table) -> None:
+    def __init__(self, data: Data, table: Table, policy: Policy) -> None:
         self._table = table
+        self._policy = policy
+        self._violations: list[Violation] = []
         # What is known of the frame so far, for the error and its reply.
         self._known: dict[str, Any] = {}
         text = self._text(data)
@@ -184,15 +201,20 @@ class Head:
         message_type = _MESSAGE_TYPES.get(bytes(elements[0])) if elements else None
         if message_type in version.message_types:
             self._known["message_type"] = message_type
+        if len(elements) < 2:
+            self._fail(Fault.FRAME, "expected a message id as the second element, got none")
         try:
             message_id = self._known["message_id"] = _string(elements[1])
-        except IndexError:
-            self._fail(Fault.FRAME, "expected a message id as the second element, got none")
         except msgspec.DecodeError as error:
-            self._fail(Fault.FRAME, "expected a string as message id, the second element", error)
+            number = bytes(elements[1])
+            if not _INTEGER.fullmatch(number) or not self._bends("message_id", int(number)):
+                problem = "expected a string as message id, the second element"
+                self._fail(Fault.FRAME, problem, error)
+            message_id = self._known["message_id"] = number.decode()
         if message_type is None or message_type not in version.message_types:
             self._fail(Fault.MESSAGE_TYPE, f"not a message type of OCPP {version.name}")
-        if len(message_id) > MESSAGE_ID_LENGTH:
+        too_long = len(message_id) > MESSAGE_ID_LENGTH
+        if too_long and not self._bends("message_id", message_id):
             problem = f"message id longer than {MESSAGE_ID_LENGTH} characters"
             self._fail(Fault.MESSAGE_ID_LENGTH, problem)
         return message_type, message_id
@@ -201,8 +223,19 @@ class Head:
         """Return the action; `None` if frames of this type have none."""
         return self._action() if self.message_type in (2, 6) else None
 
+    def _bends(self, rule: str, value: Any) -> bool:
+        """Tolerate a fault of the head, if the policy allows it."""
+        setting = getattr(self._policy, rule)
+        if setting == "report":
+            self._violations.append(Violation(rule, rule, value))
+        return bool(setting != "reject")
+
     def frame(self, pending: Mapping[str, str] | None) -> Frame:
         """Decode the rest."""
+        frame = self._frame(pending)
+        return bent(frame, self._violations) if self._violations else frame
+
+    def _frame(self, pending: Mapping[str, str] | None) -> Frame:
         match self.message_type:
             case 2:
                 return Call(self.message_id, *self._request(self._table.calls))
@@ -227,17 +260,21 @@ class Head:
         if kind is None:
             name = f"{action} " if _PLAIN.fullmatch(action) else ""
             self._fail(Fault.ACTION, f"action {name}is not known", kind=UnknownActionError)
-        return action, decode_payload(self.elements[3], kind, self._table, **self._known)
+        return action, self._payload(self.elements[3], kind)
 
     def _response(self, pending: Mapping[str, str] | None) -> Any:
         payload = self.elements[2]
         action = None if pending is None else pending.get(self.message_id)
         if action is not None:
-            kind = self._table.response_type(action)
-            return decode_payload(payload, kind, self._table, **self._known)
+            return self._payload(payload, self._table.response_type(action))
         if bytes(payload)[:1] != b"{":
             self._fail(Fault.FORMAT, "expected an object as payload", kind=PayloadError, path="$")
         return payload.copy()
+
+    def _payload(self, payload: msgspec.Raw, kind: type[Any]) -> Any:
+        return decode_payload(
+            payload, kind, self._table, self._policy, self._violations, **self._known
+        )
 
     def _error(self) -> tuple[str, str, dict[str, Any]]:
         try:
@@ -262,13 +299,22 @@ class Head:
         raise kind(fault, problem, rules, path=path, **self._known) from cause
 
 
-def decode_payload(payload: msgspec.Raw, kind: type[Any], table: Table, **known: Any) -> Any:
-    """Decode the payload of a frame as a type.
+def decode_payload(
+    payload: msgspec.Raw,
+    kind: type[Any],
+    table: Table,
+    policy: Policy,
+    violations: list[Violation],
+    **known: Any,
+) -> Any:
+    """Decode the payload of a frame as a type: strictly, and only then as the policy allows.
 
     Args:
         payload: valid JSON that nests no deeper than the table allows.
         kind: the Struct.
         table: the codec's.
+        policy: what may be bent.
+        violations: what is bent is added here.
         known: message type and message id, for the error and its reply.
 
     Raises:
@@ -277,6 +323,12 @@ def decode_payload(payload: msgspec.Raw, kind: type[Any], table: Table, **known:
     try:
         return table.decode(kind, payload)
     except msgspec.ValidationError as error:
+        if policy.bends:
+            with suppress(Exception):  # a fault beyond the policy, or a vendor's type that raises
+                value = msgspec.json.decode(payload)
+                made, found = bend(kind, value, policy, table.dec_hook)
+                violations += found
+                return made
         fault, problem, path = find(str(error))
         raise PayloadError(fault, problem, table.version.rules, path=path, **known) from error
     except Exception as error:

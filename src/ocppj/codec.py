@@ -12,7 +12,8 @@ import msgspec
 from ocppj._dispatch import Dispatch
 from ocppj._dispatch_py import decode_payload
 from ocppj.catalog import Version
-from ocppj.frames import CallResult
+from ocppj.frames import CallResult, bent
+from ocppj.policy import STRICT, Policy
 from ocppj.schema import Profile
 from ocppj.table import Table
 
@@ -37,6 +38,7 @@ class Codec(Dispatch):
         version: `"1.6"`, `"2.0.1"` or `"2.1"`, or the WebSocket subprotocol's name (`"ocpp2.0.1"`).
         profiles: the functional blocks that it knows, a vendor's own included; all of the version
             by default. To add one: `[*ocppj.v201.PROFILES, MINE]`.
+        policy: which faults of a peer are taken all the same; none by default. See `Policy`.
         max_size: bytes that a frame may have; 1 MiB by default.
         max_depth: how deep a frame may nest, its own array included; 32 by default.
 
@@ -51,6 +53,7 @@ class Codec(Dispatch):
         version: str,
         *,
         profiles: Iterable[Profile] | None = None,
+        policy: Policy = STRICT,
         max_size: int = MAX_SIZE,
         max_depth: int = MAX_DEPTH,
     ) -> None:
@@ -59,12 +62,23 @@ class Codec(Dispatch):
             table = _standard_table(known, max_size, max_depth)
         else:
             table = Table(known, profiles, max_size, max_depth)
-        super().__init__(table)
+        super().__init__(table, policy)
 
     @property
     def version(self) -> str:
         """The OCPP version's name."""
         return self._table.version.name
+
+    @property
+    def policy(self) -> Policy:
+        """What the codec bends."""
+        return self._policy
+
+    def with_policy(self, policy: Policy) -> "Codec":
+        """Return a codec that differs in its policy alone; all else is shared."""
+        codec = Codec.__new__(Codec)
+        Dispatch.__init__(codec, self._table, policy)
+        return codec
 
     @property
     def profiles(self) -> tuple[Profile, ...]:
@@ -86,6 +100,7 @@ class Codec(Dispatch):
         if not isinstance(frame.payload, msgspec.Raw):
             return frame
         head = {"message_type": frame.message_type, "message_id": frame.message_id}
-        return CallResult(
-            frame.message_id, decode_payload(frame.payload, kind, self._table, **head)
-        )
+        violations = list(frame.violations)
+        payload = decode_payload(frame.payload, kind, self._table, self._policy, violations, **head)
+        typed = CallResult(frame.message_id, payload)
+        return bent(typed, violations) if violations else typed

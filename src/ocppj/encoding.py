@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import force_setattr, replace
 
 from ocppj.errors import DecodeError, EncodeError
-from ocppj.frames import Call, CallError, CallResult, CallResultError, Frame, Send
+from ocppj.frames import FRAMES, Call, CallError, CallResult, CallResultError, Frame, Send, plain
 from ocppj.plan import plan
 from ocppj.table import Table
 
@@ -34,9 +34,10 @@ def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> b
     Raises:
         EncodeError: `decode` would not take it, or not as what it is.
     """
-    pending = None if decode is None else _pending(frame, table)
-    if type(frame) not in _FRAMES:
+    if not isinstance(frame, FRAMES):
         raise EncodeError(f"{type(frame).__name__} is not a frame")
+    frame = plain(frame)
+    pending = None if decode is None else _pending(frame, table)
     name = frame.__struct_fields__[-1]
     payload = getattr(frame, name)
     try:
@@ -66,7 +67,7 @@ def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> b
 def _pending(frame: Frame, table: Table) -> dict[str, str] | None:
     """Check that a frame is one of the version's; return what is needed to read it back."""
     version = table.version
-    if type(frame) not in _FRAMES or frame.message_type not in version.message_types:
+    if frame.message_type not in version.message_types:
         raise EncodeError(f"{type(frame).__name__} is not a frame of OCPP {version.name}")
     for name in frame.__struct_fields__[:-1]:
         if not isinstance(value := getattr(frame, name), str):
@@ -100,9 +101,6 @@ def _check_request(frame: Call[Any] | Send[Any], types: Mapping[str, type[Any]])
     if type(frame.payload) is not wanted:
         problem = f"the payload of {frame.action} is a {wanted.__name__}"
         raise EncodeError(f"{problem}, not a {type(frame.payload).__name__}", "$")
-
-
-_FRAMES: Final = (Call, CallResult, CallError, CallResultError, Send)
 
 
 def _fitted(frame: Frame, table: Table) -> Frame:

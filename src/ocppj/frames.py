@@ -10,13 +10,21 @@ from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 import msgspec
 
 from ocppj.errors import MESSAGE_ID_LENGTH, EncodeError
+from ocppj.policy import Violation
 
 __all__ = ["Call", "CallError", "CallResult", "CallResultError", "Envelope", "Frame", "Send"]
 
 P = TypeVar("P")
 
 
-class Call(msgspec.Struct, Generic[P], tag=2, array_like=True, frozen=True, gc=False):
+class _Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """What was tolerated by the codec's policy; nothing on a conforming frame."""
+        return ()
+
+
+class Call(_Frame, Generic[P], tag=2, frozen=True):
     """CALL, message type 2: a request.
 
     Attributes:
@@ -32,7 +40,7 @@ class Call(msgspec.Struct, Generic[P], tag=2, array_like=True, frozen=True, gc=F
     payload: P
 
 
-class CallResult(msgspec.Struct, Generic[P], tag=3, array_like=True, frozen=True, gc=False):
+class CallResult(_Frame, Generic[P], tag=3, frozen=True):
     """CALLRESULT, message type 3: the response to a call.
 
     Attributes:
@@ -47,7 +55,7 @@ class CallResult(msgspec.Struct, Generic[P], tag=3, array_like=True, frozen=True
     payload: P
 
 
-class CallError(msgspec.Struct, tag=4, array_like=True, frozen=True, gc=False):
+class CallError(_Frame, tag=4, frozen=True):
     """CALLERROR, message type 4: a call could not be handled.
 
     Attributes:
@@ -65,7 +73,7 @@ class CallError(msgspec.Struct, tag=4, array_like=True, frozen=True, gc=False):
     error_details: dict[str, Any] = {}
 
 
-class CallResultError(msgspec.Struct, tag=5, array_like=True, frozen=True, gc=False):
+class CallResultError(_Frame, tag=5, frozen=True):
     """CALLRESULTERROR, message type 5, OCPP 2.1: a result could not be handled.
 
     The attributes are those of `CallError`; `message_id` is that of the result.
@@ -79,7 +87,7 @@ class CallResultError(msgspec.Struct, tag=5, array_like=True, frozen=True, gc=Fa
     error_details: dict[str, Any] = {}
 
 
-class Send(msgspec.Struct, Generic[P], tag=6, array_like=True, frozen=True, gc=False):
+class Send(_Frame, Generic[P], tag=6, frozen=True):
     """SEND, message type 6, OCPP 2.1: a message that is never answered.
 
     The attributes are those of `Call`.
@@ -92,7 +100,41 @@ class Send(msgspec.Struct, Generic[P], tag=6, array_like=True, frozen=True, gc=F
     payload: P
 
 
+FRAMES: Final = (Call, CallResult, CallError, CallResultError, Send)
 Frame: TypeAlias = Call[Any] | CallResult[Any] | CallError | CallResultError | Send[Any]
+
+
+F = TypeVar("F", bound=Frame)
+
+
+def bent(frame: F, violations: Iterable[Violation]) -> F:
+    """Return a frame that says what was tolerated of it."""
+    made: F = _BENT[type(plain(frame))](*_values(frame))
+    made.__dict__["violations"] = tuple(violations)
+    return made
+
+
+def plain(frame: Frame) -> Frame:
+    """Return a frame without its violations."""
+    kind = type(frame)
+    return frame if kind in _BENT else kind.__mro__[1](*_values(frame))
+
+
+def _values(frame: Frame) -> tuple[Any, ...]:
+    return tuple(getattr(frame, name) for name in frame.__struct_fields__)
+
+
+def _bent_form(kind: Any) -> Any:
+    """Return a subclass of a frame's class that has room for violations."""
+    namespace = {
+        "__doc__": f"A {kind.__name__} with violations.",
+        "violations": property(lambda self: self.__dict__["violations"]),
+        "__reduce__": lambda self: (bent, (plain(self), self.violations)),
+    }
+    return type(kind)(kind.__name__, (kind,), namespace, dict=True, gc=True)
+
+
+_BENT: Final = {kind: _bent_form(kind) for kind in FRAMES}
 
 
 class Envelope:

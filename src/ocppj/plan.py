@@ -26,7 +26,7 @@ class Part(NamedTuple):
         kind: one of `KINDS`.
         low: least number, or length; `None` if there is no bound.
         high: greatest number, or length.
-        cls: the enum or the Struct.
+        cls: the enum, the Struct, or of "other" the class that msgspec shows to a `dec_hook`.
         item: of a list.
     """
 
@@ -89,6 +89,8 @@ def _part(info: inspect.Type) -> Part:
             part = Part("enum", cls=cls)
         case inspect.DateTimeType(tz=True):
             part = Part("timestamp")
+        case inspect.CustomType(cls=cls):
+            part = Part("other", cls=cls)
         case inspect.ListType(item_type=item, min_length=low, max_length=high):
             part = Part("list", low, high, item=_part(item))
         case inspect.StructType(cls=cls):

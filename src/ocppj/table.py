@@ -38,13 +38,23 @@ class Table:
         fast_results: the same for responses.
         careful: type -> decoder of an array with one payload, of any depth; its errors count.
         response_actions: response type -> one of its actions.
+        dec_hook: with which these decoders read free-form values.
+        index: where the compiled seam keeps its form of `fast_calls`.
         shapes: what the compiled encoder has learnt of types so far. The one thing that grows:
             an entry is derived from its type alone, so that it does not matter who makes it.
     """
 
     __slots__ = (
         *("version", "profiles", "max_size", "max_depth", "calls", "results", "sends"),
-        *("fast_calls", "fast_results", "careful", "response_actions", "shapes"),
+        *(
+            "fast_calls",
+            "fast_results",
+            "careful",
+            "dec_hook",
+            "index",
+            "response_actions",
+            "shapes",
+        ),
     )
 
     def __init__(
@@ -55,6 +65,8 @@ class Table:
         self.max_size = max_size
         self.max_depth = max_depth
         self.shapes: dict[type[Any], Any] = {}
+        self.index: Any = None
+        self.dec_hook = dec_hook(max_depth)
         self.calls: dict[str, type[Any]] = {}
         self.results: dict[str, type[Any]] = {}
         self.sends: dict[str, type[Any]] = {}
@@ -71,9 +83,8 @@ class Table:
         }
         hook = dec_hook(FREE_DEPTH)
         types = {*self.calls.values(), *self.results.values(), *self.sends.values()}
-        deep = dec_hook(max_depth)
         self.careful = {
-            kind: msgspec.json.Decoder(list[kind], dec_hook=deep).decode  # type: ignore[valid-type]
+            kind: msgspec.json.Decoder(list[kind], dec_hook=self.dec_hook).decode  # type: ignore[valid-type]
             for kind in types
         }
         self.fast_calls = _decoders(self.calls, fast, hook)
