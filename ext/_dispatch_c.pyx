@@ -140,6 +140,9 @@ cdef class Index:
             raise MemoryError
         self.mask = size - 1
         for action, decode in calls.items():
+            # Names are compared as they stand in JSON: one that would be escaped there has no slot.
+            if not action.isascii() or not action.isprintable() or '"' in action or "\\" in action:
+                continue
             name = PyUnicode_AsUTF8AndSize(action, &length)
             i = <Py_ssize_t>(fingerprint(name, length) & <uint64_t>self.mask)
             while self.slots[i].name is not NULL:
@@ -172,6 +175,7 @@ cdef class Dispatch:
     cdef dict response_actions
     cdef dict shapes
     cdef Py_ssize_t max_size
+    cdef Py_ssize_t max_depth
 
     def __init__(self, table, policy=STRICT):
         if self._table is not None:
@@ -187,6 +191,7 @@ cdef class Dispatch:
         self.response_actions = table.response_actions
         self.shapes = table.shapes
         self.max_size = table.max_size
+        self.max_depth = table.max_depth
 
     def decode(self, data, pending=None):
         cdef const char* p
@@ -247,7 +252,8 @@ cdef class Dispatch:
                 return None
             return made(Call, CALL_ID, ascii_string(id_start, id_size), CALL_PAYLOAD, payload,
                         CALL_ACTION, <object>slot.action)
-        if message_type == c'3' and PyDict_CheckExact(pending):
+        # (Where another thread may change `pending` meanwhile, the reference reads it.)
+        if message_type == c'3' and READS_SLOTS and PyDict_CheckExact(pending):
             message_id = ascii_string(id_start, id_size)
             found = PyDict_GetItem(pending, message_id)
             if found is NULL:
@@ -282,6 +288,8 @@ cdef class Dispatch:
             message_id = FIELD(<PyObject*>frame, CALL_ID)
             payload = FIELD(<PyObject*>frame, CALL_PAYLOAD)
             found = FIELD(<PyObject*>frame, CALL_ACTION)
+            if message_id is NULL or payload is NULL or found is NULL:
+                return None
             if not PyUnicode_CheckExact(<object>found):
                 return None
             try:
@@ -294,6 +302,8 @@ cdef class Dispatch:
         elif type(frame) is CallResult:
             message_id = FIELD(<PyObject*>frame, RESULT_ID)
             payload = FIELD(<PyObject*>frame, RESULT_PAYLOAD)
+            if message_id is NULL or payload is NULL:
+                return None
             found = PyDict_GetItem(self.response_actions, <object>TYPE_OF(payload))
             if found is NULL or PyDict_GetItem(self.results, <object>found) is NULL:
                 return None
@@ -304,10 +314,13 @@ cdef class Dispatch:
         if PyUnicode_GET_LENGTH_(message_id) > MESSAGE_ID_LENGTH:
             return None
         found = PyDict_GetItem(self.shapes, <object>TYPE_OF(payload))
-        if found is NULL:
-            shape = Shape.of(<object>TYPE_OF(payload), self.shapes)
-        else:
+        if found is not NULL:
             shape = <Shape>found
+        else:
+            try:
+                shape = Shape.made(<object>TYPE_OF(payload), self.shapes)
+            except Exception:
+                return None
         moments.count = 0
         if not struct_is_good(payload, shape, &moments):
             return None
@@ -343,7 +356,7 @@ cdef class Dispatch:
         cdef const char* start
         cdef Slot* slot
         cdef char message_type
-        if size < 10 or size > self.max_size or p[0] != c'[':
+        if size < 10 or size > self.max_size or self.max_depth <= LEVELS or p[0] != c'[':
             return None
         message_type = p[1]
         if message_type != c'2' and message_type != c'3':
@@ -369,7 +382,7 @@ cdef class Dispatch:
             p = past_comma(p + 1, end)
         if p is NULL:
             return None
-        start = p
+        start = past_space(p, end)
         p = past_value(start, end)
         if p is NULL:
             return None

@@ -75,7 +75,7 @@ assert _KINDS == ("bool", "int", "float", "str", "enum", "timestamp", "list", "s
 
 DEF MOMENTS = 64
 DEF MOMENT_SIZE = 29  # "2026-11-22T10:00:00.123456Z" with its quotes
-cdef double EXACT = 9007199254740992.0  # 2**53: integers up to here are floats too
+cdef long long EXACT = 1 << 53  # integers up to here are floats too
 
 
 cdef struct Moments:
@@ -97,7 +97,7 @@ cdef class Part:
     cdef Shape shape
 
     @staticmethod
-    cdef Part of(object part, bint optional, Py_ssize_t offset, dict shapes):
+    cdef Part of(object part, bint optional, Py_ssize_t offset, dict known, dict building):
         cdef Part new = Part.__new__(Part)
         new.kind = _KINDS.index(part.kind)
         new.optional = optional
@@ -114,34 +114,45 @@ cdef class Part:
             new.low = 0 if low is None else low
             new.high = 2**62 if high is None else high
         if new.kind == LIST:
-            new.item = Part.of(part.item, False, -1, shapes)
+            new.item = Part.of(part.item, False, -1, known, building)
         elif new.kind == STRUCT:
-            new.shape = Shape.of(part.cls, shapes)
+            new.shape = Shape.of(part.cls, known, building)
         return new
 
 
 cdef class Shape:
-    """What a Struct may hold: `ocppj.plan.Plan`, ready for C. Never changed once made."""
+    """What a Struct may hold: `ocppj.plan.Plan`, ready for C. Never changed once it can be seen."""
 
     cdef object cls
     cdef list parts
     cdef bint known
 
     @staticmethod
-    cdef Shape of(object cls, dict shapes):
-        cdef Shape new = shapes.get(cls)
+    cdef Shape made(object cls, dict known):
+        """Make the shape of a type and of those within it; only then are they put with the others."""
+        cdef dict building = {}
+        cdef Shape new = Shape.of(cls, known, building)
+        for inner, shape in building.items():
+            known.setdefault(inner, shape)
+        return new
+
+    @staticmethod
+    cdef Shape of(object cls, dict known, dict building):
+        cdef Shape new = known.get(cls) or building.get(cls)
+        cdef list parts = []
+        cdef bint good
         if new is not None:
             return new
-        new = shapes[cls] = Shape.__new__(Shape)
-        new.cls = cls
         plan = _plan(cls)
-        parts = []
-        new.known = READS_SLOTS and plan.whole
-        for name, part, optional in zip(plan.names, plan.parts, plan.optional):
-            offset = slot_offset(getattr(cls, name))
-            new.known = new.known and offset > 0
-            parts.append(Part.of(part, optional, offset, shapes))
+        new = building[cls] = Shape.__new__(Shape)
+        new.cls = getattr(cls, "__origin__", cls)
         new.parts = parts
+        good = plan.whole
+        for name, part, optional in zip(plan.names, plan.parts, plan.optional):
+            offset = slot_offset(getattr(new.cls, name))
+            good = good and offset > 0
+            parts.append(Part.of(part, optional, offset, known, building))
+        new.known = good and READS_SLOTS
         return new
 
 
@@ -187,9 +198,9 @@ cdef bint is_good(PyObject* value, Part part, Moments* moments) noexcept:
             real = PyFloat_AS_DOUBLE(value)
         elif PyLong_CheckExact(value):
             number = PyLong_AsLongLongAndOverflow(value, &overflow)
-            real = <double>number
-            if overflow or real > EXACT or real < -EXACT:
+            if overflow or number > EXACT or number < -EXACT:
                 return False
+            real = <double>number
         else:
             return False
         return isfinite(real) and part.least <= real <= part.most

@@ -135,3 +135,29 @@ def test_threads_share_a_codec(codec: ocppj.Codec) -> None:
 
 def test_the_version_table_tells_who_sends_what() -> None:
     assert [feature.sender for feature in remote_control.PROFILE.features] == ["csms"] * 4
+
+
+@pytest.mark.parametrize("name", ["max_size", "max_depth"])
+def test_limits_are_whole_and_positive(name: str) -> None:
+    for bad, kind in ((0, ValueError), (-1, ValueError), (2**70, ValueError), (1.5, TypeError)):
+        with pytest.raises(kind):
+            ocppj.Codec("2.0.1", **{name: bad})  # type: ignore[arg-type]
+    assert ocppj.Codec("2.0.1")
+
+
+def test_a_codec_that_was_not_made_is_harmless() -> None:
+    codec = ocppj.Codec.__new__(ocppj.Codec)
+    for work in (
+        lambda: codec.decode('[2,"i","Heartbeat",{}]'),
+        lambda: codec.encode(ocppj.Call("i", "Heartbeat", v201.HeartbeatRequest())),
+        lambda: codec.peek('[2,"i","Heartbeat",{}]'),
+    ):
+        with pytest.raises(AttributeError):
+            work()
+
+
+def test_a_typed_result_is_not_that_of_another_action(codec: ocppj.Codec) -> None:
+    frame = codec.decode('[3,"i",{"status":"Accepted"}]', pending={"i": "Reset"})
+    assert isinstance(frame, ocppj.CallResult)
+    with pytest.raises(ValueError, match="is a ResetResponse already, not a ClearCacheResponse"):
+        codec.decode_result(frame, "ClearCache")

@@ -1,6 +1,8 @@
 """The seam: frames from bytes, every rule of the wire, on both backends."""
 
+import collections
 import json
+import types
 from typing import Any
 
 import msgspec
@@ -81,14 +83,8 @@ def test_decodes_a_result_by_its_call(dispatch: Make) -> None:
 
 
 def test_a_mapping_of_any_kind_will_do_as_pending(dispatch: Make) -> None:
-    class Everything(dict[str, str]):
-        def __missing__(self, key: str) -> str:
-            return "Reset"
-
-        def get(self, key: str, default: Any = None) -> str:
-            return "Reset"
-
-    frame = dispatch().decode('[3,"x",{"status":"Accepted"}]', pending=Everything())
+    pending = types.MappingProxyType({"x": "Reset"})
+    frame = dispatch().decode('[3,"x",{"status":"Accepted"}]', pending=pending)
     assert isinstance(frame.payload, v201.ResetResponse)
 
 
@@ -250,3 +246,56 @@ def test_many_vendor_features_are_all_found(dispatch: Make) -> None:
         with pytest.raises(ocppj.UnknownActionError):
             seam.decode(call(name + "y", {"n": number}))
     assert seam.decode(call("Heartbeat")).action == "Heartbeat"
+
+
+def test_of_two_equal_keys_the_last_counts_in_depth_too(dispatch: Make) -> None:
+    data = '{"vendorId":"v","k":%s,"k":1}' % ("[" * 60 + "]" * 60)
+    text = f'[2,"x","ClearCache",{{"customData":{data}}}]'
+    for kind in (str, str.encode, lambda t: bytearray(t.encode())):
+        for spelling in (text, text.replace('"x"', '"\\u0078"')):
+            assert dispatch().decode(kind(spelling)).payload.custom_data["k"] == 1
+
+
+def test_open_structs_of_a_vendor_are_bounded_too(dispatch: Make) -> None:
+    kind = msgspec.defstruct("Open", [("n", int)])
+    seam = dispatch(profiles=[ocppj.Profile("v", (ocppj.Feature("Open", kind, kind),))])
+    good = '[2,"x","Open",{"n":1,"other":[1]}]'
+    assert seam.decode(good).payload == kind(n=1)
+    for data in (
+        good.replace("[1]", "[" * 40 + "]" * 40),
+        good.encode().replace(b"[1]", b'"\xff"'),
+    ):
+        for form in (data, bytearray(data if isinstance(data, bytes) else data.encode())):
+            with pytest.raises(ocppj.FrameError):
+                seam.decode(form)
+
+
+def test_actions_are_compared_as_text(dispatch: Make) -> None:
+    kind = msgspec.defstruct("Flat", [], forbid_unknown_fields=True)
+    names = ("a\\b", "a\nb", "é", 'a"b')
+    features = tuple(ocppj.Feature(name, kind, kind) for name in names)
+    seam = dispatch(profiles=[ocppj.Profile("v", features)])
+    for name in names:
+        for ascii_only in (True, False):
+            text = json.dumps([2, "x", name, {}], ensure_ascii=ascii_only)
+            assert seam.decode(text).action == name
+            assert seam.peek(text).action == name
+    for text in ('[2,"x","a\\b",{}]', '[2,"x","a\nb",{}]'):
+        with pytest.raises(ocppj.DecodeError):
+            seam.decode(text)
+
+
+def test_a_mapping_that_makes_up_what_it_has_not_is_not_asked_to(dispatch: Make) -> None:
+    pending: Any = collections.defaultdict(lambda: "Reset")
+    frame = dispatch().decode('[3,"x",{"status":"Accepted"}]', pending=pending)
+    assert isinstance(frame.payload, msgspec.Raw)
+    assert pending == {}
+
+
+def test_peek_cuts_the_payload_exactly(dispatch: Make) -> None:
+    for text in ('[2,"1","H",\n400]', '[2,"1","H",\t400\n ] ', '[2,"1","H", 400]'):
+        assert dispatch().peek(text).payload == b"400"
+    deep = '[2,"1","H",%s]' % ("[" * 20 + "]" * 20)
+    assert dispatch().peek(deep)
+    with pytest.raises(ocppj.FrameError):
+        dispatch(max_depth=8).peek(deep)

@@ -5,13 +5,15 @@ import math
 import uuid
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import pytest
 
 import ocppj
 from ocppj import v16, v21, v201
+from ocppj.schema import Timestamp
+from tests.conftest import backend
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
 TOKEN = v201.IdTokenType(id_token="T", type=v201.IdTokenEnumType.CENTRAL)
@@ -315,3 +317,98 @@ def test_one_decimal_in_1_6() -> None:
             ocppj.EncodeError, match=r"at most one decimal at \$.*Period\[0\]\.limit$"
         ):
             codec.encode(profile(bad))
+
+
+class Odd(msgspec.Struct, eq=False):
+    n: int
+    at: datetime | None = None
+
+
+class Row(ocppj.Message, array_like=True):
+    a: int
+    b: ocppj.Maybe[int] = None
+
+
+class Stamped(ocppj.Message, kw_only=True):
+    at: Timestamp = NOW.replace(microsecond=123_456)
+    note: str = ""
+
+
+T = TypeVar("T")
+
+
+class Box(ocppj.Message, Generic[T], kw_only=True):
+    item: T
+
+
+class Boxed(ocppj.Message, kw_only=True):
+    box: Box[int]
+    rows: ocppj.Maybe[list[Row]] = None
+
+
+VENDOR = ocppj.Profile(
+    "v",
+    tuple(
+        ocppj.Feature(name, kind, kind)
+        for name, kind in {"Odd": Odd, "Stamped": Stamped, "Boxed": Boxed, 'a\\b"': Odd}.items()
+    ),
+)
+
+
+@pytest.mark.parametrize("backend_name", ["cython", "python"])
+def test_odd_structs_of_a_vendor(backend_name: str) -> None:
+    seam = backend(backend_name)(profiles=[VENDOR])
+
+    def send(payload: Any) -> bytes:
+        data: bytes = seam.encode(ocppj.Call("i", type(payload).__name__, payload))
+        return data
+
+    assert send(Odd(1)) == b'[2,"i","Odd",{"n":1,"at":null}]'
+    assert seam.encode(ocppj.Call("i", 'a\\b"', Odd(1))).startswith(b'[2,"i","a\\\\b\\"",')
+    note = Stamped(note="2026-11-22T10:00:00.123456Z")
+    assert send(note).endswith(b'"note":"2026-11-22T10:00:00.123456Z"}]')
+    assert send(Boxed(box=Box(item=1))) == b'[2,"i","Boxed",{"box":{"item":1}}]'
+    for bad in (
+        Boxed(box=Box(item="no")),  # type: ignore[arg-type]
+        Boxed(box=Box(item=1), rows=[Row(1)]),
+    ):
+        for _ in range(2):
+            with pytest.raises(ocppj.EncodeError):
+                send(bad)
+
+
+def test_a_field_that_was_deleted_is_an_error(codec: ocppj.Codec) -> None:
+    frame = ocppj.Call("i", "Reset", v201.ResetRequest(type=v201.ResetEnumType.IMMEDIATE))
+    del frame.payload.type
+    for validate in (True, False):
+        with pytest.raises(ocppj.EncodeError):
+            codec.encode(frame, validate=validate)
+
+
+def test_integers_that_no_float_can_hold(codec: ocppj.Codec) -> None:
+    for number in (2**53, -(2**53)):
+        assert codec.encode(ocppj.CallResult("i", v201.TransactionEventResponse(total_cost=number)))
+    for number in (2**53 + 1, -(2**53) - 1, 2**60 + 1):
+        with pytest.raises(ocppj.EncodeError):
+            codec.encode(ocppj.CallResult("i", v201.TransactionEventResponse(total_cost=number)))
+
+
+class Moment(datetime):
+    """A subclass, as pendulum and others have it."""
+
+
+class Values(list[Any]):
+    """A subclass of list."""
+
+
+@pytest.mark.parametrize("microsecond", [0, 200, 1000, 123_456])
+def test_subclasses_of_datetime_and_list(codec: ocppj.Codec, microsecond: int) -> None:
+    moment = Moment(2026, 11, 22, 10, 0, 0, microsecond, tzinfo=UTC)
+    text = codec.encode(heartbeat(current_time=moment))
+    plain = NOW.replace(microsecond=microsecond)
+    assert text == codec.encode(heartbeat(current_time=plain))
+    frame = meter(1.5)
+    frame.payload.meter_value[0].timestamp = moment
+    wanted = codec.encode(frame)
+    frame.payload.meter_value = Values(frame.payload.meter_value)
+    assert codec.encode(frame) == wanted

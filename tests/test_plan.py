@@ -11,7 +11,11 @@ from ocppj import v16, v201
 from ocppj.plan import FREE_DEPTH, Part, nesting, plan
 
 
-class Node(msgspec.Struct):
+def closed(name: str, kind: Any) -> type[msgspec.Struct]:
+    return msgspec.defstruct(name, [("x", kind)], forbid_unknown_fields=True)
+
+
+class Node(msgspec.Struct, forbid_unknown_fields=True):
     children: "list[Node]" = []
     at: datetime | None = None
 
@@ -47,10 +51,12 @@ def test_none_is_only_absent_where_it_is_left_out() -> None:
         (v201.HeartbeatRequest, 1 + FREE_DEPTH),
         (v16.HeartbeatRequest, 1),
         (v16.MeterValuesRequest, 5),
-        (msgspec.defstruct("Free", [("x", Any)]), math.inf),
-        (msgspec.defstruct("Raw", [("x", msgspec.Raw)]), math.inf),
-        (msgspec.defstruct("Custom", [("x", complex)]), math.inf),
-        (msgspec.defstruct("Deep", [("x", dict[str, tuple[int, list[int | str]]])]), 4),
+        (closed("Free", Any), math.inf),
+        (closed("Raw", msgspec.Raw), math.inf),
+        (closed("Custom", complex), math.inf),
+        (closed("Deep", dict[str, tuple[int, list[int | str]]]), 4),
+        (closed("Flat", int), 1),
+        (msgspec.defstruct("Open", [("x", int)]), math.inf),
         (Annotated[list[set[int]], msgspec.Meta(max_length=1)], 2),
         (Node, math.inf),
     ],

@@ -69,7 +69,7 @@ def test_integers_beyond_64_bits_are_found(value: Any) -> None:
     check_json(True, 0)
 
 
-@pytest.mark.parametrize("value", [None, 0, 7, 0.1, 0.3, 8.1, 16.0, 21.4, -0.7, 1e300, 5e15 + 0.5])
+@pytest.mark.parametrize("value", [None, 0, 7, 0.1, 0.3, 8.1, 16.0, 21.4, -0.7, 1e300, 1e15 + 0.5])
 def test_one_decimal(value: float | None) -> None:
     check_tenths(value, "x")
 
@@ -79,7 +79,7 @@ def test_every_tenth_is_one_decimal() -> None:
         check_tenths(number / 10, "x")
 
 
-@pytest.mark.parametrize("value", [8.13, 0.01, 1e-9, 0.1 + 0.2, 1.05])
+@pytest.mark.parametrize("value", [8.13, 0.01, 1e-9, 0.1 + 0.2, 1.05, 1.7000000000000002])
 def test_two_decimals(value: float) -> None:
     with pytest.raises(ValueError, match="at most one decimal in field `x`"):
         check_tenths(value, "x")

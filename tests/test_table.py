@@ -18,8 +18,8 @@ def test_every_official_action_is_fast() -> None:
 
 
 def test_what_may_nest_without_end_is_not_fast() -> None:
-    free = msgspec.defstruct("Free", [("x", dict)])
-    flat = msgspec.defstruct("Flat", [("x", int)])
+    free = msgspec.defstruct("Free", [("x", dict)], forbid_unknown_fields=True)
+    flat = msgspec.defstruct("Flat", [("x", int)], forbid_unknown_fields=True)
     features = (ocppj.Feature("A", free, flat), ocppj.Feature("B", flat, flat))
     known = table(profiles=[ocppj.Profile("v", features)])
     assert set(known.calls) == {"A", "B"}

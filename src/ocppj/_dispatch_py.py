@@ -102,7 +102,7 @@ class Dispatch:
                     _, message_id, action, payload = _call_head(data)
                     return Call(message_id, action, self._calls[action](payload))
                 _, message_id, payload = _result_head(data)
-                return CallResult(message_id, self._results[pending[message_id]](payload))
+                return CallResult(message_id, self._results[pending.get(message_id, "")](payload))
         except Exception:  # noqa: BLE001, S110  whatever it was, `read` gives the verdict
             pass
         return self.read(data, pending)
@@ -176,7 +176,7 @@ class Head:
         if len(self.elements) != count:
             problem = f"message type {self.message_type} has {count} elements"
             self._fail(Fault.FRAME, f"{problem}, got {len(self.elements)}")
-        if _deeper(text, table.max_depth):
+        if _deeper(text, table.max_depth) and _value_deeper(text, table.max_depth):
             self._fail(Fault.FRAME, f"nested deeper than {table.max_depth}")
 
     def _text(self, data: Data) -> bytes:
@@ -341,6 +341,22 @@ def decode_payload(
 def _complaint(error: msgspec.DecodeError) -> str:
     """Return what msgspec has against the grammar of a text, with the byte where it stands."""
     return str(error).removeprefix("JSON is malformed: ").replace("Input data was", "it is")
+
+
+def _value_deeper(text: bytes, limit: int) -> bool:
+    """Tell it of the value: of two equal keys only the last counts, as it does for the decoders."""
+    try:
+        level = [msgspec.json.decode(text)]
+    except msgspec.DecodeError:
+        return False  # an integer of thousands of digits, for the payload's decoder to find
+    for _ in range(limit):
+        level = [
+            item
+            for value in level
+            if isinstance(value, dict | list)
+            for item in (value.values() if isinstance(value, dict) else value)
+        ]
+    return any(isinstance(value, dict | list) for value in level)
 
 
 def _deeper(text: bytes, limit: int) -> bool:

@@ -5,6 +5,7 @@ Owns the public `Codec`. How bytes are taken apart is the dispatch seam's busine
 
 from collections.abc import Iterable
 from functools import lru_cache
+from operator import index
 from typing import Any, Final
 
 import msgspec
@@ -21,11 +22,19 @@ __all__ = ["Codec"]
 
 MAX_SIZE: Final = 2**20
 MAX_DEPTH: Final = 32
+MOST: Final = 2**31 - 1
 
 
 @lru_cache(maxsize=16)
 def _standard_table(version: Version, max_size: int, max_depth: int) -> Table:
     return Table(version, None, max_size, max_depth)
+
+
+def _limit(name: str, value: int) -> int:
+    number = index(value)
+    if not 1 <= number <= MOST:
+        raise ValueError(f"{name}={value!r}: use 1 to {MOST}")
+    return number
 
 
 class Codec(Dispatch):
@@ -43,7 +52,8 @@ class Codec(Dispatch):
         max_depth: how deep a frame may nest, its own array included; 32 by default.
 
     Raises:
-        ValueError: there is no such version, or two features have one action.
+        ValueError: there is no such version, two features have one action, or a limit is not
+            between 1 and 2**31 - 1.
     """
 
     __slots__ = ()
@@ -58,6 +68,7 @@ class Codec(Dispatch):
         max_depth: int = MAX_DEPTH,
     ) -> None:
         known = Version.named(version)
+        max_size, max_depth = _limit("max_size", max_size), _limit("max_depth", max_depth)
         if profiles is None:
             table = _standard_table(known, max_size, max_depth)
         else:
@@ -94,10 +105,14 @@ class Codec(Dispatch):
 
         Raises:
             DecodeError: the payload is not a response to such a call.
-            ValueError: the action is not known or has no response.
+            ValueError: the action is not known or has no response, or the payload is already
+                that of another.
         """
         kind = self._table.response_type(action)
         if not isinstance(frame.payload, msgspec.Raw):
+            if type(frame.payload) is not kind:
+                name = type(frame.payload).__name__
+                raise ValueError(f"the payload is a {name} already, not a {kind.__name__}")
             return frame
         head = {"message_type": frame.message_type, "message_id": frame.message_id}
         violations = list(frame.violations)

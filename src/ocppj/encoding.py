@@ -54,13 +54,15 @@ def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> b
         raise EncodeError(problem, error.path) from error
     except RecursionError as error:
         raise EncodeError("nested without end", _culprit(payload, depth=1)) from error
-    except (TypeError, ValueError, OverflowError) as error:
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise EncodeError(f"cannot be encoded: {error}", _culprit(payload)) from error
     if decoded != (frame if meant is payload else replace(frame, **{name: meant})):
         if isinstance(payload, msgspec.Raw):
             return data
-        path, ours, theirs = _difference(meant, getattr(decoded, name))
-        raise EncodeError(f"{ours!r:.80} would be read as {theirs!r:.80}", path)
+        found = _difference(meant, getattr(decoded, name))
+        if found is not None:  # a vendor's Struct may have no equality of its own
+            path, ours, theirs = found
+            raise EncodeError(f"{ours!r:.80} would be read as {theirs!r:.80}", path)
     return data
 
 
@@ -131,7 +133,7 @@ def _settled(value: Any) -> tuple[Any, Any]:
                 force_setattr(meant, name, new)
                 force_setattr(written, name, text)
         return meant, written
-    if type(value) is list:
+    if isinstance(value, list):
         pairs = [_settled(item) for item in value]
         if any(text is not item for item, (_, text) in zip(value, pairs, strict=True)):
             return [new for new, _ in pairs], [text for _, text in pairs]
@@ -149,16 +151,17 @@ def _timestamps(value: datetime) -> tuple[datetime, datetime | str]:
     if moment.microsecond % 1000:
         moment += timedelta(microseconds=500)
         moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-    if not moment.microsecond:
+    if not moment.microsecond and type(moment) is datetime:
         return moment, moment
-    return moment, moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    text = moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
+    return moment, text.removesuffix("+00:00") + "Z"
 
 
 def _children(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield the parts of a payload's value, each with its step of a JSON path."""
     if isinstance(value, msgspec.Struct):
         for name, wire in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
-            yield f".{wire}", getattr(value, name)
+            yield f".{wire}", getattr(value, name, msgspec.UNSET)
     elif isinstance(value, dict):
         for key, item in value.items():
             yield f".{key}", item
@@ -171,17 +174,21 @@ def _culprit(value: Any, path: str = "$", depth: int = 64) -> str:
     """Return the path of the innermost part that msgspec cannot encode."""
     for step, item in _children(value) if depth else ():
         try:
-            _encode(_settled(item)[1])
-        except (TypeError, ValueError, OverflowError, RecursionError):  # as in `encode`
-            return _culprit(item, path + step, depth - 1)
+            _encode([_settled(item)[1]])
+        except (AttributeError, TypeError, ValueError, OverflowError, RecursionError):
+            return _culprit(item, path + step, depth - 1)  # the same as in `encode`
     return path
 
 
-def _difference(ours: Any, theirs: Any, path: str = "$") -> tuple[str, Any, Any]:
-    """Return where two unequal values differ first, and both values there."""
+def _difference(ours: Any, theirs: Any, path: str = "$") -> tuple[str, Any, Any] | None:
+    """Return where two values differ first, and both values there; `None` if they do not."""
+    if ours == theirs:
+        return None
     if type(ours) is type(theirs):
-        parts = dict(_children(theirs))
-        for step, item in _children(ours):
-            if step in parts and item != parts[step]:
-                return _difference(item, parts[step], path + step)
+        parts, others = dict(_children(ours)), dict(_children(theirs))
+        if parts and parts.keys() == others.keys():
+            found = (_difference(parts[step], others[step], path + step) for step in parts)
+            first = next(filter(None, found), None)
+            if first is not None or not isinstance(ours, dict):
+                return first
     return path, ours, theirs

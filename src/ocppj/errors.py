@@ -133,8 +133,8 @@ class DecodeError(OcppError):
     Attributes:
         message_id: the frame's message id; `None` if it cannot be read.
         error_code: the code for the fault in the codec's OCPP version.
-        error_description: what is wrong and where, in at most 255 characters. Text from the
-            frame is not repeated.
+        error_description: what is wrong and where, in at most 255 characters. Nothing of the
+            frame is repeated but the name of a field or an action that is plain letters.
         path: JSON path of the fault within the payload, such as `$.evse.id`; of a missing or an
             unknown field, the path of the object around it; `None` where the frame is at fault.
     """

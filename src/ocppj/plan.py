@@ -64,13 +64,18 @@ def plan(kind: type[Any]) -> Plan:
     """Return the plan of a Struct."""
     info = inspect.type_info(kind)
     fields = info.fields if isinstance(info, inspect.StructType) else ()
-    omits = bool(fields) and kind.__struct_config__.omit_defaults
+    struct = getattr(kind, "__origin__", kind)  # of a generic one
+    config = getattr(struct, "__struct_config__", None)
+    omits = config is not None and config.omit_defaults and not config.array_like
+    timed = tuple(field.name for field in fields if _timed(field.type, (info,)))
+    # A timestamp that is left out because it is the default would be looked for in vain.
+    defaulted = any(f.name in timed and not (f.required or f.default is None) for f in fields)
     return Plan(
         tuple(field.name for field in fields),
         tuple(_part(field.type) for field in fields),
         tuple(omits and not field.required and field.default is None for field in fields),
-        tuple(field.name for field in fields if _timed(field.type, (info,))),
-        not hasattr(kind, "__post_init__"),
+        timed,
+        not hasattr(struct, "__post_init__") and not defaulted,
     )
 
 
@@ -135,6 +140,8 @@ def _nesting(info: inspect.Type, around: tuple[inspect.Type, ...]) -> float:
             parts = list(items)
         case inspect.DictType(value_type=value):
             parts = [value]
+        case inspect.StructType(forbid_unknown_fields=False):
+            return math.inf  # what it does not know may be anything
         case (
             inspect.StructType(fields=fields)
             | inspect.DataclassType(fields=fields)

@@ -6,7 +6,6 @@ any version; a version package imports this module, msgspec and itself.
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -101,17 +100,15 @@ def check_json(value: Any, depth: int) -> None:
 
 
 def check_tenths(value: float | None, name: str) -> None:
-    """Check that a number has at most one decimal, by its shortest decimal form.
+    """Check that a number has at most one decimal.
 
     `Meta(multiple_of=0.1)` cannot say this: binary floating point makes it refuse 8.1.
 
     Raises:
         ValueError: there are more decimals.
     """
-    if value is not None and type(value) is float and not (value * 10).is_integer():
-        digits = Decimal(repr(value)).as_tuple()
-        if isinstance(digits.exponent, int) and digits.exponent < -1:
-            raise ValueError(f"Expected `float` with at most one decimal in field `{name}`")
+    if type(value) is float and round(value, 1) != value:
+        raise ValueError(f"Expected `float` with at most one decimal in field `{name}`")
 
 
 def dec_hook(depth: int) -> Callable[[type, Any], Any]:
