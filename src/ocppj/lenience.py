@@ -108,15 +108,17 @@ class _Reader:
     def _made(self, kind: Any, given: dict[str, Any], path: str) -> Any:
         """Make the Struct; what its own check refuses is noted and put in afterwards."""
         kept: dict[str, Any] = {}
+        names = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
         while True:
             try:
                 made = kind(**given)
             except ValueError as error:
                 match = _DECIMALS.search(str(error))
-                if match is None or given.get(match[1]) in (None, 0.0):
+                name = names.get(match[1]) if match else None
+                if match is None or name is None or name in kept:
                     raise Unbendable(str(error)) from None
-                self.note("decimal", f"{path}.{match[1]}", given[match[1]])
-                kept[match[1]], given[match[1]] = given[match[1]], 0.0
+                self.note("decimal", f"{path}.{match[1]}", given[name])
+                kept[name], given[name] = given[name], 0.0
             else:
                 for name, value in kept.items():
                     force_setattr(made, name, value)
