@@ -307,7 +307,7 @@ def decode_payload(
     violations: list[Violation],
     **known: Any,
 ) -> Any:
-    """Decode the payload of a frame as a type: strictly, and only then as the policy allows.
+    """Decode the payload of a frame as a type, or as near to it as the policy allows.
 
     Args:
         payload: valid JSON that nests no deeper than the table allows.
@@ -320,15 +320,14 @@ def decode_payload(
     Raises:
         PayloadError: it is not one.
     """
+    if policy.bends:
+        with suppress(Exception):  # a fault beyond the policy, or a vendor's type that raises
+            made, found = bend(kind, msgspec.json.decode(payload), policy, table.dec_hook)
+            violations += found
+            return made
     try:
         return table.decode(kind, payload)
     except msgspec.ValidationError as error:
-        if policy.bends:
-            with suppress(Exception):  # a fault beyond the policy, or a vendor's type that raises
-                value = msgspec.json.decode(payload)
-                made, found = bend(kind, value, policy, table.dec_hook)
-                violations += found
-                return made
         fault, problem, path = find(str(error))
         raise PayloadError(fault, problem, table.version.rules, path=path, **known) from error
     except Exception as error:

@@ -6,7 +6,7 @@ convert whatever conforms, and looks closer only where it does not.
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
@@ -67,43 +67,48 @@ class _Reader:
             self.violations.append(Violation(rule, path, value))
 
     def struct(self, kind: Any, value: Any, path: str) -> Any:
+        """Read an object: its keys first, and closer only if what is left does not conform."""
+        if type(value) is not dict:
+            raise Unbendable("not an object")
+        keys: dict[str, str] = {}
+        if not value.keys() <= _wires(kind) or None in value.values():
+            value, keys = self._cleaned(kind, value, path)
         try:
             return msgspec.convert(value, kind, dec_hook=self.dec_hook)
         except msgspec.ValidationError:
             pass
-        if type(value) is not dict:
-            raise Unbendable("not an object")
-        found = dict(self._fields(kind, value, path))
         shape = plan(kind)
         given: dict[str, Any] = {}
         for name, wire, part, optional in zip(
             shape.names, kind.__struct_encode_fields__, shape.parts, shape.optional, strict=True
         ):
-            if wire in found:
-                key, item = found[wire]
-                given[name] = self.part(part, item, f"{path}.{key}")
+            if wire in value:
+                given[name] = self.part(part, value[wire], f"{path}.{keys.get(wire, wire)}")
             elif not optional and name in _required(kind):
                 self.note("missing", f"{path}.{wire}", None)
                 given[name] = None
         return self._made(kind, given, path)
 
-    def _fields(
+    def _cleaned(
         self, kind: Any, value: dict[str, Any], path: str
-    ) -> Iterator[tuple[str, tuple[str, Any]]]:
-        """Yield wire name, key and value of the fields that are there."""
-        wires = kind.__struct_encode_fields__
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the fields that the type has and that are there, and their keys if others."""
+        known: dict[str, Any] = {}
+        keys: dict[str, str] = {}
         for key, item in value.items():
             wire = key
-            if key not in wires:
+            if key not in _wires(kind):
                 wire = _folded(kind).get(_fold(key), "")
                 if not wire or wire in value:
                     self.note("unknown_field", f"{path}.{key}", item)
                     continue
                 self.note("letter_case", f"{path}.{key}", key)
+                keys[wire] = key
             if item is None and wire not in _nullable(kind):
                 self.note("null", f"{path}.{key}", None)
                 continue
-            yield wire, (key, item)
+            known[wire] = item
+        return known, keys
 
     def _made(self, kind: Any, given: dict[str, Any], path: str) -> Any:
         """Make the Struct; what its own check refuses is noted and put in afterwards."""
@@ -281,6 +286,11 @@ def _read_timestamp(text: str) -> datetime | None:
 def _fold(name: str) -> str:
     """Return a name without the case of its letters, and without white space around it."""
     return name.strip().casefold() if len(name) <= 100 else name
+
+
+@cache
+def _wires(kind: Any) -> frozenset[str]:
+    return frozenset(kind.__struct_encode_fields__)
 
 
 @cache
