@@ -70,9 +70,8 @@ def main() -> None:
     tracemalloc.start()
     codecs = [base.with_policy(policies[n % 12]) for n in range(CODECS)]
     size, _ = tracemalloc.get_traced_memory()
-    print(
-        f"\n{len(codecs):,} codecs with {len(policies)} policies: {size / len(codecs):.0f} bytes each"
-    )
+    each = size / len(codecs)
+    print(f"\n{len(codecs):,} codecs with {len(policies)} policies: {each:.0f} bytes each")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from timeit import Timer
 from typing import Any
 
 from benchmarks.corpus import ENTRIES
+from benchmarks.page import repeats
 from benchmarks.peers import peer
 
 __all__ = ["measure"]
@@ -45,10 +46,7 @@ def measure(name: str, samples: int, milliseconds: float) -> dict[str, Any]:
         names = {"decode": one.decoder(entry), "data": one.load(entry)}
         timer = Timer("decode(data)", globals=names)
         timer.timeit(20)
-        number = 1
-        while (spent := timer.timeit(number)) < milliseconds / 4e3:
-            number *= 2
-        runs.append((entry.name, timer, max(1, int(number * milliseconds / 1e3 / spent))))
+        runs.append((entry.name, timer, repeats(timer, milliseconds)))
     best = {entry.name: float("inf") for entry in ENTRIES}
     for _ in range(samples):
         gc.collect()

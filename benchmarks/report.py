@@ -6,12 +6,9 @@ rounds. Ratios are of medians.
 
 import argparse
 import json
-import platform
 import subprocess
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
-from importlib.metadata import version
 from math import prod
 from pathlib import Path
 from statistics import median
@@ -19,6 +16,7 @@ from typing import Any, Final
 
 from benchmarks import agreement
 from benchmarks.corpus import ENTRIES, Entry, frame_text
+from benchmarks.page import environment, machine, table
 from benchmarks.peers import NAMES, peer
 
 __all__ = ["main"]
@@ -90,28 +88,6 @@ def _medians(runs: dict[str, list[dict[str, Any]]]) -> Medians:
     }
 
 
-def _environment() -> dict[str, str]:
-    try:
-        text = Path("/proc/cpuinfo").read_text("utf-8")
-        lines = [line for line in text.splitlines() if line.startswith("model name")]
-        cpu = lines[0].split(":")[1].strip()
-    except (OSError, IndexError):
-        cpu = platform.processor() or platform.machine()
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "cpu": cpu,
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-        **{library: version(library) for library in LIBRARIES},
-    }
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = list(head)
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def _label(entry: Entry) -> str:
     version_shown = "" if entry.version == "2.0.1" else f"{entry.version} "
     return f"{version_shown}{entry.name} ({len(frame_text(entry))})"
@@ -140,7 +116,7 @@ def _decoding(medians: Medians) -> str:
         [_label(entry), *(f"{medians[name]['decode_ns'][entry.name]:,.0f}" for name in NAMES)]
         for entry in ENTRIES
     ]
-    return _table(["frame (bytes)", *NAMES], rows)
+    return table(["frame (bytes)", *NAMES], rows)
 
 
 def _beside(medians: Medians, ours: str) -> str:
@@ -159,7 +135,7 @@ def _beside(medians: Medians, ours: str) -> str:
         if what != MINUS_FLOOR
     ]
     rows.append(["geometric mean of the five calls of 2.0.1", "", *means])
-    return _table(["frame (bytes)", *figures], rows)
+    return table(["frame (bytes)", *figures], rows)
 
 
 def _start(medians: Medians) -> str:
@@ -172,16 +148,14 @@ def _start(medians: Medians) -> str:
         ]
         for name in NAMES
     ]
-    return _table(["peer", "import, ms", "ready, ms", "memory, MiB"], rows)
+    return table(["peer", "import, ms", "ready, ms", "memory, MiB"], rows)
 
 
-def _markdown(medians: Medians, environment: dict[str, str], rounds: int, variants: int) -> str:
-    libraries = ", ".join(f"{name} {environment[name]}" for name in LIBRARIES)
-    machine = ", ".join(environment[key] for key in ("date", "cpu", "system", "python"))
+def _markdown(medians: Medians, known: dict[str, str], rounds: int, variants: int) -> str:
     peers = "\n".join(f"- **{name}** ({peer(name).CHECKS}): {peer(name).WHAT}." for name in NAMES)
     parts = [
         "# What decoding a frame costs",
-        f"{machine}; {libraries}.",
+        machine(known),
         f"Median of {rounds} rounds, each peer in a fresh process; `python -m benchmarks.report`.",
         "## Nanoseconds per frame",
         _decoding(medians),
@@ -206,14 +180,14 @@ def main() -> None:
     variants = agreement.check()
     rounds, samples, milliseconds = (3, 5, 1.0) if arguments.quick else (11, 20, 4.0)
     runs = _rounds(rounds, samples, milliseconds)
-    medians, environment = _medians(runs), _environment()
-    text = _markdown(medians, environment, rounds, variants)
+    medians, known = _medians(runs), environment(*LIBRARIES)
+    text = _markdown(medians, known, rounds, variants)
     print(text, end="")
     if arguments.markdown:
         arguments.markdown.write_text(text, "utf-8")
     if arguments.json:
         figures = {
-            "environment": environment,
+            "environment": known,
             "rounds": rounds,
             "medians": medians,
             "ratios": {ours: ratios(medians, ours) for ours in OURS},

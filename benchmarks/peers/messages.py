@@ -19,9 +19,9 @@ def codec(version: str) -> Codec:
     return Codec(version)
 
 
-def _decoder(kind: type[Any] | None) -> Decode:
+def _decoder(kind: type[Any] | None, depth: int = 16) -> Decode:
     assert kind is not None
-    return msgspec.json.Decoder(kind, dec_hook=dec_hook(16)).decode
+    return msgspec.json.Decoder(kind, dec_hook=dec_hook(depth)).decode
 
 
 @cache
@@ -39,15 +39,21 @@ def decoders(version: str) -> tuple[dict[str, Decode], dict[str, Decode]]:
     )
 
 
-def payload_decoder(entry: Entry) -> Decode:
-    """Return the decoder of an entry's payload and of nothing else."""
+def payload_decoder(entry: Entry, depth: int = 16) -> Decode:
+    """Return the decoder of an entry's payload and of nothing else.
+
+    Args:
+        entry: whose payload.
+        depth: how deep its vendor data may nest.
+    """
     features = [
         feature
         for profile in codec(entry.version).profiles
         for feature in profile.features
         if feature.name == entry.action
     ]
-    return _decoder(features[0].request_type if entry.is_call else features[0].response_type)
+    kind = features[0].request_type if entry.is_call else features[0].response_type
+    return _decoder(kind, depth)
 
 
 def dispatched(dispatch: type[Any], entry: Entry) -> Decode:

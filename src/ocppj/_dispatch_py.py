@@ -54,6 +54,7 @@ _MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENTS}
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _THREE: Final = ("3", ord("3"))
 _INTEGER: Final = re.compile(rb"-?\d{1,36}")
+_NESTED: Final = (dict, list)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9]{1,50}")
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -345,17 +346,17 @@ def _complaint(error: msgspec.DecodeError) -> str:
 def _value_deeper(text: bytes, limit: int) -> bool:
     """Tell it of the value: of two equal keys only the last counts, as it does for the decoders."""
     try:
-        level = [msgspec.json.decode(text)]
+        return _exceeds(msgspec.json.decode(text), limit)
     except msgspec.DecodeError:
         return False  # an integer of thousands of digits, for the payload's decoder to find
-    for _ in range(limit):
-        level = [
-            item
-            for value in level
-            if isinstance(value, dict | list)
-            for item in (value.values() if isinstance(value, dict) else value)
-        ]
-    return any(isinstance(value, dict | list) for value in level)
+
+
+def _exceeds(value: Any, limit: int) -> bool:
+    if type(value) is dict:
+        value = value.values()
+    elif type(value) is not list:
+        return False
+    return limit == 0 or any(_exceeds(item, limit - 1) for item in value if type(item) in _NESTED)
 
 
 def _deeper(text: bytes, limit: int) -> bool:

@@ -1,5 +1,6 @@
 """Both backends, one truth: the same value or the same error, whatever comes."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -78,8 +79,9 @@ def test_mutated_frames(version: str) -> None:
         envelope = peeked(seams[0], data)
         assert envelope == peeked(seams[1], data)
         if isinstance(envelope, ocppj.Envelope):
-            assert orjson.loads(envelope.payload) == orjson.loads(data)[-1]
-            assert orjson.loads(envelope.reframe("é"))[1] == "é"
+            # (Not orjson here: 1e999 is JSON, though no number for it.)
+            assert json.loads(envelope.payload) == json.loads(data)[-1]
+            assert json.loads(envelope.reframe("é"))[1] == "é"
             assert envelope.reframe("x") == seams[0].peek(data.decode()).reframe("x")
         if not isinstance(compiled, tuple):
             # What is taken is JSON for an independent parser too, and the id is the one in it.

@@ -1,0 +1,191 @@
+"""What refused frames cost, their reply included: `python -m benchmarks.faults [--write]`.
+
+Each fault is put into each of the five calls of OCPP 2.0.1 and timed beside the good frame; then
+frames of 1 MiB that were made to be expensive, beside a good one of that size.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from benchmarks.corpus import ENTRIES, Entry, frame_text
+from benchmarks.growth import LIMIT, entry, grown
+from benchmarks.page import RESULTS, environment, fastest, machine, table
+from benchmarks.peers.messages import codec
+from ocppj import BACKEND, DecodeError
+
+__all__ = ["main"]
+
+CALLS: Final = [one for one in ENTRIES if one.version == "2.0.1" and one.is_call]
+GOOD: Final = "good"
+GOAL: Final = 6
+"""A refused frame with its reply should cost at most so many good ones."""
+
+Refuse = Callable[[str | bytes], bytes]
+
+
+def refused(version: str) -> Refuse:
+    """Return a function that decodes a frame which has to be refused, and gives the reply."""
+    decode = codec(version).decode
+
+    def refuse(data: str | bytes) -> bytes:
+        try:
+            decode(data)
+        except DecodeError as error:
+            return error.reply() or b""
+        raise AssertionError(f"taken: {data[:200]!r}")
+
+    return refuse
+
+
+def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    items: Any = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    else:
+        yield path
+    for key, item in items:
+        yield from _leaves(item, (*path, key))
+
+
+def _with(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    copy = value.copy()
+    copy[path[0]] = _with(value[path[0]], path[1:], new)
+    return copy
+
+
+def faulty(one: Entry) -> dict[str, str]:
+    """Return what is wrong -> the frame with that fault."""
+    number, message_id, action, payload = one.frame
+    # A Heartbeat has no field but vendor data to be wrong.
+    vendor = {"customData": {"vendorId": "org.example"}}
+    leaves = list(_leaves(payload)) or [("customData", "vendorId")]
+    full = payload or vendor
+    text = frame_text(one)
+    return {
+        "unknown action": frame_text(one._replace(frame=[number, message_id, "NoSuch", payload])),
+        "unknown field": frame_text(one.with_payload({**payload, "surplus": 1})),
+        "wrong type, early": frame_text(one.with_payload(_with(full, leaves[0], []))),
+        "wrong type, late": frame_text(one.with_payload(_with(full, leaves[-1], []))),
+        "too long": frame_text(
+            one.with_payload({**payload, "customData": {"vendorId": "x" * 256}})
+        ),
+        "not JSON": text[:-2],
+        "id too long": frame_text(one._replace(frame=[number, "i" * 37, action, payload])),
+    }
+
+
+def hostile() -> dict[str, str | bytes]:
+    """Return what a frame does -> a frame of 1 MiB, or a little more where that is the fault."""
+    head = '[2,"17","Heartbeat",{"customData":{"vendorId":"x","y":'
+    room = LIMIT - len(head) - 8
+    big = frame_text(grown(entry("TransactionEvent"), "meterValue", LIMIT))
+    keys = ",".join(f'"k{n}":0' for n in range(100_000, 100_000 + room // 12))
+    return {
+        "wrong at the very end": big[:-2] + ',"surplus":1}]',
+        "unknown action": big.replace("TransactionEvent", "NoSuch", 1),
+        "cut off at the end": big[:-1],
+        "one long unknown field": f'[2,"17","Heartbeat",{{"{"x" * (room - 9)}":1}}]',
+        "many unknown fields": f'[2,"17","Heartbeat",{{{keys}}}]',
+        "message id of 1 MiB": f'[2,"{"i" * (room - 9)}","Heartbeat",{{}}]',
+        "message id of escapes": '[2,"' + "\\u0041" * (room // 6) + '","Heartbeat",{}]',
+        "action of 1 MiB": f'[2,"17","{"A" * room}",{{}}]',
+        "only [": "[" * LIMIT,
+        "arrays in arrays": head + "[" * (room // 2) + "]" * (room // 2) + "}}]",
+        "objects in objects": head + '{"a":' * (room // 6) + "1" + "}" * (room // 6) + "}}]",
+        "wide and too deep": head + "[" + ("[" * 29 + "]" * 29 + ",") * (room // 59 - 1) + "0]}}]",
+        "brackets in a string, then one deep value": (
+            head + '["' + "[{" * (room // 2 - 40) + '",' + "[" * 30 + "]" * 30 + "]}}]"
+        ),
+        "quotes with escapes": head + '"' + '\\"' * (room // 2 - 8) + '",}}]',
+        "a number of 1 MiB": head + "9" * room + "}}]",
+        "white space": "[2," + " " * (LIMIT - 30) + '"17","Heartbeat",[]]',
+        "not UTF-8 at the end": (head + '"' + "x" * (room - 4)).encode() + b'\xff"}}]',
+        "a byte too large": head + '"' + "x" * (room + 20) + '"}}]',
+    }
+
+
+def small(rounds: int) -> dict[str, dict[str, float]]:
+    """Return frame -> fault -> ns; the good frame is among them."""
+    result: dict[str, dict[str, float]] = {}
+    for one in CALLS:
+        refuse = refused(one.version)
+        calls: dict[str, Any] = {GOOD: (codec(one.version).decode, frame_text(one))}
+        calls |= {fault: (refuse, text) for fault, text in faulty(one).items()}
+        result[one.name] = {name: round(ns) for name, ns in fastest(calls, rounds).items()}
+    return result
+
+
+def large(rounds: int) -> dict[str, float]:
+    """Return what a hostile frame does -> ns; a good one of the same size is among them."""
+    good = frame_text(grown(entry("TransactionEvent"), "meterValue", LIMIT))
+    refuse = refused("2.0.1")
+    calls: dict[str, Any] = {GOOD: (codec("2.0.1").decode, good)}
+    calls |= {name: (refuse, data) for name, data in hostile().items()}
+    return {name: round(ns) for name, ns in fastest(calls, rounds).items()}
+
+
+def _markdown(figures: dict[str, Any]) -> str:
+    times = figures["small"]
+    names = list(times)
+    rows = [[f"{GOOD}, ns", *(f"{times[name][GOOD]:,}" for name in names)]]
+    faults = [fault for fault in times[names[0]] if fault != GOOD]
+    rows += [
+        [fault, *(f"{times[name][fault] / times[name][GOOD]:.1f}" for name in names)]
+        for fault in faults
+    ]
+    rates = [[fault, *(f"{1e9 / times[name][fault]:,.0f}" for name in names)] for fault in faults]
+    within = [
+        f"{fault} ({name})"
+        for fault in faults
+        for name in names
+        if times[name][fault] > GOAL * times[name][GOOD]
+    ]
+    count = len(faults) * len(names)
+    good = figures["large"][GOOD]
+    hard = [[name, f"{ns / 1e6:.2f}", f"{ns / good:.2f}"] for name, ns in figures["large"].items()]
+    parts = [
+        "# What refused frames cost",
+        machine(figures["environment"]),
+        (
+            "The reply is part of it. Least of interleaved rounds; `python -m benchmarks.faults "
+            "--write`."
+        ),
+        "## Beside the good frame",
+        table(["fault", *names], rows),
+        (
+            f"{count - len(within)} of {count} cost at most {GOAL} good frames. More: "
+            f"{', '.join(within) or 'none'}."
+        ),
+        "## Refused frames per second on one core",
+        table(["fault", *names], rates),
+        "## 1 MiB, made to be expensive",
+        table(["frame", "ms", "of a good one"], hard),
+    ]
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser("python -m benchmarks.faults", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="into results/faults.*")
+    arguments = parser.parse_args()
+    if BACKEND != "cython":
+        print("the compiled backend is not in use: this is the Python one", file=sys.stderr)
+    known = environment("ocppj", "msgspec")
+    figures = {"environment": known, "small": small(21), "large": large(7)}
+    text = _markdown(figures)
+    print(text, end="")
+    if arguments.write:
+        (RESULTS / "faults.md").write_text(text, "utf-8")
+        (RESULTS / "faults.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

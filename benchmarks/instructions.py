@@ -1,0 +1,175 @@
+"""Instructions per frame, as callgrind counts them: `python -m benchmarks.instructions [--write]`.
+
+Counts hardly depend on what else the machine does, so that they show what a clock cannot: a change
+of one per cent. One interpreter runs under valgrind and forks a child for each count, which does
+its work N times; two children with N and 2N differ by N runs and nothing else. What the loop
+itself takes is counted in the same way and taken off.
+"""
+
+import argparse
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from itertools import repeat
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import orjson
+
+from benchmarks.corpus import ENTRIES, Entry, frame_text, payload_bytes
+from benchmarks.peers.messages import codec, payload_decoder
+
+__all__ = ["main"]
+
+ROOT: Final = Path(__file__).parents[1]
+RESULTS: Final = ROOT / "benchmarks" / "results" / "instructions.md"
+WARM: Final = 200
+EMPTY: Final = "loop"
+COLUMNS: Final = (
+    *("floor", "decode str", "decode bytes", "orjson.loads", "peek", "encode", "msgspec encode"),
+)
+MISSING: Final = """\
+valgrind is not installed, so nothing was counted. It is the package `valgrind` of most systems
+(apt-get install valgrind); benchmarks/results/instructions.md has the counts of the last run."""
+
+
+class Work(NamedTuple):
+    """A call to count: what is called, and with which positional arguments (at most two)."""
+
+    call: Callable[..., Any] | None
+    arguments: tuple[Any, ...] = ()
+
+
+def _work(entry: Entry) -> dict[str, Work]:
+
+    text, one = frame_text(entry), codec(entry.version)
+    data, pending = text.encode(), () if entry.is_call else (entry.pending,)
+    frame = one.decode(text, *pending)
+    return {
+        "floor": Work(payload_decoder(entry), (payload_bytes(entry),)),
+        "decode str": Work(one.decode, (text, *pending)),
+        "decode bytes": Work(one.decode, (data, *pending)),
+        "orjson.loads": Work(orjson.loads, (text,)),
+        "peek": Work(one.peek, (text,)),
+        "encode": Work(one.encode, (frame,)),
+        "msgspec encode": Work(msgspec.json.Encoder().encode, (frame,)),
+    }
+
+
+def _run(work: Work, times: int) -> None:
+    call = work.call
+    match work.arguments:
+        case (first,):
+            for _ in repeat(None, times):
+                call(first)  # type: ignore[misc]
+        case (first, second):
+            for _ in repeat(None, times):
+                call(first, second)  # type: ignore[misc]
+        case _:
+            for _ in repeat(None, times):
+                pass
+
+
+def _inside(times: int) -> None:
+    """Fork a child for each count; print its process id and what it does."""
+    works = {f"{EMPTY}|{EMPTY}": Work(None)}
+    for entry in ENTRIES:
+        for column, work in _work(entry).items():
+            works[f"{entry.name}|{column}"] = work
+    for work in works.values():
+        # CPython rewrites its own bytecode in the first rounds, and caches fill.
+        _run(work, WARM)
+    for name, work in works.items():
+        for factor in (1, 2):
+            child = os.fork()
+            if child == 0:
+                _run(work, factor * times)
+                os._exit(0)
+            os.waitpid(child, 0)
+            print(f"{child}|{factor}|{name}", flush=True)
+
+
+def _total(file: Path) -> int:
+    match = re.search(r"^(?:totals|summary): (\d+)", file.read_text("utf-8"), re.MULTILINE)
+    if match is None:
+        raise ValueError(f"{file} has no total")
+    return int(match[1])
+
+
+def count(times: int) -> dict[str, dict[str, int]]:
+    """Return frame -> column -> instructions of one call.
+
+    Args:
+        times: N; more of it takes longer and evens out what happens only now and then.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={folder}/%p"]
+        command += [sys.executable, "-m", "benchmarks.instructions", "--inside", str(times)]
+        environment = os.environ | {"PYTHONHASHSEED": "0"}
+        done = subprocess.run(
+            command, cwd=ROOT, check=True, capture_output=True, text=True, env=environment
+        )
+        totals: dict[tuple[str, str], dict[str, int]] = {}
+        for line in done.stdout.splitlines():
+            child, factor, frame, column = line.split("|")
+            totals.setdefault((frame, column), {})[factor] = _total(Path(folder, child))
+    each = {key: (both["2"] - both["1"]) / times for key, both in totals.items()}
+    loop = each.pop((EMPTY, EMPTY))
+    counts: dict[str, dict[str, int]] = {}
+    for (frame, column), value in each.items():
+        counts.setdefault(frame, {})[column] = round(value - loop)
+    return counts
+
+
+def _markdown(counts: dict[str, dict[str, int]], times: int) -> str:
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("ocppj", "msgspec", "orjson"))
+    head = ["frame (bytes)", "decode - floor", *COLUMNS]
+    lines = [head, ["---", *["--:"] * (len(head) - 1)]]
+    for entry in ENTRIES:
+        of = counts[entry.name]
+        shown = entry.name if entry.version == "2.0.1" else f"{entry.version} {entry.name}"
+        over = of["decode str"] - of["floor"]
+        values = [f"{over:,}", *(f"{of[column]:,}" for column in COLUMNS)]
+        lines.append([f"{shown} ({len(frame_text(entry))})", *values])
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"""\
+# Instructions per frame
+
+CPython {platform.python_version()}, {platform.machine()}, compiled backend; {libraries}; callgrind,
+difference of {2 * times:,} and {times:,} runs, the loop taken off.
+`python -m benchmarks.instructions --write`.
+
+{table}
+
+`floor` is msgspec decoding the bare payload, its type known; results are decoded with `pending`.
+`encode` validates, `msgspec encode` does not.
+"""
+
+
+def main() -> None:
+    """Count and print."""
+    parser = argparse.ArgumentParser("python -m benchmarks.instructions", description=__doc__)
+    parser.add_argument("--times", type=int, default=500, metavar="N", help="500 by default")
+    parser.add_argument("--write", action="store_true", help=f"into {RESULTS.relative_to(ROOT)}")
+    parser.add_argument("--inside", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.inside:
+        _inside(arguments.inside)
+        return
+    if shutil.which("valgrind") is None:
+        raise SystemExit(MISSING)
+    text = _markdown(count(arguments.times), arguments.times)
+    print(text, end="")
+    if arguments.write:
+        RESULTS.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

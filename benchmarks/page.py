@@ -1,0 +1,85 @@
+"""What all pages of results share: where it was measured, tables, and how times are taken."""
+
+import gc
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from timeit import Timer
+from typing import Any, Final
+
+__all__ = ["RESULTS", "environment", "fastest", "machine", "repeats", "table"]
+
+RESULTS: Final = Path(__file__).with_name("results")
+
+
+def environment(*libraries: str) -> dict[str, str]:
+    """Return date, CPU, system, interpreter, and the versions of libraries."""
+    try:
+        text = Path("/proc/cpuinfo").read_text("utf-8")
+        lines = [line for line in text.splitlines() if line.startswith("model name")]
+        cpu = lines[0].split(":")[1].strip()
+    except (OSError, IndexError):
+        cpu = platform.processor() or platform.machine()
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "cpu": cpu,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        **{library: version(library) for library in libraries},
+    }
+
+
+def machine(known: Mapping[str, str]) -> str:
+    """Return an environment as one line."""
+    parts = list(known.items())
+    libraries = ", ".join(f"{name} {value}" for name, value in parts[4:])
+    return f"{', '.join(value for _, value in parts[:4])}; {libraries}."
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Return a Markdown table; all columns but the first are numbers."""
+    head = list(head)
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def repeats(timer: Timer, milliseconds: float) -> int:
+    """Return how often a statement is run to take so long.
+
+    The least of several decides: after one slow first call (something is set up, another process
+    runs) each round would be a single cold one; 640 ns were once shown as 13,600.
+    """
+    number = 1
+    timer.timeit(number)
+    while (spent := min(timer.repeat(5, number))) < milliseconds / 4e3:
+        number *= 2
+    return max(1, int(number * milliseconds / 1e3 / spent))
+
+
+def fastest(
+    calls: Mapping[str, Callable[[], Any] | tuple[Callable[..., Any], *tuple[Any, ...]]],
+    rounds: int = 15,
+    milliseconds: float = 2.0,
+) -> dict[str, float]:
+    """Return the least ns that each call takes; rounds are interleaved, without the collector.
+
+    Args:
+        calls: what to time, a function or a function with its arguments.
+        rounds: how often each is timed.
+        milliseconds: how long, at least once.
+    """
+    runs = []
+    for name, call in calls.items():
+        function = call[0] if isinstance(call, tuple) else call
+        arguments = call[1:] if isinstance(call, tuple) else ()
+        names = {f"a{n}": argument for n, argument in enumerate(arguments)}
+        timer = Timer(f"function({', '.join(names)})", globals={"function": function, **names})
+        runs.append((name, timer, repeats(timer, milliseconds)))
+    best = dict.fromkeys(calls, float("inf"))
+    for _ in range(rounds):
+        gc.collect()
+        for name, timer, number in runs:
+            best[name] = min(best[name], timer.timeit(number) / number * 1e9)
+    return best
