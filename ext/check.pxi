@@ -249,16 +249,22 @@ cdef object cut(bytes data, Moments* moments):
     cdef const char* end = start + PyBytes_GET_SIZE(data)
     cdef const char* p = start
     cdef const char* found
-    cdef object result = PyBytes_FromStringAndSize(NULL, end - start)
-    cdef char* to = PyBytes_AS_STRING(result)
-    cdef char* out = to
+    cdef object result
+    cdef char* to
+    cdef char* out
     cdef int i, micro
+    cdef Py_ssize_t size = end - start
     cdef PyObject* moment
+    for i in range(moments.count):
+        micro = PyDateTime_DATE_GET_MICROSECOND(moments.items[i])
+        if micro >= 999500:
+            return None
+        size -= 3 if micro >= 500 else 7
+    result = PyBytes_FromStringAndSize(NULL, size)
+    to = out = PyBytes_AS_STRING(result)
     for i in range(moments.count):
         moment = moments.items[i]
         micro = PyDateTime_DATE_GET_MICROSECOND(moment)
-        if micro >= 999500:
-            return None
         memcpy(text[i], b'"0000-00-00T00:00:00.000000Z"', MOMENT_SIZE)
         digits(text[i] + 5, PyDateTime_GET_YEAR(moment))
         digits(text[i] + 8, PyDateTime_GET_MONTH(moment))
@@ -281,8 +287,7 @@ cdef object cut(bytes data, Moments* moments):
         out += 2
         p = found + MOMENT_SIZE
     memcpy(out, p, end - p)
-    out += end - p
     for i in range(moments.count):
-        if find_moment(to, out, text[i], MOMENT_SIZE) is not NULL:
+        if find_moment(to, to + size, text[i], MOMENT_SIZE) is not NULL:
             return None
-    return result[: out - to]
+    return result
