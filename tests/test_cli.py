@@ -181,7 +181,7 @@ def test_the_version_is_guessed_for_each_file(run: Any, log: Any) -> None:
 
 
 def test_a_guess_loses_no_frame(run: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ocppj.log.SAMPLE_FRAMES", 3)
+    monkeypatch.setattr("ocppj.report.SAMPLE_FRAMES", 3)
     path = log(OLD_BOOT, *[HEARTBEAT, ANSWER] * 4, BAD)
     done = run("check", "-V", "auto", "--json", path)
     assert done.json["files"][0] | {"bytes": 0} == {
@@ -404,6 +404,240 @@ def test_control_characters_are_escaped(run: Any, log: Any) -> None:
     for text in (done.out, done.err):
         assert text.replace("\n", "").isprintable()
     assert r"\x1b[31m\u202e.log:2: Heartbeat" in done.out
+
+
+# --- check: what is tolerated ---------------------------------------------------------------------
+
+METER = (
+    '[2,"4","MeterValues",{"connectorId":1,"meterValue":[{"timestamp":"%s","sampledValue":[%s]}]}]'
+)
+NAIVE = METER % ("2026-01-01T00:00:00", '{"value":0},{"value":1}')
+STATUS = (
+    '[2,"5","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":%s,"info":null}]'
+)
+FAULTY = STATUS % '"available"'
+
+
+def boot(vendor: object, model: object) -> str:
+    names = {"chargePointVendor": vendor, "chargePointModel": model}
+    return json.dumps([2, "3", "BootNotification", names])
+
+
+def test_what_is_tolerated_is_no_refusal(run: Any, log: Any) -> None:
+    path = log(FAULTY, boot("ACME", "Wall 22"), NAIVE, FAULTY, FAULTY, boot("EVE", "x"), FAULTY)
+    assert run("check", "-V", "1.6", path).status == 1
+    for option in ("--lenient", "--repair"):
+        done = run("check", "-V", "1.6", option, path)
+        assert done.status == 0
+        assert row(done.out, "total") == ["7", "0", "0", "0"]
+        lines = done.out.splitlines()
+        start = next(n for n, line in enumerate(lines) if line.startswith("station model"))
+        found = [re.split(" {2,}", line) for line in lines[start : start + 10]]
+        one, first, last = (f"{path}:{line}: StatusNotification: $" for line in (1, 4, 7))
+        meter = f"{path}:3: MeterValues: $.meterValue[0]"
+        assert found[:-1] == [
+            ["station model", "rule", "count", "for example"],
+            ["(unknown model)", "letter_case", "1", f'{one}.status: "available"'],
+            ["(unknown model)", "null", "1", f"{one}.info: null"],
+            ["ACME Wall 22", "letter_case", "2", f'{first}.status: "available"'],
+            ["ACME Wall 22", "null", "2", f"{first}.info: null"],
+            ["ACME Wall 22", "number_form", "2", f"{meter}.sampledValue[0].value: 0"],
+            ["ACME Wall 22", "timestamp", "1", f'{meter}.timestamp: "2026-01-01T00:00:00"'],
+            ["EVE x", "letter_case", "1", f'{last}.status: "available"'],
+            ["EVE x", "null", "1", f"{last}.info: null"],
+        ]  # fmt: skip
+        assert found[-1] == ["tolerated: 11 violations in 5 frames"]
+
+
+def test_what_is_not_tolerated_is_still_refused(run: Any, log: Any) -> None:
+    done = run("check", "-V", "1.6", "--repair", log(FAULTY, STATUS % '"Tired"'))
+    assert done.status == 1
+    assert "tolerated: 2 violations in 1 frame\n" in done.out
+    done = run("check", "-V", "1.6", "--lenient", log(STATUS % '"Tired"'))
+    assert done.status == 0
+    assert '$.status: "Tired"' in done.out
+
+
+def test_conforming_frames_have_nothing_to_tolerate(run: Any, log: Any) -> None:
+    path = log(HEARTBEAT, ANSWER)
+    assert "tolerated: 0 violations in 0 frames\n" in run("check", "--lenient", path).out
+    assert "tolerated" not in run("check", path).out
+    nothing = {"frames": 0, "count": 0, "models": {}}
+    for options in ((), ("--lenient",)):
+        assert run("check", "--json", *options, path).json["violations"] == nothing
+
+
+def test_json_has_what_is_tolerated(run: Any, log: Any) -> None:
+    path = log(boot("ACME", 7), *[NAIVE] * 9, *[FAULTY] * 3)
+    done = run("check", "-V", "1.6", "--json", "--lenient", path)
+    found = done.json["violations"]
+    assert (found["frames"], found["count"], list(found["models"])) == (13, 34, ["ACME 7"])
+    rules = found["models"]["ACME 7"]
+    counts = [(rule, cell["count"]) for rule, cell in rules.items()]
+    assert counts == [("number_form", 19), ("timestamp", 9), ("letter_case", 3), ("null", 3)]
+    example = {"file": path, "line": 1, "action": "BootNotification"}
+    # The two readings are one kind of place.
+    first, second = rules["number_form"]["examples"]
+    assert first == example | {"path": "$.chargePointModel", "value": "7"}
+    assert second["path"] == "$.meterValue[0].sampledValue[0].value"
+    text = run("check", "--help").out
+    keys = {"violations", *found, *rules["null"], *example, *first}
+    assert not [key for key in keys if not re.search(rf"\b{key}\b", text)]
+
+
+def test_a_missing_field_has_no_value(run: Any, log: Any) -> None:
+    policy = log('{"missing": "report"}', name="p.json")
+    path = log('[2,"1","StatusNotification",{"connectorId":1,"status":"Available"}]')
+    done = run("check", "-V", "1.6", "--policy", policy, path)
+    assert "StatusNotification: $.errorCode: absent\n" in done.out
+    done = run("check", "-V", "1.6", "--policy", policy, "--json", path)
+    [example] = done.json["violations"]["models"]["(unknown model)"]["missing"]["examples"]
+    assert example["value"] is None
+
+
+def test_models_and_examples_are_bounded(
+    run: Any, log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "MAX_MODELS", 3)
+    extra = json.dumps([2, "1", "Heartbeat", {f"x{n}": "y" * 500 for n in range(20)}])
+    path = log(*(line for n in range(10) for line in (boot("v", f"m{n}"), extra)))
+    models = run("check", "-V", "1.6", "--lenient", "--json", path).json["violations"]["models"]
+    assert list(models) == ["(other models)", "v m0", "v m1", "v m2"]
+    cells = [rules["unknown_field"] for rules in models.values()]
+    assert [cell["count"] for cell in cells] == [140, 20, 20, 20]
+    assert {len(cell["examples"]) for cell in cells} == {report.EXAMPLES}
+    assert cells[0]["examples"][0]["value"] == f'"{"y" * 56}...'
+
+
+def test_the_table_of_models_is_bounded(run: Any, log: Any) -> None:
+    lines = [line for n in range(60) for line in (boot("v", f"m{n}"), FAULTY)]
+    path = log(*lines)
+    done = run("check", "-V", "1.6", "--lenient", path)
+    assert done.out.count("\nv m") == LISTED
+    assert "and 70 more rows: --all lists them\n" in done.out
+    done = run("check", "-V", "1.6", "--lenient", "--all", path)
+    assert done.out.count("\nv m") == 120
+    assert "more rows" not in done.out
+
+
+def test_names_of_models_cannot_act_on_the_terminal(run: Any, log: Any) -> None:
+    path = log(boot("\x1b[31m" * 3, "\u202e" * 500), '[2,"1","Heartbeat",{"\x1b[2J\x07":"\x85"}]')
+    path = log(Path(path).read_text().replace("\x1b[2J\x07", "\\u001b[2J"), name="b.log")
+    done = run("check", "-V", "1.6", "--lenient", path)
+    assert done.status == 0
+    assert "$.\\x1b[2J: " in done.out
+    assert done.out.replace("\n", "").isprintable()
+    done = run("check", "-V", "1.6", "--lenient", "--json", path)
+    assert done.out.isascii()
+
+
+def test_a_version_is_guessed_from_faulty_frames(run: Any, log: Any) -> None:
+    path = log(FAULTY, NAIVE)
+    done = run("check", "-V", "auto", "--lenient", path)
+    assert done.status == 0
+    takes = "2.0.1 takes 0, 1.6 takes 0 and tolerates 2, 2.1 takes 0"
+    assert f"OCPP 1.6 (guessed: of the first 2 frames {takes}): 2 frames" in done.out
+    [file] = run("check", "-V", "auto", "--lenient", "--json", path).json["files"]
+    assert file["tolerated"] == {"2.0.1": 0, "1.6": 2, "2.1": 0}
+    assert re.search(r"\btolerated\b", run("check", "--help").out)
+
+
+def test_all_may_be_tolerated_and_a_version_guessed(run: Any, log: Any) -> None:
+    names = [name for name in ocppj.Policy.__struct_fields__ if name != "zone"]
+    path = log(FAULTY, NAIVE)
+    for setting in ("report", "accept"):
+        policy = log(json.dumps(dict.fromkeys(names, setting)), name="p.json")
+        done = run("check", "-V", "auto", "--policy", policy, path)
+        assert done.status == 0
+        assert "OCPP 1.6 (guessed" in done.out
+        assert f"tolerated: {5 if setting == 'report' else 0} violations" in done.out
+
+
+# --- a policy from a file -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.toml", 'preset = "repair"\nletter_case = "accept"\nzone = "+01:00"\n'),
+        ("p.TOML", '\ufeffpreset = "lenient"\r\nletter_case = "accept"\r\n'),
+        ("p.json", '{"preset": "repair", "letter_case": "accept"}'),
+        ("p.json", '\ufeff{"null": "report", "letter_case": "accept"}'),
+    ],
+)
+def test_a_policy_is_read_from_a_file(run: Any, log: Any, name: str, text: str) -> None:
+    policy = log(text, name=name)
+    done = run("check", "-V", "1.6", "--policy", policy, "--json", log(FAULTY))
+    assert done.status == 0
+    assert list(done.json["violations"]["models"]["(unknown model)"]) == ["null"]
+    done = run("decode", "-V", "1.6", "--policy", policy, FAULTY)
+    assert done.out.endswith("tolerated\n  null: $.info: null\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "problem"),
+    [
+        ("p.toml", "null = report", "Invalid value (at line 1, column 8)"),
+        ("p.toml", b"\xff", "'utf-8' codec can't decode byte 0xff"),
+        ("p.toml", 'nul = "report"', "unknown rule 'nul': use one of preset, unknown_field, "),
+        ("p.toml", 'null = "allow"', "null='allow': use one of reject, report, accept"),
+        ("p.toml", '[policy]\nnull = "report"', "unknown rule 'policy'"),
+        ("p.json", '{"preset": "lax"}', "preset='lax': use one of strict, lenient, repair"),
+        ("p.json", '{"zone": "Mars"}', "zone='Mars': use an offset such as +01:00 or a name"),
+        ("p.json", '{"null": ["report"]}', "null=['report']: use one of"),
+        ("p.json", '{"preset": []}', "p.json: "),
+        ("p.json", '["report"]', "no mapping of rules to settings"),
+        ("p.json", "{", "Input data was truncated"),
+        ("p.json", "[" * 100_000, "nested too deep"),
+        ("p.yaml", "null: report", "use a file that ends in .toml or .json"),
+        ("p", "", "use a file that ends in .toml or .json"),
+        ("\x1b[31m.json", "{", r"\x1b[31m.json: Input data was truncated"),
+        ("100%s.json", "{", "100%s.json: Input data was truncated"),
+    ],
+)
+def test_a_bad_policy_is_wrong_usage(
+    run: Any, log: Any, name: str, text: str, problem: str
+) -> None:
+    path = log(text, name=name)
+    for command in ("check", "decode"):
+        done = run(command, "--policy", path, HEARTBEAT)
+        assert (done.status, done.out) == (2, "")
+        assert done.err.startswith(f"usage: ocppj {command}")
+        assert "argument --policy: /" in done.err
+        assert problem in done.err
+        assert done.err.replace("\n", "").isprintable()
+
+
+def test_a_policy_that_is_not_there_is_wrong_usage(run: Any, tmp_path: Path) -> None:
+    done = run("check", "--policy", "nowhere.toml")
+    assert (done.status, done.out) == (2, "")
+    assert f"argument --policy: nowhere.toml: {NO_SUCH}" in done.err
+    (tmp_path / "p.json").mkdir()
+    assert "Is a directory" in run("check", "--policy", str(tmp_path / "p.json")).err
+
+
+def test_only_one_policy_can_be_given(run: Any, log: Any) -> None:
+    policy = log("{}", name="p.json")
+    for options in (("--lenient", "--repair"), ("--repair", "--policy", policy)):
+        for command in ("check", "decode"):
+            done = run(command, *options, HEARTBEAT)
+            assert (done.status, done.out) == (2, "")
+            assert "not allowed with argument" in done.err
+
+
+def test_decode_shows_what_was_tolerated(run: Any) -> None:
+    text = FAULTY.replace('"info"', '"\\u001b[2J":{"a":[1]},"info"')
+    assert run("decode", "-V", "1.6", text).status == 1
+    done = run("decode", "-V", "1.6", "--lenient", text)
+    assert done.status == 0
+    lines = done.out.splitlines()
+    assert lines[-6:-3] == ["    error_code: NoError", "    status: Available", "tolerated"]
+    assert sorted(lines[-3:]) == [
+        '  letter_case: $.status: "available"',
+        "  null: $.info: null",
+        '  unknown_field: $.\\x1b[2J: {"a": [1]}',
+    ]
+    assert "tolerated" not in run("decode", "--lenient", HEARTBEAT).out
 
 
 # --- decode ---------------------------------------------------------------------------------------

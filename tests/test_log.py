@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ocppj
-from ocppj import log
-from ocppj.log import Check, Counts, Log, LogError, acceptance, find, take
+from ocppj import log, report
+from ocppj.log import Check, Counts, Log, LogError, find
+from ocppj.report import Taken, acceptance, take
 
 BARE = b'[2,"1","Heartbeat",{}]'
 RESULT = b'[3,"1",{"currentTime":"2026-01-01T00:00:00Z"}]'
@@ -413,9 +414,9 @@ def test_many_forgotten_calls_stay_cheap() -> None:
 
 def test_a_sample_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     source = iter([(number, b"x" * 100) for number in range(2000)])
-    assert len(take(source)) == log.SAMPLE_FRAMES
-    assert next(source)[0] == log.SAMPLE_FRAMES
-    monkeypatch.setattr(log, "SAMPLE_SIZE", 250)
+    assert len(take(source)) == report.SAMPLE_FRAMES
+    assert next(source)[0] == report.SAMPLE_FRAMES
+    monkeypatch.setattr(report, "SAMPLE_SIZE", 250)
     assert len(take(source)) == 3
     assert take(iter([])) == []
 
@@ -426,8 +427,8 @@ def test_versions_are_told_apart_by_actions_and_payloads() -> None:
     newest = call("3", "BatterySwap", {})
     sample = [(1, old.encode()), (2, new.encode()), (3, newest.encode()), (4, BARE)]
     accepted = acceptance(sample, ["1.6", "2.0.1", "2.1"])
-    assert accepted == {"1.6": 2, "2.0.1": 2, "2.1": 2}
-    assert acceptance([], ["1.6"]) == {"1.6": 0}
+    assert accepted == dict.fromkeys(("1.6", "2.0.1", "2.1"), Taken(2))
+    assert acceptance([], ["1.6"]) == {"1.6": Taken(0)}
 
 
 def test_real_frames_fare_alike_with_and_without_a_prefix() -> None:
@@ -439,3 +440,142 @@ def test_real_frames_fare_alike_with_and_without_a_prefix() -> None:
         found = Found("2.0.1", *(text for _, text in frames(data)))
         assert found.counts == plain.counts
         assert found.refused == plain.refused
+
+
+class Tolerant(Found):
+    """What a lenient check says of some frames."""
+
+    def __init__(self, version: str, *texts: str | bytes, policy: Any = None) -> None:
+        self.counts = defaultdict(Counts)
+        self.refused = []
+        self.told: list[tuple[int, str, str, list[str]]] = []
+        codec = ocppj.Codec(version, policy=policy or ocppj.Policy.lenient())
+        self.check = Check(codec, self.counts, self.refuse, self.tolerate)
+        self.run(*texts)
+
+    def tolerate(self, line: int, action: str, model: str, violations: Any) -> None:
+        self.told.append((line, action, model, [violation.rule for violation in violations]))
+
+
+EXTRA = call("1", "Heartbeat", {"x": 1})
+TOLD = ["unknown_field"]
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+def test_violations_have_the_model_of_the_latest_boot(version: str) -> None:
+    def boot(vendor: Any, model: Any, **more: Any) -> str:
+        if version == "1.6":
+            names = {"chargePointVendor": vendor, "chargePointModel": model}
+            return call("2", "BootNotification", names | more)
+        station = {"vendorName": vendor, "model": model}
+        return call("2", "BootNotification", BOOT | {"chargingStation": station} | more)
+
+    found = Tolerant(
+        version,
+        *(EXTRA, boot("A", "1"), EXTRA, boot(" B\n", "2  3", x=1), EXTRA),
+        *(boot("", ""), EXTRA, boot("C" * 5000, "4"), EXTRA),
+    )
+    first, *told = found.told
+    assert first == (1, "Heartbeat", log.UNKNOWN_MODEL, TOLD)
+    assert told[:4] == [
+        (3, "Heartbeat", "A 1", TOLD),
+        (4, "BootNotification", "B 2 3", TOLD),  # its own model already
+        (5, "Heartbeat", "B 2 3", TOLD),
+        (7, "Heartbeat", log.UNKNOWN_MODEL, TOLD),
+    ]
+    assert told[-1] == (9, "Heartbeat", "C" * 100, TOLD)
+    assert found.refused == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "model"),
+    [
+        ({"chargePointVendor": "A", "chargePointModel": ["1"]}, "A"),
+        ({"chargingStation": {"vendorName": "A", "model": "1"}}, "A 1"),
+        ({"chargingStation": []}, log.UNKNOWN_MODEL),
+        ({}, log.UNKNOWN_MODEL),
+        ([], log.UNKNOWN_MODEL),
+    ],
+)
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_a_refused_boot_tells_the_model_as_far_as_it_can(
+    version: str, payload: Any, model: str
+) -> None:
+    refused = json.dumps([2, "2", "BootNotification", payload])
+    found = Tolerant(version, call("1", "Heartbeat"), refused, EXTRA)
+    assert found.told == [(3, "Heartbeat", model, TOLD)]
+    assert len(found.refused) == 1
+
+
+def test_a_boot_may_lack_its_station() -> None:
+    policy = ocppj.Policy(missing="report", unknown_field="report")
+    for version in ("1.6", "2.0.1"):
+        found = Tolerant(version, call("1", "BootNotification"), EXTRA, policy=policy)
+        assert [told[2] for told in found.told] == [log.UNKNOWN_MODEL] * 2
+
+
+def test_faulty_answers_have_the_action_of_their_call() -> None:
+    found = Tolerant(
+        "2.1",
+        *(call("1", "Heartbeat"), result("1", TIME | {"x": 1})),
+        json.dumps([2, 5, "ClearCache", {}]),
+        *('[3,5,{"status":"Accepted"}]', '[5,5,"A","",{}]', '[4,6,"A","",{}]', "[3,7,{}]"),
+        *(call("8", "Heartbeat"), '[3,8,{"currentTime":"2026-01-01T00:00:00"}]'),
+    )
+    assert [(line, action, rules) for line, action, _, rules in found.told] == [
+        (2, "Heartbeat", TOLD),
+        *((line, "ClearCache", ["message_id"]) for line in (3, 4, 5)),
+        *((line, log.UNKNOWN_CALL, ["message_id"]) for line in (6, 7)),
+        (9, "Heartbeat", ["message_id", "timestamp"]),
+    ]
+    assert found.refused == []
+    assert found.counts["ClearCache"] == Counts(calls=1, results=1, errors=1)
+
+
+def test_sends_may_be_faulty() -> None:
+    found = Tolerant("2.1", json.dumps([6, "1", "NotifyPeriodicEventStream", STREAM | {"x": 1}]))
+    assert found.told == [(1, "NotifyPeriodicEventStream", log.UNKNOWN_MODEL, TOLD)]
+
+
+@pytest.mark.parametrize("setting", ["report", "accept"])
+def test_a_result_goes_to_the_call_that_it_fits_best(setting: Any) -> None:
+    policy = ocppj.Policy(unknown_field=setting, missing=setting)
+    found = Tolerant(
+        "2.0.1",
+        *(call("1", "Heartbeat"), call("1", "BootNotification", BOOT), call("1", "ClearCache")),
+        *(result("1", TIME), result("1", BOOTED | {"x": 1}), result("1", {"status": "Accepted"})),
+        policy=policy,
+    )
+    assert [(line, action, rules) for line, action, _, rules in found.told] == [
+        (5, "BootNotification", TOLD)
+    ]
+    one = Counts(calls=1, results=1)
+    assert found.counts == dict.fromkeys(("Heartbeat", "BootNotification", "ClearCache"), one)
+
+
+def test_a_refused_result_may_be_a_faulty_one_of_an_older_call() -> None:
+    found = Tolerant(
+        "2.0.1",
+        *(call("1", "Heartbeat"), call("1", "ClearCache")),
+        *(result("1", TIME | {"x": 1}), result("1", {"status": "Accepted"})),
+    )
+    assert [told[:2] for told in found.told] == [(3, "Heartbeat")]
+    one = Counts(calls=1, results=1)
+    assert found.counts == {"Heartbeat": one, "ClearCache": one}
+
+
+def test_long_ids_are_not_kept() -> None:
+    names = ["x" * log.MAX_ID, "y" * (log.MAX_ID + 1)]
+    found = Tolerant("2.0.1", *(call(name, "Heartbeat") for name in names))
+    found.run(*(call(name, "Heartbeat", []) for name in names))
+    assert list(found.check._open.newest) == names[:1]
+
+
+def test_a_better_guess_is_one_with_fewer_violations() -> None:
+    policy = ocppj.Policy(**dict.fromkeys(log.RULES, "accept"))  # type: ignore[arg-type]
+    old = json.dumps(
+        [2, 1, "BootNotification", {"chargePointModel": "m", "chargePointVendor": "v"}]
+    )
+    taken = acceptance([(1, old.encode())], ["2.0.1", "1.6"], policy)
+    assert taken["1.6"] == Taken(0, 1, -1)
+    assert taken["2.0.1"] < taken["1.6"]

@@ -72,6 +72,9 @@ def test_a_policy_from_a_configuration(settings: dict[str, str], policy: Policy)
         ({"zone": "+25:00"}, "zone='\\+25:00'"),
         ({"zone": "../etc"}, "zone='../etc'"),
         ({"zone": 5}, "zone=5"),
+        ({"zone": "+-1:00"}, "zone='\\+-1:00'"),
+        ({"zone": "+ 1:00"}, "zone="),
+        ({"preset": []}, "preset=\\[\\]: use one of"),
     ],
 )
 def test_a_wrong_configuration_is_an_error_that_helps(

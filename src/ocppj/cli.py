@@ -7,6 +7,7 @@ import argparse
 import os
 import stat
 import sys
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,19 +24,38 @@ from ocppj.log import (
     MAX_PENDING,
     NO_ACTION,
     PREFIX_SIZE,
-    SAMPLE_FRAMES,
     UNKNOWN_ACTION,
     UNKNOWN_CALL,
+    UNKNOWN_MODEL,
     find,
 )
-from ocppj.report import AUTO, OK, REFUSED, SAMPLE, UNUSABLE, VERSION_ORDER, Report, open_log
-from ocppj.terminal import Progress, complain, outline, say, say_json, table
+from ocppj.policy import Policy, Violation
+from ocppj.report import (
+    AUTO,
+    EXAMPLES,
+    MAX_MODELS,
+    OK,
+    OTHER_MODELS,
+    REFUSED,
+    SAMPLE,
+    SAMPLE_FRAMES,
+    UNUSABLE,
+    VERSION_ORDER,
+    Report,
+    open_log,
+)
+from ocppj.terminal import Progress, complain, outline, plain, quoted, say, say_json, table
 
 __all__ = ["main"]
 
 LISTED: Final = 50
 INTERRUPTED, PIPE_CLOSED = 130, 141
 SENDERS: Final = {"csms": "CSMS", "charging_station": "charging station", "both": "both"}
+
+READERS: Final[dict[str, Callable[[str], Any]]] = {
+    ".toml": tomllib.loads,
+    ".json": msgspec.json.decode,
+}
 
 CHECK_NOTES: Final = f"""\
 Each line of a log holds one frame. A time stamp, a level, a name or an arrow before it are
@@ -45,17 +65,30 @@ without an answer, the last {MAX_PENDING:,} are kept). Without FILE and with not
 sample log is checked.
 
 --version auto guesses the version of each file: the one that takes most of the first
-{SAMPLE_FRAMES:,} frames; if several do, the first of {", ".join(VERSION_ORDER)}.
+{SAMPLE_FRAMES:,} frames; if several do, the one that tolerates most of the others; if several do,
+the first of {", ".join(VERSION_ORDER)}.
+
+--lenient, --repair and --policy FILE let frames pass that break the schema, and count what was
+wrong with them by rule and by station model, which is that of the latest BootNotification of the
+file. Such frames are not refused. FILE is TOML (.toml) or JSON (.json): rule = "reject", "report"
+or "accept" (take it and do not count it); preset = "strict" (the default), "lenient" or "repair",
+on which the rules stand; zone = "+01:00" or "Europe/Berlin", that of timestamps without one.
 
 --json writes one object:
   ocppj       this package's version
   backend     "cython" or "python"
   files       of each file: file, version, frames, refused, bytes; with "auto" also sampled (how
-              many frames were looked at) and accepted (version -> how many of them it takes)
+              many frames were looked at), accepted (version -> how many of them it takes) and,
+              unless all is strict, tolerated (version -> how many others it lets pass)
   actions     action -> calls, sends, results, errors, refused; what has no action is under
               "{NO_ACTION}", "{UNKNOWN_ACTION}" or "{UNKNOWN_CALL}"
   totals      frames, calls, sends, results, errors, refused, unknown_calls (results and errors
               to a call that is not in the file), bytes, seconds, frames_per_second
+  violations  what was tolerated: frames (how many had a fault), count (of their faults), models
+              (station model -> rule -> count, examples; "{UNKNOWN_MODEL}" before the first
+              BootNotification, "{OTHER_MODELS}" beyond {MAX_MODELS} models); up to {EXAMPLES}
+              examples, each of another kind of place: file, line, action, path, value (as JSON, in
+              a string, shortened; null where a field is missing)
   refused     the first {LISTED} refused frames, all with --all: file, line, action, error_code,
               description, path (null where the fault is not in the payload)
   unreadable  of each file that cannot be read: file, problem
@@ -94,7 +127,7 @@ def run_check(arguments: argparse.Namespace) -> int:
         (complain if arguments.json else say)(notice)
     limit = sys.maxsize if arguments.all else LISTED
     progress = Progress(_length(paths))
-    report = Report(arguments.version, limit, progress, as_json=arguments.json)
+    report = Report(arguments.version, arguments.policy, limit, progress, as_json=arguments.json)
     try:
         for path in paths:
             report.check(path)
@@ -106,7 +139,7 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 def run_decode(arguments: argparse.Namespace) -> int:
     """Run `ocppj decode`."""
-    codec, action = Codec(arguments.version), arguments.action
+    codec, action = Codec(arguments.version, policy=arguments.policy), arguments.action
     if action is not None and not any(
         feature.name == action and feature.response_type
         for profile in codec.profiles
@@ -135,9 +168,16 @@ def run_decode(arguments: argparse.Namespace) -> int:
         say(*_refusal(error, codec, data))
         return REFUSED
     say(*outline("", frame))
+    if frame.violations:
+        say("tolerated", *map(_tolerated, frame.violations))
     if isinstance(getattr(frame, "payload", None), msgspec.Raw):
         say("hint: --action ACTION, that of the call which it answers, gives the payload its type")
     return OK
+
+
+def _tolerated(violation: Violation) -> str:
+    value = "absent" if violation.rule == "missing" else quoted(violation.value)
+    return f"  {violation.rule}: {violation.path}: {value}"
 
 
 def _refusal(error: DecodeError, codec: Codec, data: bytes) -> Iterator[str]:
@@ -149,7 +189,7 @@ def _refusal(error: DecodeError, codec: Codec, data: bytes) -> Iterator[str]:
     yield f"  reply: {reply.decode() if reply else 'none'}"
     for version in VERSION_ORDER:
         try:
-            Codec(version).decode(data)
+            Codec(version, policy=codec.policy).decode(data)
         except DecodeError:
             continue
         if version != codec.version and error.message_type != CallResult.message_type:
@@ -199,6 +239,23 @@ def _version_or_auto(text: str) -> str:
         raise argparse.ArgumentTypeError(f'{error}, or "{AUTO}"') from None
 
 
+def _policy(path: str) -> Policy:
+    file = Path(path)
+    read = READERS.get(file.suffix.lower())
+    try:
+        if read is None:
+            raise ValueError(f"use a file that ends in {' or '.join(READERS)}")  # noqa: TRY301
+        settings = read(file.read_bytes().decode("utf-8-sig"))
+        if not isinstance(settings, dict):
+            raise TypeError("no mapping of rules to settings")  # noqa: TRY301
+        return Policy.of(settings)
+    except RecursionError:
+        problem = "nested too deep"
+    except (OSError, TypeError, ValueError) as error:
+        problem = (isinstance(error, OSError) and error.strerror) or str(error)
+    raise argparse.ArgumentTypeError(plain(f"{path}: {problem}"))
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     known = ", ".join(version.name for version in VERSIONS)
@@ -221,12 +278,14 @@ def parser() -> argparse.ArgumentParser:
         *("check", run_check, "check logs of frames"), epilog=CHECK_NOTES, formatter_class=raw
     )
     _add_version(check, _version_or_auto, f"{known} or {AUTO}")
+    _add_policy(check)
     check.add_argument("--json", action="store_true", help="write one JSON object")
     check.add_argument("--all", action="store_true", help="list every refused frame")
     check.add_argument("files", nargs="*", metavar="FILE", help="a log; - is stdin")
 
     decode = command("decode", run_decode, "show one frame, typed")
     _add_version(decode, _version, known)
+    _add_policy(decode)
     decode.add_argument("--action", metavar="ACTION", help="the call that a result answers")
     decode.add_argument("frame", nargs="?", metavar="FRAME", help="the frame; else read from stdin")
 
@@ -244,6 +303,21 @@ def _add_version(command: argparse.ArgumentParser, kind: Callable[[str], str], k
         metavar="VERSION",
         help=f"OCPP version: {known}; {VERSION_ORDER[0]} by default",
     )
+
+
+def _add_policy(command: argparse.ArgumentParser) -> None:
+    command.set_defaults(policy=Policy.strict())
+    options = command.add_mutually_exclusive_group()
+    presets = (
+        ("lenient", Policy.lenient(), "tolerate and show all faults but missing fields"),
+        ("repair", Policy.repair(), "tolerate and show only faults that are unambiguous"),
+    )
+    for name, policy, text in presets:
+        options.add_argument(
+            f"--{name}", dest="policy", action="store_const", const=policy, help=text
+        )
+    text = "tolerate what a TOML or JSON file says"
+    options.add_argument("--policy", type=_policy, metavar="FILE", help=text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,24 +1,26 @@
 """Logs of frames: how they are read, and what a codec says of them.
 
-Owns how a frame is found in a line, that reading takes a bounded amount of memory, and how results
-find their calls within a log. Knows nothing of files, terminals and output.
+Owns how a frame is found in a line, that reading takes a bounded amount of memory, how results find
+their calls within a log and faults their station. Knows nothing of files, terminals and output.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import msgspec
 
 from ocppj.catalog import Version
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError
-from ocppj.frames import Call, CallResult, CallResultError, Send
+from ocppj.frames import FRAMES, Call, CallResult, CallResultError, Frame, Send
+from ocppj.policy import RULES, Policy, Violation
 
-__all__ = ["Check", "Counts", "Log", "LogError", "acceptance", "find", "take"]
+__all__ = ["Check", "Counts", "Log", "LogError", "find"]
 
 PREFIX_SIZE: Final = 4096
 """Bytes that a line may have beyond the largest frame."""
@@ -26,12 +28,16 @@ PREFIX_SIZE: Final = 4096
 MAX_PENDING: Final = 2**16
 """Open calls that are kept; beyond, the oldest are forgotten."""
 
-SAMPLE_FRAMES: Final = 1000
-SAMPLE_SIZE: Final = 4 * 2**20
+MAX_ID: Final = 255
+"""Length of the message ids that are kept; a policy may let longer ones pass."""
 
 NO_ACTION: Final = "(no action)"
 UNKNOWN_ACTION: Final = "(unknown action)"
 UNKNOWN_CALL: Final = "(unknown call)"
+UNKNOWN_MODEL: Final = "(unknown model)"
+
+_BOOT: Final = "BootNotification"
+_NAMES_SIZE: Final = 100
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n"
@@ -188,6 +194,8 @@ class OpenCalls:
 
     def add(self, message_id: str, action: str) -> None:
         """Keep a call. One of the same id and action is the same one, sent again."""
+        if len(message_id) > MAX_ID:
+            return
         if message_id in self.newest:
             others = self._older.setdefault(message_id, [])
             others.append(self.newest.pop(message_id))
@@ -213,12 +221,12 @@ class OpenCalls:
         """Return the actions of an id that are not the newest."""
         return tuple(self._older.get(message_id, ()))
 
-    def close_older(self, message_id: str, action: str) -> None:
-        """Take one of the older calls away."""
+    def prefer(self, message_id: str, action: str) -> None:
+        """Make one of the older calls the newest."""
         others = self._older[message_id]
         others.remove(action)
-        if not others:
-            del self._older[message_id]
+        others.append(self.newest[message_id])
+        self.newest[message_id] = action
 
 
 def _halve(entries: dict[str, str]) -> list[str]:
@@ -236,6 +244,9 @@ class Check:
         codec: of the log's version.
         counts: by action, to be added to; `NO_ACTION` and so on for frames that have none.
         refuse: told line number, action and error of each refused frame.
+        tolerate: told line number, action, station model and violations of each frame that the
+            policy has let pass; those that it accepts silently too. The model is that of the latest
+            BootNotification.
     """
 
     def __init__(
@@ -243,10 +254,14 @@ class Check:
         codec: Codec,
         counts: defaultdict[str, Counts],
         refuse: Callable[[int, str, DecodeError], object],
+        tolerate: Callable[[int, str, str, tuple[Violation, ...]], object] = lambda *_: None,
     ) -> None:
-        self._codec = codec
+        # What is accepted silently must be seen too, to tell which call a result answers.
+        self._codec = codec.with_policy(_loud(codec.policy))
         self._counts = counts
         self._refuse = refuse
+        self._tolerate = tolerate
+        self._model = UNKNOWN_MODEL
         features = [feature for profile in codec.profiles for feature in profile.features]
         self._known = {feature.name: feature.response_type is not None for feature in features}
         self._open = OpenCalls()
@@ -258,18 +273,25 @@ class Check:
     def run(self, frames: Iterable[tuple[int, bytes]]) -> None:
         """Decode frames and count them."""
         decode, counts, pending = self._codec.decode, self._counts, self._open.newest
+        bends = self._codec.policy.bends
         for number, text in frames:
             try:
                 frame = decode(text, pending)
             except DecodeError as error:
                 self._fail(number, text, error)
                 continue
+            bent = bends and type(frame) not in FRAMES
+            if bent:
+                self._tell(number, text, frame)
             if isinstance(frame, Call):
-                counts[frame.action].calls += 1
-                if frame.message_id in pending or len(pending) >= MAX_PENDING:
-                    self._open.add(frame.message_id, frame.action)
+                message_id, action = frame.message_id, frame.action
+                counts[action].calls += 1
+                if bends and action == _BOOT:
+                    self._model = _model(frame.payload)
+                if bent or message_id in pending or len(pending) >= MAX_PENDING:
+                    self._open.add(message_id, action)
                 else:
-                    pending[frame.message_id] = frame.action
+                    pending[message_id] = action
             elif isinstance(frame, CallResult):
                 counts[self._close(frame.message_id)].results += 1
             elif isinstance(frame, Send):
@@ -278,6 +300,30 @@ class Check:
                 counts[self._closed.pop(frame.message_id, UNKNOWN_CALL)].errors += 1
             else:
                 counts[self._close(frame.message_id)].errors += 1
+
+    def _tell(self, number: int, text: bytes, frame: Frame) -> None:
+        if isinstance(frame, Call) and frame.action == _BOOT:
+            self._model = _model(frame.payload)
+        elif isinstance(frame, CallResult):
+            other = self._better(text, frame.message_id)
+            if other and len(other[1].violations) < len(frame.violations):
+                self._open.prefer(frame.message_id, other[0])
+                frame = other[1]
+        if isinstance(frame, Call | Send):
+            action = frame.action
+        else:
+            known = self._closed if isinstance(frame, CallResultError) else self._open.newest
+            action = known.get(frame.message_id, UNKNOWN_CALL)
+        if frame.violations:
+            self._tolerate(number, action, self._model, frame.violations)
+
+    def _better(self, text: bytes, message_id: str) -> tuple[str, Frame] | None:
+        """Return which of the older calls of an id a result answers best, and the result."""
+        found = []
+        for action in self._open.older(message_id):
+            with suppress(DecodeError):
+                found.append((action, self._codec.decode(text, {message_id: action})))
+        return min(found, key=lambda item: len(item[1].violations), default=None)
 
     def _close(self, message_id: str) -> str:
         action = self._open.close(message_id)
@@ -293,14 +339,17 @@ class Check:
         message_id, action = error.message_id, NO_ACTION
         if message_id is not None and error.message_type in (2, 6):
             action = self._action(text)
+            if action == _BOOT:
+                self._model = self._refused_model(text)
             if error.message_type == 2 and self._known.get(action):
                 self._open.add(message_id, action)
         elif message_id is not None and error.message_type == 3:
-            for other in self._open.older(message_id):
-                if self._takes(text, {message_id: other}):
-                    self._open.close_older(message_id, other)
-                    self._counts[other].results += 1
-                    return
+            if other := self._better(text, message_id):
+                self._open.prefer(message_id, other[0])
+                self._tell(number, text, other[1])
+                # What was newest stays open, in the place of the older one.
+                self._counts[self._close(message_id)].results += 1
+                return
             action = self._close(message_id)
         elif message_id is not None and error.message_type == 4:
             action = self._close(message_id)
@@ -314,29 +363,35 @@ class Check:
             return NO_ACTION
         return action if action in self._known else UNKNOWN_ACTION
 
-    def _takes(self, text: bytes, pending: Mapping[str, str]) -> bool:
+    def _refused_model(self, text: bytes) -> str:
         try:
-            self._codec.decode(text, pending)
-        except DecodeError:
-            return False
-        return True
+            return _model(msgspec.json.decode(self._codec.peek(text).payload, type=_Boot))
+        except (DecodeError, msgspec.DecodeError):
+            return UNKNOWN_MODEL
 
 
-def take(frames: Iterator[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """Take a sample off the beginning of a log, bounded in frames and in bytes."""
-    sample: list[tuple[int, bytes]] = []
-    size = 0
-    while len(sample) < SAMPLE_FRAMES and size < SAMPLE_SIZE and (item := next(frames, None)):
-        sample.append(item)
-        size += len(item[1])
-    return sample
+class _Station(msgspec.Struct, rename="camel"):
+    vendor_name: Any = None
+    model: Any = None
 
 
-def acceptance(sample: Iterable[tuple[int, bytes]], versions: Iterable[str]) -> dict[str, int]:
-    """Return how many frames of a sample each version takes."""
-    accepted = {}
-    for version in versions:
-        counts: defaultdict[str, Counts] = defaultdict(Counts)
-        Check(Codec(version), counts, lambda *_: None).run(sample)
-        accepted[version] = sum(row.accepted for row in counts.values())
-    return accepted
+class _Boot(msgspec.Struct, rename="camel"):
+    """What tells the station's model, in any version and however wrong the rest is."""
+
+    charge_point_vendor: Any = None
+    charge_point_model: Any = None
+    charging_station: _Station | None = None
+
+
+def _model(boot: Any) -> str:
+    station = getattr(boot, "charging_station", None) or _Station(
+        getattr(boot, "charge_point_vendor", None), getattr(boot, "charge_point_model", None)
+    )
+    names = [name for name in (station.vendor_name, station.model) if isinstance(name, str)]
+    return " ".join(" ".join(names)[:_NAMES_SIZE].split()) or UNKNOWN_MODEL
+
+
+def _loud(policy: Policy) -> Policy:
+    """Return a policy that reports what the given one accepts."""
+    changes = {rule: "report" for rule in RULES if getattr(policy, rule) == "accept"}
+    return msgspec.structs.replace(policy, **changes)

@@ -3,6 +3,7 @@
 Owns the settings, and nothing of how a payload is read.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any, Final, Literal, TypeAlias
@@ -109,7 +110,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         """
         changes: dict[str, Any] = dict(settings)
         preset = changes.pop("preset", "strict")
-        if preset not in PRESETS:
+        if not isinstance(preset, str) or preset not in PRESETS:
             raise ValueError(f"preset={preset!r}: use one of {', '.join(PRESETS)}")
         if unknown := changes.keys() - {*RULES, "zone"}:
             known = ", ".join(("preset", *RULES, "zone"))
@@ -124,26 +125,21 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         return any(getattr(self, rule) != "reject" for rule in RULES)
 
 
+_OFFSET: Final = re.compile(r"([+-])(\d\d):(\d\d)", re.ASCII)
+
+
 def _zone(text: Any) -> tzinfo:
     try:
-        return timezone(_offset(text))
-    except ValueError:
-        pass
-    try:
+        if text == "Z":
+            return UTC
+        if match := _OFFSET.fullmatch(text):
+            size = timedelta(hours=int(match[2]), minutes=int(match[3]))
+            return timezone(-size if match[1] == "-" else size)
         return ZoneInfo(text)
     except (KeyError, ValueError, OSError, TypeError):
         raise ValueError(
             f"zone={text!r}: use an offset such as +01:00 or a name such as Europe/Berlin"
         ) from None
-
-
-def _offset(text: Any) -> timedelta:
-    if text == "Z":
-        return timedelta(0)
-    if not isinstance(text, str) or len(text) != 6 or text[0] not in "+-" or text[3] != ":":
-        raise ValueError("no offset")
-    size = timedelta(hours=int(text[1:3]), minutes=int(text[4:6]))
-    return -size if text[0] == "-" else size
 
 
 RULES: Final = tuple(name for name in Policy.__struct_fields__ if name != "zone")

@@ -15,7 +15,17 @@ import msgspec
 from ocppj.log import Log
 from ocppj.schema import CustomData
 
-__all__ = ["Progress", "complain", "outline", "say", "say_json", "table"]
+__all__ = [
+    "Progress",
+    "complain",
+    "outline",
+    "plain",
+    "quoted",
+    "say",
+    "say_json",
+    "shortened",
+    "table",
+]
 
 LONG_INPUT: Final = 8 * 2**20
 
@@ -25,6 +35,11 @@ def plain(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(text: str, size: int) -> str:
+    """Return a text of at most so many characters."""
+    return text if len(text) <= size else f"{text[: size - 3]}..."
 
 
 def say(*lines: str) -> None:
@@ -52,12 +67,13 @@ def _write(stream: TextIO | None, text: str) -> None:
     stream.write(text)
 
 
-def table(rows: Sequence[Sequence[str]], texts: int) -> Iterator[str]:
-    """Yield the lines of a table; the columns after the first `texts` are numbers."""
+def table(rows: Sequence[Sequence[str]], texts: int, *, behind: int = 0) -> Iterator[str]:
+    """Yield the lines of a table; columns but the first `texts` and those `behind` are numbers."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    numbers = range(texts, len(widths) - behind)
     for row in rows:
         cells = zip(row, widths, strict=True)
-        padded = (c.ljust(w) if i < texts else c.rjust(w) for i, (c, w) in enumerate(cells))
+        padded = (c.rjust(w) if i in numbers else c.ljust(w) for i, (c, w) in enumerate(cells))
         yield "  ".join(padded).rstrip()
 
 
@@ -104,7 +120,7 @@ def outline(name: str, value: object, depth: int = 0) -> Iterator[str]:
     elif isinstance(value, dict) and value:
         yield f"{start}{'CustomData' if isinstance(value, CustomData) else 'object'}"
         for key, item in value.items():
-            yield from outline(f"{key if key.isidentifier() else _quoted(key)}: ", item, depth + 1)
+            yield from outline(f"{key if key.isidentifier() else quoted(key)}: ", item, depth + 1)
     elif isinstance(value, list) and value:
         yield f"{start}list of {len(value)}"
         for item in value:
@@ -122,8 +138,9 @@ def _scalar(value: object) -> str:
         case msgspec.Raw():
             return bytes(value).decode()
         case _:
-            return _quoted(value)
+            return quoted(value)
 
 
-def _quoted(value: object) -> str:
+def quoted(value: object) -> str:
+    """Return a value as JSON."""
     return json.dumps(value, ensure_ascii=False)
