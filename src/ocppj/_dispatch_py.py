@@ -282,7 +282,7 @@ class Head:
             code, description = _string(self.elements[2]), _string(self.elements[3])
             details = _object(self.elements[4])
             check_json(details, self._table.max_depth)
-        except ValueError as error:
+        except (msgspec.DecodeError, ValueError) as error:
             problem = "expected a string as error code, a string as description, an object"
             self._fail(Fault.FRAME, f"{problem} as details", error)
         return code, description, details

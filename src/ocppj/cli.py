@@ -251,7 +251,7 @@ def _policy(path: str) -> Policy:
         return Policy.of(settings)
     except RecursionError:
         problem = "nested too deep"
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, TypeError, ValueError, msgspec.DecodeError) as error:
         problem = (isinstance(error, OSError) and error.strerror) or str(error)
     raise argparse.ArgumentTypeError(plain(f"{path}: {problem}"))
 

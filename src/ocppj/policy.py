@@ -117,7 +117,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError(f"unknown rule {min(unknown)!r}: use one of {known}")
         if "zone" in changes:
             changes["zone"] = _zone(changes["zone"])
-        return msgspec.structs.replace(PRESETS[preset], **changes)
+        return Policy(**msgspec.structs.asdict(PRESETS[preset]) | changes)
 
     @property
     def bends(self) -> bool:
