@@ -160,7 +160,8 @@ def test_spoilt_payloads_are_encoded_alike(version: str) -> None:
         assert compiled == reference
         if isinstance(compiled, bytes):
             again = seams[1].decode(compiled, {frame.message_id: action})
-            assert encoded(seams[1], again) == compiled
+            # As values: an integer in a field of floats is read as a float.
+            assert json.loads(encoded(seams[1], again)) == json.loads(compiled)
 
     check()
 
