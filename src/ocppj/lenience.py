@@ -17,7 +17,7 @@ from msgspec.structs import force_setattr
 
 from ocppj.plan import Part, plan
 from ocppj.policy import Policy, Violation
-from ocppj.schema import INT64_MAX, INT64_MIN, JSON, CustomData, Timestamp
+from ocppj.schema import INT64_MAX, INT64_MIN, JSON, VENDOR_ID_LENGTH, CustomData, Timestamp
 
 __all__ = ["Unbendable", "bend"]
 
@@ -221,7 +221,7 @@ class _Reader:
             elif type(vendor) in (int, float):
                 self.note("number_form", f"{path}.vendorId", vendor)
                 value = value | {"vendorId": str(vendor)}
-            elif type(vendor) is str and len(vendor) > 255:
+            elif type(vendor) is str and len(vendor) > VENDOR_ID_LENGTH:
                 self.note("too_long", f"{path}.vendorId", vendor)
                 return CustomData(value)
         try:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Any, Final, Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -129,6 +128,8 @@ _OFFSET: Final = re.compile(r"([+-])(\d\d):(\d\d)", re.ASCII)
 
 
 def _zone(text: Any) -> tzinfo:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415  most never name a zone, and it takes 3 ms
+
     try:
         if text == "Z":
             return UTC
