@@ -139,7 +139,7 @@ cdef inline object made(
     object cls, Py_ssize_t id_at, object message_id, Py_ssize_t payload_at, object payload,
     Py_ssize_t action_at, object action,
 ):
-    """Return a frame, its slots filled in place: half the cost of calling its class."""
+    """Return a frame, its slots filled in place: that is cheaper than calling its class."""
     cdef object frame = PyType_GenericAlloc(<PyTypeObject*>cls, 0)
     keep(frame, id_at, message_id)
     keep(frame, payload_at, payload)
@@ -443,5 +443,5 @@ cdef inline object decoded(object decode, const char* p, const char* end):
         end -= 1
     if end - p < 3 or end[-1] != c']' or p[0] != c'{':
         return None
-    # Copying the slice is 100 ns cheaper than a memoryview of it.
+    # A copy of the slice: a memoryview of it cost 100 ns more in the design's prototype.
     return value_or_none(decode, PyBytes_FromStringAndSize(p, end - 1 - p))
