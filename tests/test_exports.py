@@ -14,8 +14,8 @@ CORE = ("catalog", "codec", "errors", "frames", "schema")
 
 
 def test_the_top_level_has_what_the_modules_export() -> None:
-    public = {"BACKEND", "__version__", "CustomData", "Maybe", "Message"}
-    for name in ("codec", "errors", "frames"):
+    public = {"BACKEND", "__version__", "CustomData", "Maybe", "Message", "Request"}
+    for name in ("codec", "errors", "frames", "handlers", "session"):
         module = importlib.import_module(f"ocppj.{name}")
         public |= set(module.__all__)
     public |= {"Feature", "Policy", "Profile", "Version", "Violation", "v16", "v201", "v21"}

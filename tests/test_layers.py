@@ -32,8 +32,11 @@ LAYERS: dict[str, set[str]] = {
     "encoding": {"errors", "frames", "plan", "table"},
     "codec": {
         *("schema", "catalog", "frames", "policy", "table"),
-        *("_dispatch", "_dispatch_py"),
+        *("_dispatch", "_dispatch_py", "errors"),
     },
+    "ids": set(),
+    "session": {"_dispatch_py", "codec", "errors", "frames", "ids"},
+    "handlers": {"codec", "errors", "frames", "schema", "session"},
 }
 RIM = {"__init__", "__main__", "cli", "log", "report", "terminal"}
 

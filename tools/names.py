@@ -17,6 +17,11 @@ def snake(wire: str) -> str:
     return "_".join(word.lower() for word in WORD.findall(wire))
 
 
+def method(action: str) -> str:
+    """Return the name of the handler's method for an action: `on_unlock_connector`."""
+    return f"on_{snake(action)}"
+
+
 def constant(wire: str) -> str:
     """Return the UPPER_SNAKE form of a wire name or value: `L1-N` -> `L1_N`."""
     return snake(wire).upper()

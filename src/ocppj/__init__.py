@@ -18,6 +18,7 @@ from ocppj.errors import (
     CallFailed,
     CallRefused,
     CallTimeout,
+    ConnectionLost,
     DecodeError,
     EncodeError,
     FrameError,
@@ -29,8 +30,10 @@ from ocppj.errors import (
     UnknownActionError,
 )
 from ocppj.frames import Call, CallError, CallResult, CallResultError, Envelope, Frame, Send
+from ocppj.handlers import Handlers
 from ocppj.policy import Policy, Violation
-from ocppj.schema import CustomData, Maybe, Message
+from ocppj.schema import CustomData, Maybe, Message, Request
+from ocppj.session import Role, Session
 
 if TYPE_CHECKING:
     from ocppj import v16, v21, v201
@@ -47,6 +50,7 @@ __all__ = [
     "CallResultError",
     "CallTimeout",
     "Codec",
+    "ConnectionLost",
     "CustomData",
     "DecodeError",
     "EncodeError",
@@ -54,6 +58,7 @@ __all__ = [
     "Feature",
     "Frame",
     "FrameError",
+    "Handlers",
     "LocalProtocolError",
     "Maybe",
     "Message",
@@ -63,7 +68,10 @@ __all__ = [
     "Profile",
     "ProtocolError",
     "RemoteProtocolError",
+    "Request",
+    "Role",
     "Send",
+    "Session",
     "UnknownActionError",
     "Version",
     "Violation",

@@ -3,7 +3,7 @@
 Owns the public `Codec`. How bytes are taken apart is the dispatch seam's business.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from operator import index
 from typing import Any, Final
@@ -13,9 +13,10 @@ import msgspec
 from ocppj._dispatch import Dispatch
 from ocppj._dispatch_py import decode_payload
 from ocppj.catalog import Version
+from ocppj.errors import EncodeError
 from ocppj.frames import CallResult, bent
 from ocppj.policy import STRICT, Policy
-from ocppj.schema import Profile
+from ocppj.schema import Feature, Profile
 from ocppj.table import Table
 
 __all__ = ["Codec"]
@@ -95,6 +96,24 @@ class Codec(Dispatch):
     def profiles(self) -> tuple[Profile, ...]:
         """The functional blocks that the codec knows."""
         return self._table.profiles
+
+    @property
+    def features(self) -> Mapping[str, Feature[Any, Any]]:
+        """The actions that the codec knows, each with its types."""
+        return self._table.features
+
+    def feature(self, request: object) -> Feature[Any, Any]:
+        """Return the feature that a request belongs to.
+
+        Raises:
+            EncodeError: it is not a request that the codec knows.
+        """
+        kind = type(request)
+        action = self._table.request_actions.get(kind)
+        if action is None:
+            problem = f"{kind.__name__} is not a request of OCPP {self.version} that is known here"
+            raise EncodeError(problem, "$")
+        return self._table.features[action]
 
     def decode_result(self, frame: CallResult[Any], action: str) -> CallResult[Any]:
         """Give a result the payload of the call that it answers.

@@ -10,7 +10,8 @@
     │   ├── LocalProtocolError   we would break it
     │   └── RemoteProtocolError  the peer has broken it
     ├── CallFailed               a CALLERROR came back
-    ├── CallTimeout              nothing came back
+    ├── CallTimeout              nothing came back in time
+    │   └── ConnectionLost       nothing will: the connection has ended
     └── CallRefused              raised by a handler that refuses a call
 
 Owns the exceptions and, per OCPP version, the tables of error codes and of what is answered to
@@ -27,6 +28,7 @@ __all__ = [
     "CallFailed",
     "CallRefused",
     "CallTimeout",
+    "ConnectionLost",
     "DecodeError",
     "EncodeError",
     "FrameError",
@@ -53,6 +55,7 @@ class Fault(Enum):
     TYPE = auto()
     OCCURRENCE = auto()
     PROPERTY = auto()
+    MESSAGE_ID_IN_USE = auto()
 
 
 class Rules(NamedTuple):
@@ -89,6 +92,7 @@ _CODES_1 = {
     Fault.TYPE: "TypeConstraintViolation",
     Fault.OCCURRENCE: "OccurenceConstraintViolation",  # one r: J16 table 7 has it so
     Fault.PROPERTY: "PropertyConstraintViolation",
+    Fault.MESSAGE_ID_IN_USE: "ProtocolError",
 }
 _CODES_2 = {
     Fault.FRAME: "RpcFrameworkError",
@@ -99,6 +103,7 @@ _CODES_2 = {
     Fault.TYPE: "TypeConstraintViolation",
     Fault.OCCURRENCE: "OccurrenceConstraintViolation",
     Fault.PROPERTY: "PropertyConstraintViolation",
+    Fault.MESSAGE_ID_IN_USE: "RpcFrameworkError",
 }
 _RULES_2_0_1 = Rules(
     error_codes=frozenset(_SHARED_CODES | set(_CODES_2.values())),
@@ -178,13 +183,16 @@ class DecodeError(OcppError):
             message_id = self.rules.unreadable_id
         if answer is None or message_id is None:
             return None
-        details: dict[str, Any] = {}
-        reply = (answer, message_id, self.error_code, self.error_description, details)
-        return msgspec.json.encode(reply)
+        return _error_frame(answer, message_id, self.error_code, self.error_description)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions unpickle through their positional arguments, and these are keywords.
         return (_restore, (type(self), self.__dict__, self.args))
+
+
+def _error_frame(message_type: int, message_id: str, code: str, description: str) -> bytes:
+    details: dict[str, Any] = {}
+    return msgspec.json.encode((message_type, message_id, code, description, details))
 
 
 def _restore(kind: type[DecodeError], state: dict[str, Any], args: tuple[Any, ...]) -> DecodeError:
@@ -230,7 +238,28 @@ class LocalProtocolError(ProtocolError):
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer has broken the order of messages."""
+    """The peer has broken the order of messages.
+
+    Attributes:
+        message_id: that of the frame.
+        error_code: what the peer is told, in the version's words; `None` if nothing.
+        error_description: what is wrong.
+    """
+
+    def __init__(self, problem: str, message_id: str, error_code: str | None = None) -> None:
+        super().__init__(problem, message_id, error_code)
+        self.error_description = problem
+        self.message_id = message_id
+        self.error_code = error_code
+
+    def __str__(self) -> str:
+        return self.error_description
+
+    def reply(self) -> bytes | None:
+        """Return the CALLERROR that answers the frame, or `None` where nothing may be answered."""
+        if self.error_code is None:
+            return None
+        return _error_frame(4, self.message_id, self.error_code, self.error_description)
 
 
 class _ErrorContent(OcppError):
@@ -261,6 +290,10 @@ class CallFailed(_ErrorContent):
 
 class CallTimeout(OcppError, TimeoutError):
     """No answer to a call came in time."""
+
+
+class ConnectionLost(CallTimeout, ConnectionError):
+    """The connection ended before an answer came, or there was none."""
 
 
 class CallRefused(_ErrorContent):

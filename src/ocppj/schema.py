@@ -6,10 +6,20 @@ any version; a version package imports this module, msgspec and itself.
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeAlias, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+)
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import force_setattr
 
 __all__ = [
     "JSON",
@@ -20,6 +30,7 @@ __all__ = [
     "Message",
     "Profile",
     "Reply",
+    "Request",
     "Sender",
     "Timestamp",
     "check_json",
@@ -154,6 +165,17 @@ JSON_NAMES: dict[type, str] = {
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
+AnswerT_co = TypeVar("AnswerT_co", covariant=True)
+
+
+class Request(Protocol[AnswerT_co]):
+    """A request that knows its response: so `call(HeartbeatRequest())` is a `HeartbeatResponse`."""
+
+    @property
+    def response_type(self) -> type[AnswerT_co]:
+        """Struct of the response."""
+        ...
+
 
 Reply: TypeAlias = ResponseT | Awaitable[ResponseT]
 """What a handler method gives back: the response, or an awaitable of it."""
@@ -167,12 +189,19 @@ class Feature(msgspec.Struct, Generic[RequestT, ResponseT], frozen=True):
         request_type: Struct of the call's payload.
         response_type: Struct of the result's payload; `None` for a SEND, which has no result.
         sender: who may send the call.
+        method: the handler's method that answers it, `"on_heartbeat"`; for a vendor's feature
+            `"on_"` and the name as it is, unless given.
     """
 
     name: str
     request_type: type[RequestT]
     response_type: type[ResponseT] | None
     sender: Sender = "both"
+    method: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.method:
+            force_setattr(self, "method", f"on_{self.name}")
 
 
 class Profile(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ Owns the choice of actions and how each payload is decoded. Knows nothing of byt
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -37,6 +38,8 @@ class Table:
             its errors are no verdict. Actions whose payload has no bound on its depth are missing.
         fast_results: the same for responses.
         careful: type -> decoder of an array with one payload, of any depth; its errors count.
+        features: action -> feature.
+        request_actions: request type -> one of its actions.
         response_actions: response type -> one of its actions.
         dec_hook: with which these decoders read free-form values.
         index: where the compiled seam keeps its form of `fast_calls`.
@@ -52,6 +55,8 @@ class Table:
             "careful",
             "dec_hook",
             "index",
+            "features",
+            "request_actions",
             "response_actions",
             "shapes",
         ),
@@ -67,12 +72,14 @@ class Table:
         self.shapes: dict[type[Any], Any] = {}
         self.index: Any = None
         self.dec_hook = dec_hook(max_depth)
+        features: dict[str, Feature[Any, Any]] = {}
+        self.features: Mapping[str, Feature[Any, Any]] = MappingProxyType(features)
         self.calls: dict[str, type[Any]] = {}
         self.results: dict[str, type[Any]] = {}
         self.sends: dict[str, type[Any]] = {}
         for profile in self.profiles:
             for feature in profile.features:
-                self._add(feature)
+                self._add(feature, features)
         official = {feature for profile in version.profiles for feature in profile.features}
         fast = {
             feature.name
@@ -89,11 +96,13 @@ class Table:
         }
         self.fast_calls = _decoders(self.calls, fast, hook)
         self.fast_results = _decoders(self.results, fast, hook)
+        self.request_actions = {f.request_type: name for name, f in self.features.items()}
         self.response_actions = {kind: action for action, kind in self.results.items()}
 
-    def _add(self, feature: Feature[Any, Any]) -> None:
-        if feature.name in self.calls or feature.name in self.sends:
+    def _add(self, feature: Feature[Any, Any], features: dict[str, Feature[Any, Any]]) -> None:
+        if feature.name in features:
             raise ValueError(f"two features have the action {feature.name!r}: leave one out")
+        features[feature.name] = feature
         if feature.response_type is None:
             self.sends[feature.name] = feature.request_type
         else:

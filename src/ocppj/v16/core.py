@@ -543,71 +543,98 @@ class UnlockConnectorRequest(Message, kw_only=True):
 
 
 AUTHORIZE: Final = Feature(
-    AUTHORIZE_FEATURE_NAME, AuthorizeRequest, AuthorizeResponse, "charging_station"
+    AUTHORIZE_FEATURE_NAME, AuthorizeRequest, AuthorizeResponse, "charging_station", "on_authorize"
 )
 BOOT_NOTIFICATION: Final = Feature(
     BOOT_NOTIFICATION_FEATURE_NAME,
     BootNotificationRequest,
     BootNotificationResponse,
     "charging_station",
+    "on_boot_notification",
 )
 CHANGE_AVAILABILITY: Final = Feature(
-    CHANGE_AVAILABILITY_FEATURE_NAME, ChangeAvailabilityRequest, ChangeAvailabilityResponse, "csms"
+    CHANGE_AVAILABILITY_FEATURE_NAME,
+    ChangeAvailabilityRequest,
+    ChangeAvailabilityResponse,
+    "csms",
+    "on_change_availability",
 )
 CHANGE_CONFIGURATION: Final = Feature(
     CHANGE_CONFIGURATION_FEATURE_NAME,
     ChangeConfigurationRequest,
     ChangeConfigurationResponse,
     "csms",
+    "on_change_configuration",
 )
 CLEAR_CACHE: Final = Feature(
-    CLEAR_CACHE_FEATURE_NAME, ClearCacheRequest, ClearCacheResponse, "csms"
+    CLEAR_CACHE_FEATURE_NAME, ClearCacheRequest, ClearCacheResponse, "csms", "on_clear_cache"
 )
 DATA_TRANSFER: Final = Feature(
-    DATA_TRANSFER_FEATURE_NAME, DataTransferRequest, DataTransferResponse, "both"
+    DATA_TRANSFER_FEATURE_NAME,
+    DataTransferRequest,
+    DataTransferResponse,
+    "both",
+    "on_data_transfer",
 )
 GET_CONFIGURATION: Final = Feature(
-    GET_CONFIGURATION_FEATURE_NAME, GetConfigurationRequest, GetConfigurationResponse, "csms"
+    GET_CONFIGURATION_FEATURE_NAME,
+    GetConfigurationRequest,
+    GetConfigurationResponse,
+    "csms",
+    "on_get_configuration",
 )
 HEARTBEAT: Final = Feature(
-    HEARTBEAT_FEATURE_NAME, HeartbeatRequest, HeartbeatResponse, "charging_station"
+    HEARTBEAT_FEATURE_NAME, HeartbeatRequest, HeartbeatResponse, "charging_station", "on_heartbeat"
 )
 METER_VALUES: Final = Feature(
-    METER_VALUES_FEATURE_NAME, MeterValuesRequest, MeterValuesResponse, "charging_station"
+    METER_VALUES_FEATURE_NAME,
+    MeterValuesRequest,
+    MeterValuesResponse,
+    "charging_station",
+    "on_meter_values",
 )
 REMOTE_START_TRANSACTION: Final = Feature(
     REMOTE_START_TRANSACTION_FEATURE_NAME,
     RemoteStartTransactionRequest,
     RemoteStartTransactionResponse,
     "csms",
+    "on_remote_start_transaction",
 )
 REMOTE_STOP_TRANSACTION: Final = Feature(
     REMOTE_STOP_TRANSACTION_FEATURE_NAME,
     RemoteStopTransactionRequest,
     RemoteStopTransactionResponse,
     "csms",
+    "on_remote_stop_transaction",
 )
-RESET: Final = Feature(RESET_FEATURE_NAME, ResetRequest, ResetResponse, "csms")
+RESET: Final = Feature(RESET_FEATURE_NAME, ResetRequest, ResetResponse, "csms", "on_reset")
 START_TRANSACTION: Final = Feature(
     START_TRANSACTION_FEATURE_NAME,
     StartTransactionRequest,
     StartTransactionResponse,
     "charging_station",
+    "on_start_transaction",
 )
 STATUS_NOTIFICATION: Final = Feature(
     STATUS_NOTIFICATION_FEATURE_NAME,
     StatusNotificationRequest,
     StatusNotificationResponse,
     "charging_station",
+    "on_status_notification",
 )
 STOP_TRANSACTION: Final = Feature(
     STOP_TRANSACTION_FEATURE_NAME,
     StopTransactionRequest,
     StopTransactionResponse,
     "charging_station",
+    "on_stop_transaction",
 )
 UNLOCK_CONNECTOR: Final = Feature(
-    UNLOCK_CONNECTOR_FEATURE_NAME, UnlockConnectorRequest, UnlockConnectorResponse, "csms"
+    UNLOCK_CONNECTOR_FEATURE_NAME,
+    UnlockConnectorRequest,
+    UnlockConnectorResponse,
+    "csms",
+    "on_unlock_connector",
 )
 
 PROFILE: Final = Profile(

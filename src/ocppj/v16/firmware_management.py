@@ -150,18 +150,28 @@ DIAGNOSTICS_STATUS_NOTIFICATION: Final = Feature(
     DiagnosticsStatusNotificationRequest,
     DiagnosticsStatusNotificationResponse,
     "charging_station",
+    "on_diagnostics_status_notification",
 )
 FIRMWARE_STATUS_NOTIFICATION: Final = Feature(
     FIRMWARE_STATUS_NOTIFICATION_FEATURE_NAME,
     FirmwareStatusNotificationRequest,
     FirmwareStatusNotificationResponse,
     "charging_station",
+    "on_firmware_status_notification",
 )
 GET_DIAGNOSTICS: Final = Feature(
-    GET_DIAGNOSTICS_FEATURE_NAME, GetDiagnosticsRequest, GetDiagnosticsResponse, "csms"
+    GET_DIAGNOSTICS_FEATURE_NAME,
+    GetDiagnosticsRequest,
+    GetDiagnosticsResponse,
+    "csms",
+    "on_get_diagnostics",
 )
 UPDATE_FIRMWARE: Final = Feature(
-    UPDATE_FIRMWARE_FEATURE_NAME, UpdateFirmwareRequest, UpdateFirmwareResponse, "csms"
+    UPDATE_FIRMWARE_FEATURE_NAME,
+    UpdateFirmwareRequest,
+    UpdateFirmwareResponse,
+    "csms",
+    "on_update_firmware",
 )
 
 PROFILE: Final = Profile(

@@ -92,9 +92,14 @@ GET_LOCAL_LIST_VERSION: Final = Feature(
     GetLocalListVersionRequest,
     GetLocalListVersionResponse,
     "csms",
+    "on_get_local_list_version",
 )
 SEND_LOCAL_LIST: Final = Feature(
-    SEND_LOCAL_LIST_FEATURE_NAME, SendLocalListRequest, SendLocalListResponse, "csms"
+    SEND_LOCAL_LIST_FEATURE_NAME,
+    SendLocalListRequest,
+    SendLocalListResponse,
+    "csms",
+    "on_send_local_list",
 )
 
 PROFILE: Final = Profile(

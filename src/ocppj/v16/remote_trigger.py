@@ -60,7 +60,11 @@ class TriggerMessageRequest(Message, kw_only=True):
 
 
 TRIGGER_MESSAGE: Final = Feature(
-    TRIGGER_MESSAGE_FEATURE_NAME, TriggerMessageRequest, TriggerMessageResponse, "csms"
+    TRIGGER_MESSAGE_FEATURE_NAME,
+    TriggerMessageRequest,
+    TriggerMessageResponse,
+    "csms",
+    "on_trigger_message",
 )
 
 PROFILE: Final = Profile(PROFILE_NAME, (TRIGGER_MESSAGE,))

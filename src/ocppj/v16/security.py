@@ -385,56 +385,75 @@ class SignedUpdateFirmwareRequest(Message, kw_only=True):
 
 
 CERTIFICATE_SIGNED: Final = Feature(
-    CERTIFICATE_SIGNED_FEATURE_NAME, CertificateSignedRequest, CertificateSignedResponse, "csms"
+    CERTIFICATE_SIGNED_FEATURE_NAME,
+    CertificateSignedRequest,
+    CertificateSignedResponse,
+    "csms",
+    "on_certificate_signed",
 )
 DELETE_CERTIFICATE: Final = Feature(
-    DELETE_CERTIFICATE_FEATURE_NAME, DeleteCertificateRequest, DeleteCertificateResponse, "csms"
+    DELETE_CERTIFICATE_FEATURE_NAME,
+    DeleteCertificateRequest,
+    DeleteCertificateResponse,
+    "csms",
+    "on_delete_certificate",
 )
 EXTENDED_TRIGGER_MESSAGE: Final = Feature(
     EXTENDED_TRIGGER_MESSAGE_FEATURE_NAME,
     ExtendedTriggerMessageRequest,
     ExtendedTriggerMessageResponse,
     "csms",
+    "on_extended_trigger_message",
 )
 GET_INSTALLED_CERTIFICATE_IDS: Final = Feature(
     GET_INSTALLED_CERTIFICATE_IDS_FEATURE_NAME,
     GetInstalledCertificateIdsRequest,
     GetInstalledCertificateIdsResponse,
     "csms",
+    "on_get_installed_certificate_ids",
 )
-GET_LOG: Final = Feature(GET_LOG_FEATURE_NAME, GetLogRequest, GetLogResponse, "csms")
+GET_LOG: Final = Feature(GET_LOG_FEATURE_NAME, GetLogRequest, GetLogResponse, "csms", "on_get_log")
 INSTALL_CERTIFICATE: Final = Feature(
-    INSTALL_CERTIFICATE_FEATURE_NAME, InstallCertificateRequest, InstallCertificateResponse, "csms"
+    INSTALL_CERTIFICATE_FEATURE_NAME,
+    InstallCertificateRequest,
+    InstallCertificateResponse,
+    "csms",
+    "on_install_certificate",
 )
 LOG_STATUS_NOTIFICATION: Final = Feature(
     LOG_STATUS_NOTIFICATION_FEATURE_NAME,
     LogStatusNotificationRequest,
     LogStatusNotificationResponse,
     "charging_station",
+    "on_log_status_notification",
 )
 SECURITY_EVENT_NOTIFICATION: Final = Feature(
     SECURITY_EVENT_NOTIFICATION_FEATURE_NAME,
     SecurityEventNotificationRequest,
     SecurityEventNotificationResponse,
     "charging_station",
+    "on_security_event_notification",
 )
 SIGN_CERTIFICATE: Final = Feature(
     SIGN_CERTIFICATE_FEATURE_NAME,
     SignCertificateRequest,
     SignCertificateResponse,
     "charging_station",
+    "on_sign_certificate",
 )
 SIGNED_FIRMWARE_STATUS_NOTIFICATION: Final = Feature(
     SIGNED_FIRMWARE_STATUS_NOTIFICATION_FEATURE_NAME,
     SignedFirmwareStatusNotificationRequest,
     SignedFirmwareStatusNotificationResponse,
     "charging_station",
+    "on_signed_firmware_status_notification",
 )
 SIGNED_UPDATE_FIRMWARE: Final = Feature(
     SIGNED_UPDATE_FIRMWARE_FEATURE_NAME,
     SignedUpdateFirmwareRequest,
     SignedUpdateFirmwareResponse,
     "csms",
+    "on_signed_update_firmware",
 )
 
 PROFILE: Final = Profile(

@@ -141,15 +141,21 @@ CLEAR_CHARGING_PROFILE: Final = Feature(
     ClearChargingProfileRequest,
     ClearChargingProfileResponse,
     "csms",
+    "on_clear_charging_profile",
 )
 GET_COMPOSITE_SCHEDULE: Final = Feature(
     GET_COMPOSITE_SCHEDULE_FEATURE_NAME,
     GetCompositeScheduleRequest,
     GetCompositeScheduleResponse,
     "csms",
+    "on_get_composite_schedule",
 )
 SET_CHARGING_PROFILE: Final = Feature(
-    SET_CHARGING_PROFILE_FEATURE_NAME, SetChargingProfileRequest, SetChargingProfileResponse, "csms"
+    SET_CHARGING_PROFILE_FEATURE_NAME,
+    SetChargingProfileRequest,
+    SetChargingProfileResponse,
+    "csms",
+    "on_set_charging_profile",
 )
 
 PROFILE: Final = Profile(

@@ -99,10 +99,10 @@ class ClearCacheRequest(Message, kw_only=True):
 
 
 AUTHORIZE: Final = Feature(
-    AUTHORIZE_FEATURE_NAME, AuthorizeRequest, AuthorizeResponse, "charging_station"
+    AUTHORIZE_FEATURE_NAME, AuthorizeRequest, AuthorizeResponse, "charging_station", "on_authorize"
 )
 CLEAR_CACHE: Final = Feature(
-    CLEAR_CACHE_FEATURE_NAME, ClearCacheRequest, ClearCacheResponse, "csms"
+    CLEAR_CACHE_FEATURE_NAME, ClearCacheRequest, ClearCacheResponse, "csms", "on_clear_cache"
 )
 
 PROFILE: Final = Profile(

@@ -216,28 +216,39 @@ class InstallCertificateRequest(Message, kw_only=True):
 
 
 DELETE_CERTIFICATE: Final = Feature(
-    DELETE_CERTIFICATE_FEATURE_NAME, DeleteCertificateRequest, DeleteCertificateResponse, "csms"
+    DELETE_CERTIFICATE_FEATURE_NAME,
+    DeleteCertificateRequest,
+    DeleteCertificateResponse,
+    "csms",
+    "on_delete_certificate",
 )
 GET15118_EV_CERTIFICATE: Final = Feature(
     GET15118_EV_CERTIFICATE_FEATURE_NAME,
     Get15118EVCertificateRequest,
     Get15118EVCertificateResponse,
     "charging_station",
+    "on_get15118_ev_certificate",
 )
 GET_CERTIFICATE_STATUS: Final = Feature(
     GET_CERTIFICATE_STATUS_FEATURE_NAME,
     GetCertificateStatusRequest,
     GetCertificateStatusResponse,
     "charging_station",
+    "on_get_certificate_status",
 )
 GET_INSTALLED_CERTIFICATE_IDS: Final = Feature(
     GET_INSTALLED_CERTIFICATE_IDS_FEATURE_NAME,
     GetInstalledCertificateIdsRequest,
     GetInstalledCertificateIdsResponse,
     "csms",
+    "on_get_installed_certificate_ids",
 )
 INSTALL_CERTIFICATE: Final = Feature(
-    INSTALL_CERTIFICATE_FEATURE_NAME, InstallCertificateRequest, InstallCertificateResponse, "csms"
+    INSTALL_CERTIFICATE_FEATURE_NAME,
+    InstallCertificateRequest,
+    InstallCertificateResponse,
+    "csms",
+    "on_install_certificate",
 )
 
 PROFILE: Final = Profile(

@@ -423,52 +423,71 @@ CLEAR_VARIABLE_MONITORING: Final = Feature(
     ClearVariableMonitoringRequest,
     ClearVariableMonitoringResponse,
     "csms",
+    "on_clear_variable_monitoring",
 )
 CUSTOMER_INFORMATION: Final = Feature(
     CUSTOMER_INFORMATION_FEATURE_NAME,
     CustomerInformationRequest,
     CustomerInformationResponse,
     "csms",
+    "on_customer_information",
 )
-GET_LOG: Final = Feature(GET_LOG_FEATURE_NAME, GetLogRequest, GetLogResponse, "csms")
+GET_LOG: Final = Feature(GET_LOG_FEATURE_NAME, GetLogRequest, GetLogResponse, "csms", "on_get_log")
 GET_MONITORING_REPORT: Final = Feature(
     GET_MONITORING_REPORT_FEATURE_NAME,
     GetMonitoringReportRequest,
     GetMonitoringReportResponse,
     "csms",
+    "on_get_monitoring_report",
 )
 LOG_STATUS_NOTIFICATION: Final = Feature(
     LOG_STATUS_NOTIFICATION_FEATURE_NAME,
     LogStatusNotificationRequest,
     LogStatusNotificationResponse,
     "charging_station",
+    "on_log_status_notification",
 )
 NOTIFY_CUSTOMER_INFORMATION: Final = Feature(
     NOTIFY_CUSTOMER_INFORMATION_FEATURE_NAME,
     NotifyCustomerInformationRequest,
     NotifyCustomerInformationResponse,
     "charging_station",
+    "on_notify_customer_information",
 )
 NOTIFY_EVENT: Final = Feature(
-    NOTIFY_EVENT_FEATURE_NAME, NotifyEventRequest, NotifyEventResponse, "charging_station"
+    NOTIFY_EVENT_FEATURE_NAME,
+    NotifyEventRequest,
+    NotifyEventResponse,
+    "charging_station",
+    "on_notify_event",
 )
 NOTIFY_MONITORING_REPORT: Final = Feature(
     NOTIFY_MONITORING_REPORT_FEATURE_NAME,
     NotifyMonitoringReportRequest,
     NotifyMonitoringReportResponse,
     "charging_station",
+    "on_notify_monitoring_report",
 )
 SET_MONITORING_BASE: Final = Feature(
-    SET_MONITORING_BASE_FEATURE_NAME, SetMonitoringBaseRequest, SetMonitoringBaseResponse, "csms"
+    SET_MONITORING_BASE_FEATURE_NAME,
+    SetMonitoringBaseRequest,
+    SetMonitoringBaseResponse,
+    "csms",
+    "on_set_monitoring_base",
 )
 SET_MONITORING_LEVEL: Final = Feature(
-    SET_MONITORING_LEVEL_FEATURE_NAME, SetMonitoringLevelRequest, SetMonitoringLevelResponse, "csms"
+    SET_MONITORING_LEVEL_FEATURE_NAME,
+    SetMonitoringLevelRequest,
+    SetMonitoringLevelResponse,
+    "csms",
+    "on_set_monitoring_level",
 )
 SET_VARIABLE_MONITORING: Final = Feature(
     SET_VARIABLE_MONITORING_FEATURE_NAME,
     SetVariableMonitoringRequest,
     SetVariableMonitoringResponse,
     "csms",
+    "on_set_variable_monitoring",
 )
 
 PROFILE: Final = Profile(

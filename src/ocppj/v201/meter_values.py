@@ -54,7 +54,11 @@ class MeterValuesRequest(Message, kw_only=True):
 
 
 METER_VALUES: Final = Feature(
-    METER_VALUES_FEATURE_NAME, MeterValuesRequest, MeterValuesResponse, "charging_station"
+    METER_VALUES_FEATURE_NAME,
+    MeterValuesRequest,
+    MeterValuesResponse,
+    "charging_station",
+    "on_meter_values",
 )
 
 PROFILE: Final = Profile(PROFILE_NAME, (METER_VALUES,))

@@ -183,18 +183,28 @@ REQUEST_START_TRANSACTION: Final = Feature(
     RequestStartTransactionRequest,
     RequestStartTransactionResponse,
     "csms",
+    "on_request_start_transaction",
 )
 REQUEST_STOP_TRANSACTION: Final = Feature(
     REQUEST_STOP_TRANSACTION_FEATURE_NAME,
     RequestStopTransactionRequest,
     RequestStopTransactionResponse,
     "csms",
+    "on_request_stop_transaction",
 )
 TRIGGER_MESSAGE: Final = Feature(
-    TRIGGER_MESSAGE_FEATURE_NAME, TriggerMessageRequest, TriggerMessageResponse, "csms"
+    TRIGGER_MESSAGE_FEATURE_NAME,
+    TriggerMessageRequest,
+    TriggerMessageResponse,
+    "csms",
+    "on_trigger_message",
 )
 UNLOCK_CONNECTOR: Final = Feature(
-    UNLOCK_CONNECTOR_FEATURE_NAME, UnlockConnectorRequest, UnlockConnectorResponse, "csms"
+    UNLOCK_CONNECTOR_FEATURE_NAME,
+    UnlockConnectorRequest,
+    UnlockConnectorResponse,
+    "csms",
+    "on_unlock_connector",
 )
 
 PROFILE: Final = Profile(

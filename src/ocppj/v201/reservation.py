@@ -138,16 +138,21 @@ class ReserveNowRequest(Message, kw_only=True):
 
 
 CANCEL_RESERVATION: Final = Feature(
-    CANCEL_RESERVATION_FEATURE_NAME, CancelReservationRequest, CancelReservationResponse, "csms"
+    CANCEL_RESERVATION_FEATURE_NAME,
+    CancelReservationRequest,
+    CancelReservationResponse,
+    "csms",
+    "on_cancel_reservation",
 )
 RESERVATION_STATUS_UPDATE: Final = Feature(
     RESERVATION_STATUS_UPDATE_FEATURE_NAME,
     ReservationStatusUpdateRequest,
     ReservationStatusUpdateResponse,
     "charging_station",
+    "on_reservation_status_update",
 )
 RESERVE_NOW: Final = Feature(
-    RESERVE_NOW_FEATURE_NAME, ReserveNowRequest, ReserveNowResponse, "csms"
+    RESERVE_NOW_FEATURE_NAME, ReserveNowRequest, ReserveNowResponse, "csms", "on_reserve_now"
 )
 
 PROFILE: Final = Profile(

@@ -130,19 +130,25 @@ class SignCertificateRequest(Message, kw_only=True):
 
 
 CERTIFICATE_SIGNED: Final = Feature(
-    CERTIFICATE_SIGNED_FEATURE_NAME, CertificateSignedRequest, CertificateSignedResponse, "csms"
+    CERTIFICATE_SIGNED_FEATURE_NAME,
+    CertificateSignedRequest,
+    CertificateSignedResponse,
+    "csms",
+    "on_certificate_signed",
 )
 SECURITY_EVENT_NOTIFICATION: Final = Feature(
     SECURITY_EVENT_NOTIFICATION_FEATURE_NAME,
     SecurityEventNotificationRequest,
     SecurityEventNotificationResponse,
     "charging_station",
+    "on_security_event_notification",
 )
 SIGN_CERTIFICATE: Final = Feature(
     SIGN_CERTIFICATE_FEATURE_NAME,
     SignCertificateRequest,
     SignCertificateResponse,
     "charging_station",
+    "on_sign_certificate",
 )
 
 PROFILE: Final = Profile(

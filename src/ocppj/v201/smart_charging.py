@@ -353,51 +353,63 @@ CLEAR_CHARGING_PROFILE: Final = Feature(
     ClearChargingProfileRequest,
     ClearChargingProfileResponse,
     "csms",
+    "on_clear_charging_profile",
 )
 CLEARED_CHARGING_LIMIT: Final = Feature(
     CLEARED_CHARGING_LIMIT_FEATURE_NAME,
     ClearedChargingLimitRequest,
     ClearedChargingLimitResponse,
     "charging_station",
+    "on_cleared_charging_limit",
 )
 GET_CHARGING_PROFILES: Final = Feature(
     GET_CHARGING_PROFILES_FEATURE_NAME,
     GetChargingProfilesRequest,
     GetChargingProfilesResponse,
     "csms",
+    "on_get_charging_profiles",
 )
 GET_COMPOSITE_SCHEDULE: Final = Feature(
     GET_COMPOSITE_SCHEDULE_FEATURE_NAME,
     GetCompositeScheduleRequest,
     GetCompositeScheduleResponse,
     "csms",
+    "on_get_composite_schedule",
 )
 NOTIFY_CHARGING_LIMIT: Final = Feature(
     NOTIFY_CHARGING_LIMIT_FEATURE_NAME,
     NotifyChargingLimitRequest,
     NotifyChargingLimitResponse,
     "charging_station",
+    "on_notify_charging_limit",
 )
 NOTIFY_EV_CHARGING_NEEDS: Final = Feature(
     NOTIFY_EV_CHARGING_NEEDS_FEATURE_NAME,
     NotifyEVChargingNeedsRequest,
     NotifyEVChargingNeedsResponse,
     "charging_station",
+    "on_notify_ev_charging_needs",
 )
 NOTIFY_EV_CHARGING_SCHEDULE: Final = Feature(
     NOTIFY_EV_CHARGING_SCHEDULE_FEATURE_NAME,
     NotifyEVChargingScheduleRequest,
     NotifyEVChargingScheduleResponse,
     "charging_station",
+    "on_notify_ev_charging_schedule",
 )
 REPORT_CHARGING_PROFILES: Final = Feature(
     REPORT_CHARGING_PROFILES_FEATURE_NAME,
     ReportChargingProfilesRequest,
     ReportChargingProfilesResponse,
     "charging_station",
+    "on_report_charging_profiles",
 )
 SET_CHARGING_PROFILE: Final = Feature(
-    SET_CHARGING_PROFILE_FEATURE_NAME, SetChargingProfileRequest, SetChargingProfileResponse, "csms"
+    SET_CHARGING_PROFILE_FEATURE_NAME,
+    SetChargingProfileRequest,
+    SetChargingProfileResponse,
+    "csms",
+    "on_set_charging_profile",
 )
 
 PROFILE: Final = Profile(

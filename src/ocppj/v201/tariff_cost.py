@@ -54,7 +54,7 @@ class CostUpdatedRequest(Message, kw_only=True):
 
 
 COST_UPDATED: Final = Feature(
-    COST_UPDATED_FEATURE_NAME, CostUpdatedRequest, CostUpdatedResponse, "csms"
+    COST_UPDATED_FEATURE_NAME, CostUpdatedRequest, CostUpdatedResponse, "csms", "on_cost_updated"
 )
 
 PROFILE: Final = Profile(PROFILE_NAME, (COST_UPDATED,))

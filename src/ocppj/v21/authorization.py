@@ -224,28 +224,31 @@ class VatNumberValidationRequest(Message, kw_only=True):
 
 
 AUTHORIZE: Final = Feature(
-    AUTHORIZE_FEATURE_NAME, AuthorizeRequest, AuthorizeResponse, "charging_station"
+    AUTHORIZE_FEATURE_NAME, AuthorizeRequest, AuthorizeResponse, "charging_station", "on_authorize"
 )
 CLEAR_CACHE: Final = Feature(
-    CLEAR_CACHE_FEATURE_NAME, ClearCacheRequest, ClearCacheResponse, "csms"
+    CLEAR_CACHE_FEATURE_NAME, ClearCacheRequest, ClearCacheResponse, "csms", "on_clear_cache"
 )
 NOTIFY_SETTLEMENT: Final = Feature(
     NOTIFY_SETTLEMENT_FEATURE_NAME,
     NotifySettlementRequest,
     NotifySettlementResponse,
     "charging_station",
+    "on_notify_settlement",
 )
 NOTIFY_WEB_PAYMENT_STARTED: Final = Feature(
     NOTIFY_WEB_PAYMENT_STARTED_FEATURE_NAME,
     NotifyWebPaymentStartedRequest,
     NotifyWebPaymentStartedResponse,
     "csms",
+    "on_notify_web_payment_started",
 )
 VAT_NUMBER_VALIDATION: Final = Feature(
     VAT_NUMBER_VALIDATION_FEATURE_NAME,
     VatNumberValidationRequest,
     VatNumberValidationResponse,
     "charging_station",
+    "on_vat_number_validation",
 )
 
 PROFILE: Final = Profile(

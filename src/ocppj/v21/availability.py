@@ -127,16 +127,21 @@ class StatusNotificationRequest(Message, kw_only=True):
 
 
 CHANGE_AVAILABILITY: Final = Feature(
-    CHANGE_AVAILABILITY_FEATURE_NAME, ChangeAvailabilityRequest, ChangeAvailabilityResponse, "csms"
+    CHANGE_AVAILABILITY_FEATURE_NAME,
+    ChangeAvailabilityRequest,
+    ChangeAvailabilityResponse,
+    "csms",
+    "on_change_availability",
 )
 HEARTBEAT: Final = Feature(
-    HEARTBEAT_FEATURE_NAME, HeartbeatRequest, HeartbeatResponse, "charging_station"
+    HEARTBEAT_FEATURE_NAME, HeartbeatRequest, HeartbeatResponse, "charging_station", "on_heartbeat"
 )
 STATUS_NOTIFICATION: Final = Feature(
     STATUS_NOTIFICATION_FEATURE_NAME,
     StatusNotificationRequest,
     StatusNotificationResponse,
     "charging_station",
+    "on_status_notification",
 )
 
 PROFILE: Final = Profile(

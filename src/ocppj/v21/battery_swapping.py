@@ -92,10 +92,18 @@ class RequestBatterySwapRequest(Message, kw_only=True):
 
 
 BATTERY_SWAP: Final = Feature(
-    BATTERY_SWAP_FEATURE_NAME, BatterySwapRequest, BatterySwapResponse, "charging_station"
+    BATTERY_SWAP_FEATURE_NAME,
+    BatterySwapRequest,
+    BatterySwapResponse,
+    "charging_station",
+    "on_battery_swap",
 )
 REQUEST_BATTERY_SWAP: Final = Feature(
-    REQUEST_BATTERY_SWAP_FEATURE_NAME, RequestBatterySwapRequest, RequestBatterySwapResponse, "csms"
+    REQUEST_BATTERY_SWAP_FEATURE_NAME,
+    RequestBatterySwapRequest,
+    RequestBatterySwapResponse,
+    "csms",
+    "on_request_battery_swap",
 )
 
 PROFILE: Final = Profile(

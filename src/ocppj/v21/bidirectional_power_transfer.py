@@ -100,13 +100,14 @@ class NotifyAllowedEnergyTransferRequest(Message, kw_only=True):
 
 
 AFRR_SIGNAL: Final = Feature(
-    AFRR_SIGNAL_FEATURE_NAME, AFRRSignalRequest, AFRRSignalResponse, "csms"
+    AFRR_SIGNAL_FEATURE_NAME, AFRRSignalRequest, AFRRSignalResponse, "csms", "on_afrr_signal"
 )
 NOTIFY_ALLOWED_ENERGY_TRANSFER: Final = Feature(
     NOTIFY_ALLOWED_ENERGY_TRANSFER_FEATURE_NAME,
     NotifyAllowedEnergyTransferRequest,
     NotifyAllowedEnergyTransferResponse,
     "csms",
+    "on_notify_allowed_energy_transfer",
 )
 
 PROFILE: Final = Profile(

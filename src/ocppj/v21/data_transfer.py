@@ -60,7 +60,11 @@ class DataTransferRequest(Message, kw_only=True):
 
 
 DATA_TRANSFER: Final = Feature(
-    DATA_TRANSFER_FEATURE_NAME, DataTransferRequest, DataTransferResponse, "both"
+    DATA_TRANSFER_FEATURE_NAME,
+    DataTransferRequest,
+    DataTransferResponse,
+    "both",
+    "on_data_transfer",
 )
 
 PROFILE: Final = Profile(PROFILE_NAME, (DATA_TRANSFER,))

@@ -274,28 +274,46 @@ class SetDERControlRequest(Message, kw_only=True):
 
 
 CLEAR_DER_CONTROL: Final = Feature(
-    CLEAR_DER_CONTROL_FEATURE_NAME, ClearDERControlRequest, ClearDERControlResponse, "csms"
+    CLEAR_DER_CONTROL_FEATURE_NAME,
+    ClearDERControlRequest,
+    ClearDERControlResponse,
+    "csms",
+    "on_clear_der_control",
 )
 GET_DER_CONTROL: Final = Feature(
-    GET_DER_CONTROL_FEATURE_NAME, GetDERControlRequest, GetDERControlResponse, "csms"
+    GET_DER_CONTROL_FEATURE_NAME,
+    GetDERControlRequest,
+    GetDERControlResponse,
+    "csms",
+    "on_get_der_control",
 )
 NOTIFY_DER_ALARM: Final = Feature(
-    NOTIFY_DER_ALARM_FEATURE_NAME, NotifyDERAlarmRequest, NotifyDERAlarmResponse, "charging_station"
+    NOTIFY_DER_ALARM_FEATURE_NAME,
+    NotifyDERAlarmRequest,
+    NotifyDERAlarmResponse,
+    "charging_station",
+    "on_notify_der_alarm",
 )
 NOTIFY_DER_START_STOP: Final = Feature(
     NOTIFY_DER_START_STOP_FEATURE_NAME,
     NotifyDERStartStopRequest,
     NotifyDERStartStopResponse,
     "charging_station",
+    "on_notify_der_start_stop",
 )
 REPORT_DER_CONTROL: Final = Feature(
     REPORT_DER_CONTROL_FEATURE_NAME,
     ReportDERControlRequest,
     ReportDERControlResponse,
     "charging_station",
+    "on_report_der_control",
 )
 SET_DER_CONTROL: Final = Feature(
-    SET_DER_CONTROL_FEATURE_NAME, SetDERControlRequest, SetDERControlResponse, "csms"
+    SET_DER_CONTROL_FEATURE_NAME,
+    SetDERControlRequest,
+    SetDERControlResponse,
+    "csms",
+    "on_set_der_control",
 )
 
 PROFILE: Final = Profile(

@@ -168,18 +168,28 @@ CLEAR_DISPLAY_MESSAGE: Final = Feature(
     ClearDisplayMessageRequest,
     ClearDisplayMessageResponse,
     "csms",
+    "on_clear_display_message",
 )
 GET_DISPLAY_MESSAGES: Final = Feature(
-    GET_DISPLAY_MESSAGES_FEATURE_NAME, GetDisplayMessagesRequest, GetDisplayMessagesResponse, "csms"
+    GET_DISPLAY_MESSAGES_FEATURE_NAME,
+    GetDisplayMessagesRequest,
+    GetDisplayMessagesResponse,
+    "csms",
+    "on_get_display_messages",
 )
 NOTIFY_DISPLAY_MESSAGES: Final = Feature(
     NOTIFY_DISPLAY_MESSAGES_FEATURE_NAME,
     NotifyDisplayMessagesRequest,
     NotifyDisplayMessagesResponse,
     "charging_station",
+    "on_notify_display_messages",
 )
 SET_DISPLAY_MESSAGE: Final = Feature(
-    SET_DISPLAY_MESSAGE_FEATURE_NAME, SetDisplayMessageRequest, SetDisplayMessageResponse, "csms"
+    SET_DISPLAY_MESSAGE_FEATURE_NAME,
+    SetDisplayMessageRequest,
+    SetDisplayMessageResponse,
+    "csms",
+    "on_set_display_message",
 )
 
 PROFILE: Final = Profile(

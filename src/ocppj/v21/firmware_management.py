@@ -210,21 +210,35 @@ FIRMWARE_STATUS_NOTIFICATION: Final = Feature(
     FirmwareStatusNotificationRequest,
     FirmwareStatusNotificationResponse,
     "charging_station",
+    "on_firmware_status_notification",
 )
 PUBLISH_FIRMWARE: Final = Feature(
-    PUBLISH_FIRMWARE_FEATURE_NAME, PublishFirmwareRequest, PublishFirmwareResponse, "csms"
+    PUBLISH_FIRMWARE_FEATURE_NAME,
+    PublishFirmwareRequest,
+    PublishFirmwareResponse,
+    "csms",
+    "on_publish_firmware",
 )
 PUBLISH_FIRMWARE_STATUS_NOTIFICATION: Final = Feature(
     PUBLISH_FIRMWARE_STATUS_NOTIFICATION_FEATURE_NAME,
     PublishFirmwareStatusNotificationRequest,
     PublishFirmwareStatusNotificationResponse,
     "charging_station",
+    "on_publish_firmware_status_notification",
 )
 UNPUBLISH_FIRMWARE: Final = Feature(
-    UNPUBLISH_FIRMWARE_FEATURE_NAME, UnpublishFirmwareRequest, UnpublishFirmwareResponse, "csms"
+    UNPUBLISH_FIRMWARE_FEATURE_NAME,
+    UnpublishFirmwareRequest,
+    UnpublishFirmwareResponse,
+    "csms",
+    "on_unpublish_firmware",
 )
 UPDATE_FIRMWARE: Final = Feature(
-    UPDATE_FIRMWARE_FEATURE_NAME, UpdateFirmwareRequest, UpdateFirmwareResponse, "csms"
+    UPDATE_FIRMWARE_FEATURE_NAME,
+    UpdateFirmwareRequest,
+    UpdateFirmwareResponse,
+    "csms",
+    "on_update_firmware",
 )
 
 PROFILE: Final = Profile(

@@ -321,23 +321,46 @@ BOOT_NOTIFICATION: Final = Feature(
     BootNotificationRequest,
     BootNotificationResponse,
     "charging_station",
+    "on_boot_notification",
 )
 GET_BASE_REPORT: Final = Feature(
-    GET_BASE_REPORT_FEATURE_NAME, GetBaseReportRequest, GetBaseReportResponse, "csms"
+    GET_BASE_REPORT_FEATURE_NAME,
+    GetBaseReportRequest,
+    GetBaseReportResponse,
+    "csms",
+    "on_get_base_report",
 )
-GET_REPORT: Final = Feature(GET_REPORT_FEATURE_NAME, GetReportRequest, GetReportResponse, "csms")
+GET_REPORT: Final = Feature(
+    GET_REPORT_FEATURE_NAME, GetReportRequest, GetReportResponse, "csms", "on_get_report"
+)
 GET_VARIABLES: Final = Feature(
-    GET_VARIABLES_FEATURE_NAME, GetVariablesRequest, GetVariablesResponse, "csms"
+    GET_VARIABLES_FEATURE_NAME,
+    GetVariablesRequest,
+    GetVariablesResponse,
+    "csms",
+    "on_get_variables",
 )
 NOTIFY_REPORT: Final = Feature(
-    NOTIFY_REPORT_FEATURE_NAME, NotifyReportRequest, NotifyReportResponse, "charging_station"
+    NOTIFY_REPORT_FEATURE_NAME,
+    NotifyReportRequest,
+    NotifyReportResponse,
+    "charging_station",
+    "on_notify_report",
 )
-RESET: Final = Feature(RESET_FEATURE_NAME, ResetRequest, ResetResponse, "csms")
+RESET: Final = Feature(RESET_FEATURE_NAME, ResetRequest, ResetResponse, "csms", "on_reset")
 SET_NETWORK_PROFILE: Final = Feature(
-    SET_NETWORK_PROFILE_FEATURE_NAME, SetNetworkProfileRequest, SetNetworkProfileResponse, "csms"
+    SET_NETWORK_PROFILE_FEATURE_NAME,
+    SetNetworkProfileRequest,
+    SetNetworkProfileResponse,
+    "csms",
+    "on_set_network_profile",
 )
 SET_VARIABLES: Final = Feature(
-    SET_VARIABLES_FEATURE_NAME, SetVariablesRequest, SetVariablesResponse, "csms"
+    SET_VARIABLES_FEATURE_NAME,
+    SetVariablesRequest,
+    SetVariablesResponse,
+    "csms",
+    "on_set_variables",
 )
 
 PROFILE: Final = Profile(

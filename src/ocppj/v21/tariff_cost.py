@@ -205,18 +205,27 @@ CHANGE_TRANSACTION_TARIFF: Final = Feature(
     ChangeTransactionTariffRequest,
     ChangeTransactionTariffResponse,
     "csms",
+    "on_change_transaction_tariff",
 )
 CLEAR_TARIFFS: Final = Feature(
-    CLEAR_TARIFFS_FEATURE_NAME, ClearTariffsRequest, ClearTariffsResponse, "csms"
+    CLEAR_TARIFFS_FEATURE_NAME,
+    ClearTariffsRequest,
+    ClearTariffsResponse,
+    "csms",
+    "on_clear_tariffs",
 )
 COST_UPDATED: Final = Feature(
-    COST_UPDATED_FEATURE_NAME, CostUpdatedRequest, CostUpdatedResponse, "csms"
+    COST_UPDATED_FEATURE_NAME, CostUpdatedRequest, CostUpdatedResponse, "csms", "on_cost_updated"
 )
 GET_TARIFFS: Final = Feature(
-    GET_TARIFFS_FEATURE_NAME, GetTariffsRequest, GetTariffsResponse, "csms"
+    GET_TARIFFS_FEATURE_NAME, GetTariffsRequest, GetTariffsResponse, "csms", "on_get_tariffs"
 )
 SET_DEFAULT_TARIFF: Final = Feature(
-    SET_DEFAULT_TARIFF_FEATURE_NAME, SetDefaultTariffRequest, SetDefaultTariffResponse, "csms"
+    SET_DEFAULT_TARIFF_FEATURE_NAME,
+    SetDefaultTariffRequest,
+    SetDefaultTariffResponse,
+    "csms",
+    "on_set_default_tariff",
 )
 
 PROFILE: Final = Profile(

@@ -129,12 +129,14 @@ GET_TRANSACTION_STATUS: Final = Feature(
     GetTransactionStatusRequest,
     GetTransactionStatusResponse,
     "csms",
+    "on_get_transaction_status",
 )
 TRANSACTION_EVENT: Final = Feature(
     TRANSACTION_EVENT_FEATURE_NAME,
     TransactionEventRequest,
     TransactionEventResponse,
     "charging_station",
+    "on_transaction_event",
 )
 
 PROFILE: Final = Profile(

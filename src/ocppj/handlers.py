@@ -1,0 +1,125 @@
+"""What answers calls: a method of a handler object for each action.
+
+Owns the way from a decoded call to the frame that answers it, through a method that returns, awaits
+or raises. Knows nothing of connections or of how awaitables are run.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from difflib import get_close_matches
+from typing import Any, Final
+
+from ocppj.codec import Codec
+from ocppj.errors import CallRefused, EncodeError
+from ocppj.frames import Call, Send
+from ocppj.session import Session
+
+__all__ = ["Handlers"]
+
+OnError = Callable[[Call[Any] | Send[Any], Exception], None]
+PREFIX: Final = "on_"
+
+
+class Handlers:
+    """The methods of a handler object, by action.
+
+    A method is named after its action, `on_boot_notification`; the handler protocols of the message
+    modules have all of them (`ocppj.v201.provisioning.CSMSHandler`). It gets the request last, and
+    before it whatever `answer` is given. It returns the response or an awaitable of it, or raises
+    `CallRefused`. One object may serve all connections.
+
+    Args:
+        handler: the object. Actions without a method are answered NotSupported.
+        codec: which actions there are.
+        others: names of methods that begin with `on_` and belong to no action.
+
+    Raises:
+        ValueError: a method that begins with `on_` belongs to no action.
+    """
+
+    __slots__ = ("_methods",)
+
+    def __init__(self, handler: object, codec: Codec, others: Iterable[str] = ()) -> None:
+        methods = {feature.method: name for name, feature in codec.features.items()}
+        self._methods: dict[str, Callable[..., Any]] = {}
+        for name in dir(handler):
+            if not name.startswith(PREFIX) or not callable(getattr(handler, name)):
+                continue
+            if name in methods:
+                self._methods[methods[name]] = getattr(handler, name)
+            elif name not in others:
+                near = get_close_matches(name, methods, 1)
+                hint = f": do you mean {near[0]}?" if near else ""
+                kind = type(handler).__name__
+                raise ValueError(f"{kind}.{name} answers no action of OCPP {codec.version}{hint}")
+
+    def answer(
+        self, session: Session, call: Call[Any], context: tuple[Any, ...], on_error: OnError
+    ) -> bytes | Awaitable[bytes]:
+        """Call the method for a call, and return the frame that answers it.
+
+        Args:
+            session: which received the call.
+            call: to be answered.
+            context: the method's arguments before the request.
+            on_error: is told what a method raises that is not a refusal, or what cannot be sent of
+                what it returns. The peer is told InternalError, and nothing of the text.
+
+        Returns:
+            The frame, or an awaitable of it if the method gave one; it raises nothing of its own.
+        """
+        method = self._methods.get(call.action)
+        if method is None:
+            return session.fail(call, "NotSupported", f"{call.action} is not supported")
+        try:
+            response = method(*context, call.payload)
+            if hasattr(response, "__await__"):
+                return self._later(session, call, response, on_error)
+            return session.reply(call, response)
+        except Exception as error:  # noqa: BLE001  handlers are other people's code
+            return _failure(session, call, error, on_error)
+
+    async def _later(
+        self, session: Session, call: Call[Any], response: Awaitable[Any], on_error: OnError
+    ) -> bytes:
+        try:
+            return session.reply(call, await response)
+        except Exception as error:  # noqa: BLE001  as above
+            return _failure(session, call, error, on_error)
+
+    def notify(
+        self, send: Send[Any], context: tuple[Any, ...], on_error: OnError
+    ) -> Awaitable[None] | None:
+        """Call the method for a SEND, which is never answered. The arguments are those of `answer`.
+
+        Returns:
+            What the method gave, if it has to be awaited.
+        """
+        method = self._methods.get(send.action)
+        if method is None:
+            return None
+        try:
+            done = method(*context, send.payload)
+        except Exception as error:  # noqa: BLE001  as above
+            on_error(send, error)
+            return None
+        return _quietly(send, done, on_error) if hasattr(done, "__await__") else None
+
+
+async def _quietly(send: Send[Any], done: Awaitable[Any], on_error: OnError) -> None:
+    try:
+        await done
+    except Exception as error:  # noqa: BLE001  as above
+        on_error(send, error)
+
+
+def _failure(session: Session, call: Call[Any], error: Exception, on_error: OnError) -> bytes:
+    if isinstance(error, CallRefused):
+        try:
+            return session.fail(
+                call, error.error_code, error.error_description, error.error_details
+            )
+        except EncodeError as problem:
+            problem.__cause__ = error
+            error = problem
+    on_error(call, error)
+    return session.fail(call, "InternalError")

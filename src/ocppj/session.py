@@ -1,0 +1,255 @@
+"""The state of one connection: which calls wait for an answer, and whose turn it is.
+
+    1. At most one call of ours is in flight; the peer's calls may cross it (J16 4.1.1, P4-201 4.1).
+    2. An answer belongs to the call whose id it repeats; an answer to no call is dropped, counted.
+    3. A call is handled once: while it is, its id may not come again; it is answered once.
+    4. Who may call what is in the table of features. What the peer may not send is NotSupported.
+    5. A SEND is outside of all this: at any time, and never answered (P4-21 4.2.4).
+    6. What has timed out, was cancelled or was answered, well or badly, leaves nothing behind.
+
+Sans-IO: bytes and times come in as arguments, bytes and frames go out. Owns the order of messages.
+Knows nothing of sockets, clocks, tasks or handlers.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from ocppj._dispatch_py import Data
+from ocppj.codec import Codec
+from ocppj.errors import (
+    RULES,
+    DecodeError,
+    EncodeError,
+    Fault,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from ocppj.frames import Call, CallError, CallResult, Frame, Send
+from ocppj.ids import next_id
+
+__all__ = ["Role", "Session"]
+
+Role: TypeAlias = Literal["csms", "charging_station"]
+"""The side that a session is on."""
+
+TIMEOUT: Final = 30.0
+NOTHING: Final[dict[str, str]] = {}
+"""What waits in an idle session: one for all of them, never changed."""
+
+
+class Session:
+    """The calls of one connection, ours and the peer's.
+
+    Not thread-safe: one connection, one thread. The codec is shared.
+
+    Args:
+        codec: of the version that was negotiated.
+        role: our side, `"csms"` or `"charging_station"`.
+        timeout: seconds after which a call of ours counts as lost, unless `call` says otherwise.
+        next_id: gives the ids of our calls: unique for a station, at most 36 characters.
+
+    Attributes:
+        codec: as given.
+        role: as given.
+        pending: our call in flight, `None` if there is none.
+        deadline: when it will have timed out, in the caller's time; `None` if there is none.
+        unexpected: how many answers were dropped because they answered no call.
+
+    Raises:
+        ValueError: there is no such role, or the time-out is not above 0.
+    """
+
+    __slots__ = (
+        *("_actions", "_handling", "_next_id", "_timeout"),
+        *("codec", "deadline", "pending", "role", "unexpected"),
+    )
+
+    codec: Codec
+    role: Role
+    pending: Call[Any] | None
+    deadline: float | None
+    unexpected: int
+
+    def __init__(
+        self,
+        codec: Codec,
+        role: Role,
+        *,
+        timeout: float = TIMEOUT,
+        next_id: Callable[[], str] = next_id,
+    ) -> None:
+        if role not in get_args(Role):
+            raise ValueError(f"unknown role {role!r}: use csms or charging_station")
+        if not timeout > 0:
+            raise ValueError(f"timeout={timeout!r}: use seconds above 0")
+        self.codec = codec
+        self.role = role
+        self.unexpected = 0
+        self._timeout = timeout
+        self._next_id = next_id
+        self._handling: set[str] = set()
+        self._free()
+
+    def call(
+        self,
+        request: object,
+        now: float = 0.0,
+        *,
+        message_id: str | None = None,
+        timeout: float | None = None,
+    ) -> bytes:
+        """Start a call, or send a SEND where the request's feature is one.
+
+        Args:
+            request: the payload; its type tells the action.
+            now: the time, in seconds of any clock that does not go back.
+            message_id: instead of the next of the id source, to repeat a call for instance.
+            timeout: seconds, instead of the session's.
+
+        Returns:
+            The frame to be sent.
+
+        Raises:
+            LocalProtocolError: a call of ours is in flight, or this role may not send the action.
+            EncodeError: the request is not one that the codec knows, or breaks its rules.
+        """
+        feature = self.codec.feature(request)
+        if feature.sender not in (self.role, "both"):
+            raise LocalProtocolError(f"{feature.name} is not sent by a {self.role}")
+        if message_id is None:
+            message_id = self._next_id()
+        if feature.response_type is None:
+            return self.codec.encode(Send(message_id, feature.name, request))
+        if self.pending is not None:
+            waiting = f"{self.pending.action} waits for its answer"
+            raise LocalProtocolError(f"{waiting}: {feature.name} has to wait too")
+        call = Call(message_id, feature.name, request)
+        data = self.codec.encode(call)
+        self._actions = {message_id: feature.name}
+        self.pending = call
+        self.deadline = now + (self._timeout if timeout is None else timeout)
+        return data
+
+    def receive(self, data: Data) -> Frame:
+        """Take in one message.
+
+        A call that is returned has to be answered: with `reply`, or with `fail`.
+
+        Returns:
+            A call to be handled, the answer to our call (its payload typed), a SEND, or what the
+            peer has against an answer of ours (CALLRESULTERROR).
+
+        Raises:
+            DecodeError: it is no frame. A bad answer to our call ends that call.
+            RemoteProtocolError: it comes at the wrong time or from the wrong side.
+                The `reply()` of either is what the peer should be told, if anything.
+        """
+        try:
+            frame = self.codec.decode(data, self._actions)
+        except DecodeError as error:
+            if error.message_type in (3, 4) and error.message_id in self._actions:
+                self._free()
+            raise
+        kind = frame.message_type
+        if kind == 2:
+            self._accept(frame)  # type: ignore[arg-type]
+        elif kind == 3 or kind == 4:  # noqa: PLR1714  on the hot path
+            if frame.message_id not in self._actions:
+                self.unexpected += 1
+                raise RemoteProtocolError("an answer to no call that waits", frame.message_id)
+            self._free()
+        elif kind == 6 and self._is_ours(frame.action):  # type: ignore[union-attr]
+            raise RemoteProtocolError("not sent by this side", frame.message_id)
+        return frame
+
+    def _accept(self, call: Call[Any]) -> None:
+        message_id = call.message_id
+        if message_id in self._handling:
+            problem = "the message id is that of a call still being handled"
+            code = RULES[self.codec.version].codes[Fault.MESSAGE_ID_IN_USE]
+            raise RemoteProtocolError(problem, message_id, code)
+        if self._is_ours(call.action):
+            problem = f"{call.action} is not sent by this side"
+            raise RemoteProtocolError(problem, message_id, "NotSupported")
+        self._handling.add(message_id)
+
+    def _is_ours(self, action: str) -> bool:
+        return self.codec.features[action].sender == self.role
+
+    def reply(self, call: Call[Any], response: object) -> bytes:
+        """Answer a call of the peer.
+
+        Args:
+            call: as `receive` gave it.
+            response: the payload, of the action's response type.
+
+        Returns:
+            The frame to be sent. After an error the call still waits for its answer.
+
+        Raises:
+            LocalProtocolError: the call was answered already, or is not of this session.
+            EncodeError: the response is not one to this action, or breaks its rules.
+        """
+        self._check_handled(call)
+        wanted = self.codec.features[call.action].response_type
+        if type(response) is not wanted:
+            problem = f"{call.action} is answered with a {getattr(wanted, '__name__', wanted)}"
+            raise EncodeError(f"{problem}, not a {type(response).__name__}", "$")
+        data = self.codec.encode(CallResult(call.message_id, response))
+        self._handling.discard(call.message_id)
+        return data
+
+    def fail(
+        self,
+        call: Call[Any],
+        error_code: str,
+        description: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        """Answer a call of the peer with an error.
+
+        Args:
+            call: as `receive` gave it.
+            error_code: one of the version's codes.
+            description: for people; at most 255 characters of it are sent in OCPP 2.x.
+            details: a JSON object.
+
+        Returns:
+            The frame to be sent. After an error the call still waits for its answer.
+
+        Raises:
+            LocalProtocolError: the call was answered already, or is not of this session.
+            EncodeError: no such code, or the details are no JSON object.
+        """
+        self._check_handled(call)
+        error = CallError(call.message_id, error_code, description, dict(details or {}))
+        data = self.codec.encode(error)
+        self._handling.discard(call.message_id)
+        return data
+
+    def _check_handled(self, call: Call[Any]) -> None:
+        if not isinstance(call, Call):
+            raise LocalProtocolError(f"a {type(call).__name__} is not answered")
+        if call.message_id not in self._handling:
+            raise LocalProtocolError(f"the call {call.message_id!r} does not wait for an answer")
+
+    def expire(self, now: float) -> tuple[Call[Any], ...]:
+        """Give up calls of ours whose time is over, and return them.
+
+        Args:
+            now: in the time that `call` was given.
+        """
+        if self.deadline is None or now < self.deadline:
+            return ()
+        return self.cancel()
+
+    def cancel(self) -> tuple[Call[Any], ...]:
+        """Give up our call in flight, if there is one; return it. Its answer will be dropped."""
+        call = self.pending
+        self._free()
+        return () if call is None else (call,)
+
+    def _free(self) -> None:
+        self.pending = None
+        self.deadline = None
+        self._actions = NOTHING
