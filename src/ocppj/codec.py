@@ -82,6 +82,11 @@ class Codec(Dispatch):
         return self._table.version.name
 
     @property
+    def max_size(self) -> int:
+        """How many bytes a frame may have."""
+        return self._table.max_size
+
+    @property
     def policy(self) -> Policy:
         """What the codec bends."""
         return self._policy

@@ -1,0 +1,242 @@
+"""The central system's end: accepts charging stations and keeps track of them.
+
+Owns identities, admission and duplicate connections. Knows transports only by name.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from ocppj.aio.engine import Connection, Engine, engines
+from ocppj.aio.metrics import Metrics
+from ocppj.aio.security import Authenticate, Handshake, identity
+from ocppj.aio.transport import Listening, Transport, TransportName, load
+from ocppj.codec import Codec
+
+__all__ = ["CSMS", "Duplicates", "Server", "Station"]
+
+Duplicates: TypeAlias = Literal["ping", "newest", "oldest"]
+"""Which of two connections of one identity stays."""
+
+Known: TypeAlias = Callable[[str], bool | Awaitable[bool]]
+log: Final = logging.getLogger("ocppj.aio")
+
+
+class Station(Connection):
+    """A charging station that is connected, as its CSMS sees it.
+
+    Attributes:
+        handshake: what it said on connecting.
+    """
+
+    __slots__ = ("_csms", "handshake")
+
+    def __init__(
+        self, csms: "CSMS", handshake: Handshake, engine: Engine, transport: Transport
+    ) -> None:
+        super().__init__(handshake.station_id, engine, transport)
+        self._context = (self,)
+        self._csms = csms
+        self.handshake = handshake
+
+    def lost(self) -> None:
+        """Note that the connection has ended."""
+        self._csms.leave(self)
+        super().lost()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "connected"
+        return f"<Station {self.id!r}, OCPP {self.version}, {state}>"
+
+
+class Server:
+    """A CSMS that listens.
+
+    Attributes:
+        port: the port it listens on; the first, where there are several sockets.
+    """
+
+    def __init__(self, csms: "CSMS", listening: Listening) -> None:
+        self._csms = csms
+        self._listening = listening
+        self.port = listening.port
+
+    async def close(self, *, grace: float = 5.0) -> None:
+        """Stop listening and close all connections with code 1001, going away.
+
+        Args:
+            grace: seconds to wait for handlers at work, so that their answers still go out.
+        """
+        self._listening.stop()
+        stations = list(self._csms.stations.values())
+        closing = (station.close(1001, "going away", grace=grace) for station in stations)
+        await asyncio.gather(*closing)
+        await self._listening.wait_closed()
+
+
+class CSMS:
+    """The central system: charging stations connect to it, and each side calls the other.
+
+    Args:
+        handlers: OCPP version -> object with a method for each action that is answered; see
+            `ocppj.Handlers`. The versions are those that are offered. The methods take
+            `(station, request)`. Where they exist, `on_connect(station)`, which may be async, and
+            `on_disconnect(station)` are called too.
+        codecs: OCPP version -> codec, where it is not the plain one: leniency, vendor features.
+        timeout: seconds for the answer to a call.
+        duplicates: what happens when a station connects that is connected. `"ping"`: the old
+            connection stays if it answers a ping within `ping_timeout`; else the newest wins.
+            `"newest"` and `"oldest"`: that one stays.
+        ping_timeout: seconds.
+        max_waiting: so many calls to one station may wait for their turn.
+        max_handling: so many calls of one station are handled at a time.
+        metrics: is told of frames, latencies, connections.
+
+    Attributes:
+        stations: identity -> station, of all that are connected.
+
+    Raises:
+        ValueError: no version, or a method that belongs to no action.
+    """
+
+    def __init__(
+        self,
+        handlers: Mapping[str, object],
+        *,
+        codecs: Mapping[str, Codec] | None = None,
+        timeout: float = 30.0,
+        duplicates: Duplicates = "ping",
+        ping_timeout: float = 5.0,
+        max_waiting: int = 64,
+        max_handling: int = 16,
+        metrics: Metrics | None = None,
+    ) -> None:
+        if duplicates not in get_args(Duplicates):
+            raise ValueError(f"duplicates={duplicates!r}: use one of {get_args(Duplicates)}")
+        limits = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
+        self.engines = engines(handlers, codecs, "csms", metrics=metrics, **limits)
+        self._duplicates = duplicates
+        self._ping_timeout = ping_timeout
+        self._stations: dict[str, Station] = {}
+        self.stations: Mapping[str, Station] = MappingProxyType(self._stations)
+        self._arrivals: dict[str, asyncio.Future[Station]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def listen(
+        self,
+        host: str | Sequence[str] | None = None,
+        port: int = 0,
+        *,
+        transport: TransportName = "websockets",
+        known: Known | None = None,
+        authenticate: Authenticate | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Server]:
+        """Listen for charging stations as long as the context lasts.
+
+        Args:
+            host: address or addresses; all by default.
+            port: 0 lets the system choose: see `Server.port`.
+            transport: `"websockets"`, or `"picows"`: faster, without permessage-deflate, which a
+                CSMS of OCPP 2.x has to support for stations that ask for it.
+            known: tells of an identity whether there is such a station; if not, it gets HTTP 404.
+            authenticate: tells whether it is who it says; if not, it gets HTTP 401. See
+                `ocppj.aio.basic` and `certificate`.
+            options: `ssl`, `ping_interval` and `ping_timeout` (seconds; `None`: no pings), and what
+                the transport's own function takes besides.
+        """
+        acceptor = _Acceptor(self, known, authenticate)
+        listening = await load(transport).serve(acceptor, host, port, **options)
+        server = Server(self, listening)
+        try:
+            yield server
+        finally:
+            await server.close()
+
+    async def station(self, station_id: str) -> Station:
+        """Return a station, as soon as it is connected."""
+        found = self._stations.get(station_id)
+        if found is not None:
+            return found
+        future = self._arrivals.get(station_id)
+        if future is None:
+            future = asyncio.get_running_loop().create_future()
+            self._arrivals[station_id] = future
+        return await asyncio.shield(future)
+
+    async def enter(self, station: Station) -> bool:
+        """Take a station in, or close its connection because another one stays."""
+        while (old := self._stations.get(station.id)) is not None:
+            if await self._stays(old):
+                log.info("%s is connected already", station.id)
+                await station.close(1008, "connected already")
+                return False
+            old.lost()
+            self._close_soon(old)
+        self._stations[station.id] = station
+        if (arrival := self._arrivals.pop(station.id, None)) is not None:
+            arrival.set_result(station)
+        station.opened()
+        return True
+
+    async def _stays(self, old: Station) -> bool:
+        if self._duplicates == "ping":
+            return await old.ping(self._ping_timeout) and not old.closed
+        return self._duplicates == "oldest"
+
+    def _close_soon(self, station: Station) -> None:
+        task = asyncio.create_task(station.close(1008, "replaced by a newer connection"))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    def leave(self, station: Station) -> None:
+        """Forget a station whose connection has ended."""
+        if self._stations.get(station.id) is station:
+            del self._stations[station.id]
+
+
+class _Acceptor:
+    def __init__(self, csms: CSMS, known: Known | None, authenticate: Authenticate | None) -> None:
+        self._csms = csms
+        self._known = known
+        self._authenticate = authenticate
+        self.max_size = max(engine.codec.max_size for engine in csms.engines.values())
+
+    def subprotocol(self, offered: Iterable[str]) -> str | None:
+        return next((name for name in offered if name in self._csms.engines), None)
+
+    async def admit(
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        remote: Any,
+        certificate: Mapping[str, Any] | None,
+    ) -> Handshake | HTTPStatus:
+        station_id = identity(path)
+        if station_id is None:
+            return HTTPStatus.NOT_FOUND
+        if self._known is not None and not await _agreed(self._known(station_id)):
+            return HTTPStatus.NOT_FOUND
+        handshake = Handshake(station_id, path, headers, remote, certificate)
+        if self._authenticate is not None and not await _agreed(self._authenticate(handshake)):
+            return HTTPStatus.UNAUTHORIZED
+        return handshake
+
+    async def enter(
+        self, handshake: Handshake, subprotocol: str | None, transport: Transport
+    ) -> Station | None:
+        if subprotocol is None:
+            await transport.close(1002, "no common subprotocol")
+            return None
+        engine = self._csms.engines[subprotocol]
+        station = Station(self._csms, handshake, engine, transport)
+        return station if await self._csms.enter(station) else None
+
+
+async def _agreed(answer: Any) -> bool:
+    return bool(await answer if hasattr(answer, "__await__") else answer)

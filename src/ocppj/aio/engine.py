@@ -1,0 +1,401 @@
+"""One connection: a session, the handlers, and calls that wait for their turn.
+
+Owns what both ends do with a connection once it stands. Knows no WebSocket library: a transport
+brings the messages and takes the answers.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from ocppj.aio.metrics import Metrics
+from ocppj.aio.transport import Transport
+from ocppj.catalog import Version
+from ocppj.codec import Codec
+from ocppj.errors import (
+    CallFailed,
+    CallTimeout,
+    ConnectionLost,
+    DecodeError,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from ocppj.frames import Call, CallResult, Frame, Send
+from ocppj.handlers import Handlers
+from ocppj.schema import Request
+from ocppj.session import Role, Session
+
+__all__ = ["Connection", "Engine", "engines"]
+
+log: Final = logging.getLogger("ocppj.aio")
+EAGER: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+"""A handler that never waits is done before its task is ever scheduled."""
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What all connections of one endpoint and version share.
+
+    Attributes:
+        codec: of the version.
+        role: our side.
+        handlers: what answers the peer's calls.
+        timeout: seconds for the answer to a call of ours.
+        max_waiting: so many calls of ours may wait for their turn, for each connection.
+        max_handling: so many calls of the peer are handled at a time, for each connection; a peer
+            that keeps to OCPP never has more than one.
+        metrics: is told of each frame, if given.
+        on_connect: is called with each new connection, if given; may be async.
+        on_disconnect: is called with each connection that has ended, if given.
+    """
+
+    codec: Codec
+    role: Role
+    handlers: Handlers
+    timeout: float
+    max_waiting: int
+    max_handling: int
+    metrics: Metrics | None
+    on_connect: Callable[[Any], Any] | None
+    on_disconnect: Callable[[Any], Any] | None
+
+
+HOOKS: Final = ("on_connect", "on_disconnect")
+
+
+def engines(
+    handlers: Mapping[str, object], codecs: Mapping[str, Codec] | None, role: Role, **shared: Any
+) -> dict[str, Engine]:
+    """Return an engine for each version that is offered, by its WebSocket subprotocol.
+
+    Args:
+        handlers: version -> handler object.
+        codecs: version -> codec, where it is not the plain one.
+        role: our side.
+        shared: the rest of what an engine has.
+
+    Raises:
+        ValueError: there is no such version, none at all, or a method that belongs to no action.
+    """
+    if not handlers:
+        raise ValueError('no version is offered: give handlers for one, such as {"2.0.1": ...}')
+    own = {Version.named(name): codec for name, codec in (codecs or {}).items()}
+    made = {}
+    for name, handler in handlers.items():
+        version = Version.named(name)
+        codec = own.pop(version, None) or Codec(version.name)
+        if codec.version != version.name:
+            raise ValueError(f"the codec for {name} is one for {codec.version}")
+        made[version.subprotocol] = Engine(
+            codec=codec,
+            role=role,
+            handlers=Handlers(handler, codec, HOOKS),
+            on_connect=getattr(handler, "on_connect", None),
+            on_disconnect=getattr(handler, "on_disconnect", None),
+            **shared,
+        )
+    if own:
+        raise ValueError(f"a codec for {next(iter(own)).name}, which has no handlers")
+    return made
+
+
+class Connection:
+    """One connection to a peer. Belongs to one event loop.
+
+    Attributes:
+        id: the charging station's identity, on either end.
+        engine: what it shares with others.
+        closed: whether it has ended.
+    """
+
+    __slots__ = (
+        *(
+            "_answer",
+            "_context",
+            "_entered",
+            "_face",
+            "_session",
+            "_tasks",
+            "_transport",
+            "_turn",
+            "_waiting",
+        ),
+        *("__weakref__", "closed", "engine", "id"),
+    )
+
+    def __init__(
+        self, station_id: str, engine: Engine, transport: Transport, face: Any = None
+    ) -> None:
+        self.id = station_id
+        self.engine = engine
+        self.closed = False
+        self._entered = False
+        self._transport = transport
+        self._session = Session(engine.codec, engine.role, timeout=engine.timeout)
+        # What `on_connect` gets, and what handler methods get before the request.
+        self._face = self if face is None else face
+        self._context: tuple[Any, ...] = ()
+        self._answer: asyncio.Future[Any] | None = None
+        self._turn: asyncio.Lock | None = None
+        self._waiting = 0
+        self._tasks: set[asyncio.Task[None]] | None = None
+
+    @property
+    def version(self) -> str:
+        """The OCPP version that was negotiated."""
+        return self.engine.codec.version
+
+    def received(self, data: bytes | str) -> bytes | None:
+        """Take in a message; return the answer to be sent at once, if there is one."""
+        metrics = self.engine.metrics
+        if metrics is not None:
+            return self._measured(data, metrics)
+        try:
+            frame = self._session.receive(data)
+        except (DecodeError, RemoteProtocolError) as error:
+            return self._refuse(error)
+        return self._handle(frame)
+
+    def _measured(self, data: bytes | str, metrics: Metrics) -> bytes | None:
+        try:
+            frame = self._session.receive(data)
+        except (DecodeError, RemoteProtocolError) as error:
+            kind = getattr(error, "message_type", None)
+            metrics.frame(self.id, "in", kind, None, error.error_code or "Unexpected")
+            return self._refuse(error)
+        action = getattr(frame, "action", None)
+        outcome = getattr(frame, "error_code", "")
+        metrics.frame(self.id, "in", frame.message_type, action, outcome)
+        for violation in frame.violations:
+            metrics.violation(self.id, violation)
+        return self._handle(frame)
+
+    def _handle(self, frame: Frame) -> bytes | None:
+        kind = frame.message_type
+        if kind == 2:
+            return self._serve(frame)  # type: ignore[arg-type]
+        if kind == 6:
+            handlers = self.engine.handlers
+            waiting = handlers.notify(frame, self._context, self._report)  # type: ignore[arg-type]
+            if waiting is not None and not self._overloaded():
+                self._start(_wait(waiting))
+        elif kind == 5:
+            log.warning("%s does not accept an answer of ours: %s", self.id, frame)
+        elif (future := self._answer) is not None and not future.done():
+            future.set_result(frame)
+        return None
+
+    def _refuse(self, error: DecodeError | RemoteProtocolError) -> bytes | None:
+        log.debug("%s: %s", self.id, error)
+        future = self._answer
+        if future is not None and self._session.pending is None and not future.done():
+            future.set_exception(error)  # the answer to our call, and no good one
+        return error.reply()
+
+    def _serve(self, call: Call[Any]) -> bytes | None:
+        if self._overloaded():
+            limit = self.engine.max_handling
+            return self._session.fail(call, "GenericError", f"{limit} calls are handled already")
+        metrics = self.engine.metrics
+        start = 0.0 if metrics is None else _now()
+        handlers = self.engine.handlers
+        answer = handlers.answer(self._session, call, self._context, self._report)
+        if isinstance(answer, bytes):
+            if metrics is not None:
+                self._count_answer(metrics, call, answer, start)
+            return answer
+        self._start(self._finish(call, answer, start))
+        return None
+
+    def _overloaded(self) -> bool:
+        return self._tasks is not None and len(self._tasks) >= self.engine.max_handling
+
+    async def _finish(self, call: Call[Any], answer: Awaitable[bytes], start: float) -> None:
+        try:
+            data = await answer
+        except asyncio.CancelledError:
+            if self.closed:
+                raise
+            data = self._session.fail(call, "InternalError")  # a handler has cancelled itself
+        if self.engine.metrics is not None:
+            self._count_answer(self.engine.metrics, call, data, start)
+        await self._deliver(data)
+
+    async def _deliver(self, data: bytes) -> None:
+        try:
+            await self._transport.send(data)
+        except ConnectionLost:
+            log.debug("%s is gone, and an answer with it", self.id)
+
+    def _count_answer(self, metrics: Metrics, call: Call[Any], data: bytes, start: float) -> None:
+        frame = self.engine.codec.peek(data)
+        failed = frame.message_type == 4
+        outcome = self.engine.codec.decode(data).error_code if failed else ""  # type: ignore[union-attr]
+        metrics.frame(self.id, "out", frame.message_type, call.action, outcome)
+        metrics.latency(self.id, "in", call.action, _now() - start, outcome)
+
+    def _report(self, message: Call[Any] | Send[Any], error: Exception) -> None:
+        log.error("%s: %s failed", self.id, message.action, exc_info=error)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.Task(work, loop=asyncio.get_running_loop(), **EAGER)
+        if task.done():
+            return
+        if self._tasks is None:
+            self._tasks = set()
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def call(self, request: Request[R], timeout: float | None = None) -> R:
+        """Call the peer. Calls that come at the same time go one after the other.
+
+        Args:
+            request: the payload.
+            timeout: seconds to wait for the answer, counted from when it is this call's turn; the
+                endpoint's by default.
+
+        Raises:
+            CallFailed: the peer answered with an error.
+            CallTimeout: it did not answer in time; `ConnectionLost` if the connection has ended.
+            DecodeError: its answer breaks the rules.
+            EncodeError: the request does.
+            LocalProtocolError: it is not ours to send, or too many calls wait for their turn.
+        """
+        feature = self.engine.codec.feature(request)
+        if feature.response_type is None:
+            raise LocalProtocolError(f"{feature.name} is never answered: use send")
+        if self._waiting >= self.engine.max_waiting:
+            raise LocalProtocolError(f"{self._waiting} calls wait for their turn already")
+        self._waiting += 1
+        try:
+            if self._turn is None:
+                self._turn = asyncio.Lock()
+            async with self._turn:
+                return await self._call(request, feature.name, timeout)  # type: ignore[no-any-return]
+        finally:
+            self._waiting -= 1
+
+    async def _call(self, request: object, action: str, timeout: float | None) -> Any:
+        if self.closed:
+            raise ConnectionLost(f"{self.id} is not connected")
+        session, metrics, start = self._session, self.engine.metrics, _now()
+        data = session.call(request, start, timeout=timeout)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answer = future
+        if metrics is not None:
+            metrics.frame(self.id, "out", 2, action, "")
+        outcome = "NoAnswer"
+        try:
+            async with asyncio.timeout_at(session.deadline):
+                await self._transport.send(data)
+                answer = await future
+            if isinstance(answer, CallResult):
+                outcome = ""
+                return answer.payload
+            outcome = answer.error_code
+            raise CallFailed(answer.error_code, answer.error_description, answer.error_details)
+        except TimeoutError as error:
+            if isinstance(error, CallTimeout):
+                raise
+            seconds = self.engine.timeout if timeout is None else timeout
+            problem = f"{self.id} did not answer {action} within {seconds:g} s"
+            raise CallTimeout(problem) from None
+        finally:
+            session.cancel()
+            self._answer = None
+            if metrics is not None:
+                metrics.latency(self.id, "out", action, _now() - start, outcome)
+
+    async def send(self, request: object) -> None:
+        """Send a SEND, which is never answered (OCPP 2.1).
+
+        Raises:
+            ConnectionLost: the connection has ended.
+            EncodeError: the request breaks the rules.
+            LocalProtocolError: it is not ours to send, or has an answer.
+        """
+        feature = self.engine.codec.feature(request)
+        if feature.response_type is not None:
+            raise LocalProtocolError(f"{feature.name} has an answer: use call")
+        if self.closed:
+            raise ConnectionLost(f"{self.id} is not connected")
+        data = self._session.call(request)
+        if self.engine.metrics is not None:
+            self.engine.metrics.frame(self.id, "out", 6, feature.name, "")
+        await self._transport.send(data)
+
+    async def ping(self, timeout: float) -> bool:
+        """Tell whether the peer answers a WebSocket ping within so many seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._transport.ping()
+        except (ConnectionLost, TimeoutError):
+            return False
+        return True
+
+    async def close(self, code: int = 1000, reason: str = "", *, grace: float = 0.0) -> None:
+        """Close the connection.
+
+        Args:
+            code: WebSocket close code.
+            reason: for the peer; at most 123 bytes.
+            grace: seconds to wait for handlers at work, so that their answers still go out.
+        """
+        if self._tasks and grace > 0:
+            await asyncio.wait(set(self._tasks), timeout=grace)
+        await self._transport.close(code, reason)
+        self.lost()
+
+    def opened(self) -> None:
+        """Tell the handler and the metrics of a connection that stands."""
+        engine = self.engine
+        self._entered = True
+        if engine.metrics is not None:
+            engine.metrics.connected(self.id, self.version)
+        if engine.on_connect is not None:
+            waiting = self._tell(engine.on_connect)
+            if hasattr(waiting, "__await__"):
+                self._start(_logged(self.id, waiting))
+
+    def _tell(self, hook: Callable[[Any], Any]) -> Any:
+        try:
+            return hook(self._face)
+        except Exception:
+            log.exception("%s: %s failed", self.id, hook.__name__)
+
+    def lost(self) -> None:
+        """Note that the connection has ended: nobody waits for an answer any more."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionLost(f"{self.id} is gone before it answered"))
+        for task in tuple(self._tasks or ()):
+            task.cancel()
+        engine = self.engine
+        if not self._entered:
+            return
+        if engine.metrics is not None:
+            engine.metrics.disconnected(self.id, self.version)
+        if engine.on_disconnect is not None:
+            self._tell(engine.on_disconnect)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def _wait(waiting: Awaitable[None]) -> None:
+    await waiting
+
+
+async def _logged(station_id: str, waiting: Awaitable[Any]) -> None:
+    try:
+        await waiting
+    except Exception:
+        log.exception("%s: on_connect failed", station_id)

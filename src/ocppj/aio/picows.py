@@ -1,0 +1,299 @@
+"""The transport on `picows`: the fast one, for gateways. It has no permessage-deflate."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, Final
+
+from picows import (
+    WSAutoPingStrategy,
+    WSCloseCode,
+    WSFrame,
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_connect,
+    ws_create_server,
+)
+
+from ocppj.aio.security import Handshake
+from ocppj.aio.transport import CLOSE_TIMEOUT, Acceptor, Attach, Receiver, Transport
+from ocppj.errors import ConnectionLost
+
+__all__ = ["connect", "serve"]
+
+MAX_EARLY: Final = 16
+"""Messages that are kept while it is decided whether a station may enter."""
+
+_TEXT: Final = WSMsgType.TEXT
+_DATA: Final = (WSMsgType.TEXT, WSMsgType.BINARY)
+_CONTINUATION: Final = WSMsgType.CONTINUATION
+_CLOSE: Final = WSMsgType.CLOSE
+
+
+class _Listener(WSListener):
+    """One connection: its frames, and its `Transport`."""
+
+    def __init__(self, max_size: int) -> None:
+        self.receiver: Receiver | None = None
+        self._max_size = max_size
+        self._wire: Any = None  # WSTransport
+        self._parts: list[bytes] | None = None  # of a fragmented message
+        self._early: list[bytes] = []
+        self._writable: asyncio.Event | None = None
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._wire = transport
+
+    def start(self, receiver: Receiver) -> None:
+        """Let the messages through, the early ones first."""
+        self.receiver = receiver
+        for data in self._early:
+            self._pass_on(data)
+        self._early = []
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        kind = frame.msg_type
+        if kind == _TEXT and frame.fin:
+            self._pass_on(frame.get_payload_as_bytes())
+        elif kind in _DATA or kind == _CONTINUATION:
+            self._assemble(frame)
+        elif kind == _CLOSE:
+            transport.send_close(frame.get_close_code())
+            transport.disconnect()
+
+    def _assemble(self, frame: WSFrame) -> None:
+        if self._parts is None:
+            self._parts = []
+        self._parts.append(frame.get_payload_as_bytes())
+        if sum(map(len, self._parts)) > self._max_size or len(self._parts) > self._max_size // 64:
+            self._drop(WSCloseCode.MESSAGE_TOO_BIG)
+        elif frame.fin:
+            data = b"".join(self._parts)
+            self._parts = None
+            self._pass_on(data)
+
+    def _pass_on(self, data: bytes) -> None:
+        if self.receiver is None:
+            self._early.append(data)
+            if len(self._early) > MAX_EARLY:
+                self._drop(WSCloseCode.POLICY_VIOLATION)
+        elif (answer := self.receiver.received(data)) is not None:
+            self._wire.send(_TEXT, answer)
+
+    def _drop(self, code: WSCloseCode) -> None:
+        self._parts = None
+        self._early.clear()
+        self._wire.send_close(code)
+        self._wire.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
+        if self._writable is not None:
+            self._writable.set()
+        if self.receiver is not None:
+            self.receiver.lost()
+
+    def pause_writing(self) -> None:
+        # A peer that does not read is not read either: its answers would pile up.
+        self._writable = asyncio.Event()
+        self._wire.underlying_transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self._writable is not None:
+            self._writable.set()
+            self._writable = None
+        with suppress(RuntimeError):  # closing
+            self._wire.underlying_transport.resume_reading()
+
+    async def send(self, data: bytes) -> None:
+        if self._wire.is_disconnected or self._wire.is_close_frame_sent:
+            raise ConnectionLost("cannot send: the connection is closed")
+        self._wire.send(_TEXT, data)
+        if self._writable is not None:
+            await self._writable.wait()
+
+    async def ping(self) -> None:
+        try:
+            await self._wire.measure_roundtrip_time(1)
+        except Exception as error:
+            raise ConnectionLost("cannot ping: the connection is closed") from error
+
+    async def close(self, code: int, reason: str) -> None:
+        if not self._wire.is_disconnected:
+            self._wire.send_close(code, reason.encode()[:123])
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await self._wait()
+            self._wire.disconnect(graceful=False)
+            await self._wait()
+
+    async def _wait(self) -> None:
+        with suppress(Exception):  # why it ended is not the question
+            await asyncio.shield(self._wire.wait_disconnected())
+
+    async def ended(self) -> None:
+        """Wait until the connection has ended."""
+        await self._wait()
+        if self.receiver is not None:
+            self.receiver.lost()
+
+
+class _Guest(_Listener):
+    """A connection that came in, and may have to be turned out again."""
+
+    def __init__(
+        self, acceptor: Acceptor, request: WSUpgradeRequest, admitted: Handshake | None
+    ) -> None:
+        super().__init__(acceptor.max_size)
+        self._acceptor = acceptor
+        self._request = request
+        self._admitted = admitted
+        self._entering: asyncio.Task[None] | None = None
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        super().on_ws_connected(transport)
+        self._entering = asyncio.get_running_loop().create_task(self._enter())
+
+    async def _enter(self) -> None:
+        found: Handshake | HTTPStatus | None = self._admitted
+        info = self._wire.underlying_transport.get_extra_info
+        remote = info("peername")
+        if found is None:
+            found = await self._acceptor.admit(*_asked(self._request), remote, info("peercert"))
+        if isinstance(found, HTTPStatus):
+            await self.close(WSCloseCode.POLICY_VIOLATION.value, found.phrase)
+            return
+        subprotocol = self._acceptor.subprotocol(_offered(self._request))
+        receiver = await self._acceptor.enter(found, subprotocol, self)
+        if receiver is not None:
+            if self._wire.is_disconnected:
+                receiver.lost()
+            else:
+                self.start(receiver)
+
+
+class _Listening:
+    def __init__(self, server: asyncio.Server) -> None:
+        self._server = server
+        self.port: int = server.sockets[0].getsockname()[1]
+
+    def stop(self) -> None:
+        self._server.close()
+
+    async def wait_closed(self) -> None:
+        await self._server.wait_closed()
+
+
+def _asked(request: WSUpgradeRequest) -> tuple[str, Mapping[str, str]]:
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return request.path.decode("latin-1"), headers
+
+
+def _offered(request: WSUpgradeRequest) -> list[str]:
+    headers = request.headers.getall("Sec-WebSocket-Protocol", ())
+    return [name.strip() for header in headers for name in header.split(",")]
+
+
+def _at_once(work: Any) -> Any:
+    """Return the result of a coroutine if it waits for nothing, else `None`."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    work.close()
+    return None
+
+
+async def serve(
+    acceptor: Acceptor,
+    host: str | Sequence[str] | None,
+    port: int,
+    *,
+    ssl: Any = None,
+    ping_interval: float | None = 20.0,
+    ping_timeout: float | None = 20.0,
+    **options: Any,
+) -> _Listening:
+    """Listen. The other options are those of `picows.ws_create_server`.
+
+    A station that may not enter gets an HTTP status where that can be decided without waiting and
+    without TLS; otherwise the upgrade is finished first and the connection closed with 1008.
+    """
+
+    def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        found = None
+        if ssl is None:
+            found = _at_once(acceptor.admit(*_asked(request), None, None))
+        if isinstance(found, HTTPStatus):
+            headers = {}
+            if found is HTTPStatus.UNAUTHORIZED:
+                headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
+            response = WSUpgradeResponse.create_error_response(found, extra_headers=headers)
+            return WSUpgradeResponseWithListener(response, None)
+        chosen = acceptor.subprotocol(_offered(request))
+        headers = {} if chosen is None else {"Sec-WebSocket-Protocol": chosen}
+        response = WSUpgradeResponse.create_101_response(headers)
+        return WSUpgradeResponseWithListener(response, _Guest(acceptor, request, found))
+
+    server = await ws_create_server(
+        accept,
+        host,
+        port,
+        ssl=ssl,
+        max_frame_size=acceptor.max_size,
+        **_pings(ping_interval, ping_timeout),
+        **options,
+    )
+    return _Listening(server)
+
+
+def _pings(interval: float | None, timeout: float | None) -> dict[str, Any]:
+    if interval is None:
+        return {"enable_auto_ping": False}
+    return {
+        "enable_auto_ping": True,
+        "auto_ping_idle_timeout": interval,
+        "auto_ping_reply_timeout": interval if timeout is None else timeout,
+        # A frame that trickles in is no sign of life.
+        "auto_ping_strategy": WSAutoPingStrategy.PING_PERIODICALLY,
+    }
+
+
+async def connect(
+    url: str,
+    subprotocols: Sequence[str],
+    attach: Attach,
+    *,
+    max_size: int,
+    headers: Mapping[str, str],
+    ssl: Any = None,
+    ping_interval: float | None = 20.0,
+    ping_timeout: float | None = 20.0,
+    **options: Any,
+) -> Awaitable[None]:
+    """Connect. The other options are those of `picows.ws_connect`."""
+    transport, listener = await ws_connect(
+        lambda: _Listener(max_size),
+        url,
+        ssl_context=ssl,
+        max_frame_size=max_size,
+        extra_headers={**headers, "Sec-WebSocket-Protocol": ", ".join(subprotocols)},
+        **_pings(ping_interval, ping_timeout),
+        **options,
+    )
+    chosen = transport.response.headers.get("Sec-WebSocket-Protocol")
+    made: Any = listener
+    try:
+        made.start(attach(chosen, made))
+    except BaseException:
+        await made.close(1002, "no common subprotocol")
+        raise
+    ended: Awaitable[None] = asyncio.ensure_future(made.ended())
+    return ended
+
+
+_: type[Transport] = _Listener

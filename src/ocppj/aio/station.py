@@ -1,0 +1,200 @@
+"""The charging station's end: connects to a CSMS, and connects again.
+
+Owns the address, the negotiation and the back-off. Knows transports only by name.
+"""
+
+import asyncio
+import logging
+import random
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeVar
+
+from ocppj.aio.engine import Connection, engines
+from ocppj.aio.metrics import Metrics
+from ocppj.aio.security import path
+from ocppj.aio.transport import Transport, TransportName, load
+from ocppj.codec import Codec
+from ocppj.errors import ConnectionLost
+from ocppj.schema import Request
+
+__all__ = ["Backoff", "ChargingStation"]
+
+R = TypeVar("R")
+log: Final = logging.getLogger("ocppj.aio")
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long to wait before connecting again (P4-201 5.3); seconds.
+
+    Attributes:
+        minimum: before the first attempt: RetryBackOffWaitMinimum.
+        random_range: up to so much more, at random: RetryBackOffRandomRange.
+        repeat_times: so often the wait is doubled: RetryBackOffRepeatTimes.
+    """
+
+    minimum: float = 10.0
+    random_range: float = 10.0
+    repeat_times: int = 5
+
+    def waits(self) -> Iterator[float]:
+        """Yield the waits from one lost connection to the next that stands."""
+        doubled = 0
+        while True:
+            extra = random.uniform(0, self.random_range)  # noqa: S311  it spreads a crowd
+            yield self.minimum * 2**doubled + extra
+            doubled = min(doubled + 1, self.repeat_times)
+
+
+class ChargingStation:
+    """A charging station: it calls its CSMS and answers the CSMS's calls.
+
+    Args:
+        station_id: its identity: at most 48 characters, no colon.
+        handlers: OCPP version -> object with a method for each action that is answered; see
+            `ocppj.Handlers`. The versions are offered in this order. The methods take
+            `(request)`. Where they exist, `on_connect(station)`, which may be async, and
+            `on_disconnect(station)` are called on each connection.
+        codecs: OCPP version -> codec, where it is not the plain one.
+        timeout: seconds for the answer to a call.
+        max_waiting: so many calls may wait for their turn.
+        max_handling: so many calls of the CSMS are handled at a time.
+        metrics: is told of frames, latencies, connections.
+
+    Attributes:
+        id: the identity.
+
+    Raises:
+        ValueError: no version, no such identity, or a method that belongs to no action.
+    """
+
+    def __init__(
+        self,
+        station_id: str,
+        handlers: Mapping[str, object],
+        *,
+        codecs: Mapping[str, Codec] | None = None,
+        timeout: float = 30.0,
+        max_waiting: int = 64,
+        max_handling: int = 16,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._path = path(station_id)
+        self.id = station_id
+        limits = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
+        self._engines = engines(handlers, codecs, "charging_station", metrics=metrics, **limits)
+        self._connection: Connection | None = None
+        self._connected = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection at the moment."""
+        return self._connection is not None and not self._connection.closed
+
+    @property
+    def version(self) -> str:
+        """The OCPP version of the connection.
+
+        Raises:
+            ConnectionLost: there is none.
+        """
+        return self._current().version
+
+    @asynccontextmanager
+    async def connect(
+        self,
+        url: str,
+        *,
+        transport: TransportName = "websockets",
+        password: str | bytes | None = None,
+        backoff: Backoff | None = Backoff(),
+        **options: Any,
+    ) -> AsyncIterator[Self]:
+        """Connect, and stay connected as long as the context lasts.
+
+        Args:
+            url: of the CSMS, `ws://` or `wss://`; the identity is appended, percent-encoded.
+            transport: `"websockets"` or `"picows"`.
+            password: for HTTP Basic authentication, with the identity as user.
+            backoff: how to connect again; `None`: not at all.
+            options: `ssl`, `ping_interval` and `ping_timeout` (seconds; `None`: no pings), and what
+                the transport's own function takes besides.
+
+        Raises:
+            ConnectionLost: the first attempt has failed.
+        """
+        headers = dict(options.pop("headers", {}))
+        if password is not None:
+            secret = password.encode() if isinstance(password, str) else password
+            token = b64encode(self.id.encode() + b":" + secret).decode()
+            headers["Authorization"] = f"Basic {token}"
+        url = f"{url.rstrip('/')}/{self._path}"
+
+        async def dial() -> Awaitable[None]:
+            try:
+                return await load(transport).connect(
+                    url,
+                    list(self._engines),
+                    self._attach,
+                    max_size=max(engine.codec.max_size for engine in self._engines.values()),
+                    headers=headers,
+                    **options,
+                )
+            except (ConnectionLost, ModuleNotFoundError, TypeError, ValueError):
+                raise
+            except Exception as error:
+                raise ConnectionLost(f"cannot connect to {url}: {error}") from error
+
+        keeping = asyncio.create_task(self._keep(await dial(), dial, backoff))
+        try:
+            yield self
+        finally:
+            keeping.cancel()
+            await asyncio.wait([keeping])
+            if self._connection is not None:
+                await self._connection.close()
+
+    async def _keep(self, ended: Awaitable[None], dial: Any, backoff: Backoff | None) -> None:
+        while True:
+            await asyncio.shield(ended)  # giving up here does not end the connection
+            self._connected.clear()
+            if backoff is None:
+                return
+            for wait in backoff.waits():
+                log.info("%s connects again in %.1f s", self.id, wait)
+                await asyncio.sleep(wait)
+                try:
+                    ended = await dial()
+                except ConnectionLost as error:
+                    log.info("%s: %s", self.id, error)
+                else:
+                    break
+
+    def _attach(self, subprotocol: str | None, transport: Transport) -> Connection:
+        engine = self._engines.get(subprotocol or "")
+        if engine is None:
+            raise ConnectionLost(f"the CSMS speaks none of {', '.join(self._engines)}")
+        self._connection = Connection(self.id, engine, transport, face=self)
+        self._connected.set()
+        self._connection.opened()
+        return self._connection
+
+    def _current(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            raise ConnectionLost(f"{self.id} is not connected")
+        return self._connection
+
+    async def wait_connected(self) -> None:
+        """Wait until there is a connection."""
+        await self._connected.wait()
+
+    async def call(self, request: Request[R], timeout: float | None = None) -> R:
+        """Call the CSMS: see `ocppj.aio.Connection.call`."""
+        return await self._current().call(request, timeout)
+
+    async def send(self, request: object) -> None:
+        """Send a SEND, which is never answered (OCPP 2.1): see `ocppj.aio.Connection.send`."""
+        await self._current().send(request)

@@ -1,0 +1,151 @@
+"""What the engine asks of a WebSocket library, and what it offers to it.
+
+Owns the interface between the endpoints and the transports. A transport is a module with the two
+functions of `TransportModule`.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
+from importlib import import_module
+from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
+
+from ocppj.aio.security import Handshake
+
+__all__ = [
+    "Acceptor",
+    "Attach",
+    "Listening",
+    "Receiver",
+    "Transport",
+    "TransportModule",
+    "TransportName",
+    "load",
+]
+
+TransportName: TypeAlias = Literal["websockets", "picows"]
+"""The WebSocket library in use; each is an extra of the same name."""
+
+CLOSE_TIMEOUT: Final = 5.0
+"""Seconds that a peer has to answer a close."""
+
+
+class Transport(Protocol):
+    """An open WebSocket connection."""
+
+    async def send(self, data: bytes) -> None:
+        """Send a text message; wait as long as the peer does not keep up.
+
+        Raises:
+            ConnectionLost: it is closed.
+        """
+
+    async def ping(self) -> None:
+        """Wait for the pong of a ping, without end.
+
+        Raises:
+            ConnectionLost: it is closed.
+        """
+
+    async def close(self, code: int, reason: str) -> None:
+        """Close with a WebSocket close code; give up waiting for the peer after a while."""
+
+
+class Receiver(Protocol):
+    """Takes the messages of a connection: `ocppj.aio.engine.Connection` does."""
+
+    def received(self, data: bytes) -> bytes | None:
+        """Take in a message; return the answer to be sent at once, if there is one."""
+
+    def lost(self) -> None:
+        """Note that the connection has ended."""
+
+
+class Acceptor(Protocol):
+    """Decides about connections that come in."""
+
+    max_size: int
+
+    def subprotocol(self, offered: Iterable[str]) -> str | None:
+        """Return which of the subprotocols that a station offers is spoken."""
+
+    async def admit(
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        remote: Any,
+        certificate: Mapping[str, Any] | None,
+    ) -> Handshake | HTTPStatus:
+        """Return who is connecting, or the HTTP status of the refusal."""
+
+    async def enter(
+        self, handshake: Handshake, subprotocol: str | None, transport: Transport
+    ) -> Receiver | None:
+        """Return what takes the messages; `None` where the connection was closed instead."""
+
+
+class Listening(Protocol):
+    """A transport that listens."""
+
+    port: int
+
+    def stop(self) -> None:
+        """Accept no more connections; those that stand go on."""
+
+    async def wait_closed(self) -> None:
+        """Wait until all connections have ended."""
+
+
+Attach: TypeAlias = Callable[[str | None, Transport], Receiver]
+"""Is given the subprotocol that was agreed on, and the connection."""
+
+
+class TransportModule(Protocol):
+    """What a transport has to offer."""
+
+    async def serve(
+        self,
+        acceptor: Acceptor,
+        host: str | Sequence[str] | None,
+        port: int,
+        *,
+        ssl: Any = None,
+        ping_interval: float | None = 20.0,
+        ping_timeout: float | None = 20.0,
+        **options: Any,
+    ) -> Listening:
+        """Listen for connections."""
+
+    async def connect(
+        self,
+        url: str,
+        subprotocols: Sequence[str],
+        attach: Attach,
+        *,
+        max_size: int,
+        headers: Mapping[str, str],
+        ssl: Any = None,
+        ping_interval: float | None = 20.0,
+        ping_timeout: float | None = 20.0,
+        **options: Any,
+    ) -> Awaitable[None]:
+        """Open a connection; what is returned is done when it has ended."""
+
+
+def load(name: TransportName) -> TransportModule:
+    """Return the module of a transport.
+
+    Raises:
+        ValueError: there is none of this name.
+        ModuleNotFoundError: its library is not installed.
+    """
+    if name not in get_args(TransportName):
+        raise ValueError(f"unknown transport {name!r}: use one of {get_args(TransportName)}")
+    try:
+        module: Any = import_module(f"ocppj.aio.{name}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != name:
+            raise
+        problem = f"{name} is not installed: pip install 'ocppj[{name}]'"
+        raise ModuleNotFoundError(problem, name=name) from error
+    found: TransportModule = module
+    return found

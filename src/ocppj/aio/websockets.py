@@ -1,0 +1,131 @@
+"""The transport on the `websockets` library: the default one."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from websockets.asyncio.client import connect as ws_connect
+from websockets.asyncio.connection import Connection as WebSocketConnection
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.asyncio.server import serve as ws_serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from ocppj.aio.transport import CLOSE_TIMEOUT, Acceptor, Attach, Receiver
+from ocppj.errors import ConnectionLost
+
+__all__ = ["connect", "serve"]
+
+
+class _Transport:
+    __slots__ = ("_socket",)
+
+    def __init__(self, socket: WebSocketConnection) -> None:
+        self._socket = socket
+
+    async def send(self, data: bytes) -> None:
+        try:
+            await self._socket.send(data, text=True)
+        except ConnectionClosed as error:
+            raise ConnectionLost(f"cannot send: {error}") from error
+
+    async def ping(self) -> None:
+        try:
+            await (await self._socket.ping())
+        except ConnectionClosed as error:
+            raise ConnectionLost(f"cannot ping: {error}") from error
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._socket.close(code, reason)
+
+
+async def _pump(socket: WebSocketConnection, receiver: Receiver) -> None:
+    """Hand messages over until the connection ends.
+
+    The answer to one is sent before the next is read: a peer that does not read is not read either.
+    """
+    try:
+        while True:
+            answer = receiver.received(await socket.recv(decode=False))
+            if answer is not None:
+                await socket.send(answer, text=True)
+    except ConnectionClosed:
+        pass
+    finally:
+        receiver.lost()
+
+
+class _Listening:
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.port: int = next(iter(server.sockets)).getsockname()[1]
+
+    def stop(self) -> None:
+        self._server.close(close_connections=False)
+
+    async def wait_closed(self) -> None:
+        await self._server.wait_closed()
+
+
+async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Listening:
+    """Listen. The options are those of `websockets.asyncio.server.serve`."""
+    handshakes: WeakKeyDictionary[ServerConnection, Any] = WeakKeyDictionary()
+
+    async def process_request(socket: ServerConnection, request: Request) -> Response | None:
+        headers = {name.lower(): value for name, value in request.headers.raw_items()}
+        certificate = socket.transport.get_extra_info("peercert")
+        found = await acceptor.admit(request.path, headers, socket.remote_address, certificate)
+        if isinstance(found, HTTPStatus):
+            response = socket.respond(found, f"{found.phrase}\n")
+            if found is HTTPStatus.UNAUTHORIZED:
+                response.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
+            return response
+        handshakes[socket] = found
+        return None
+
+    def select(_socket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+        chosen = acceptor.subprotocol(offered)
+        return None if chosen is None else Subprotocol(chosen)
+
+    async def handle(socket: ServerConnection) -> None:
+        handshake = handshakes.pop(socket)
+        receiver = await acceptor.enter(handshake, socket.subprotocol, _Transport(socket))
+        if receiver is not None:
+            await _pump(socket, receiver)
+
+    server = await ws_serve(
+        handle,
+        host,
+        port,
+        process_request=process_request,
+        select_subprotocol=select,
+        max_size=acceptor.max_size,
+        **{"close_timeout": CLOSE_TIMEOUT, **options},
+    )
+    return _Listening(server)
+
+
+async def connect(
+    url: str,
+    subprotocols: Sequence[str],
+    attach: Attach,
+    *,
+    headers: Mapping[str, str],
+    **options: Any,
+) -> Awaitable[None]:
+    """Connect. The options are those of `websockets.asyncio.client.connect`."""
+    socket = await ws_connect(
+        url,
+        subprotocols=[Subprotocol(name) for name in subprotocols],
+        additional_headers=headers,
+        **{"close_timeout": CLOSE_TIMEOUT, **options},
+    )
+    try:
+        receiver = attach(socket.subprotocol, _Transport(socket))
+    except BaseException:
+        await socket.close(1002, "no common subprotocol")
+        raise
+    return asyncio.create_task(_pump(socket, receiver))
