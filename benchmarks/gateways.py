@@ -1,0 +1,109 @@
+"""Central systems under load, one for each side: `python -m benchmarks.gateways SIDE`.
+
+Each listens on a port of its own choice, prints it, and answers Heartbeat, StatusNotification,
+MeterValues and TransactionEvent of OCPP 2.0.1 with handlers that do nothing, on uvloop, without
+compression and pings. It prints its resident memory in KiB for each line on standard input and ends
+with it. A side imports its libraries itself, so that no other pays for them.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import uvloop
+
+__all__ = ["SIDES"]
+
+
+def resident() -> int:
+    """Return the resident memory of this process in KiB."""
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
+
+
+@asynccontextmanager
+async def mobilityhouse() -> AsyncIterator[int]:
+    """The charge point of mobilityhouse/ocpp on websockets, as its examples have it."""
+    from ocpp.routing import on  # noqa: PLC0415
+    from ocpp.v201 import ChargePoint, call_result  # noqa: PLC0415
+    from websockets.asyncio.server import ServerConnection, serve  # noqa: PLC0415
+
+    class Station(ChargePoint):  # type: ignore[misc]
+        @on("Heartbeat")  # type: ignore[untyped-decorator]
+        def on_heartbeat(self, **_: Any) -> Any:
+            return call_result.Heartbeat(current_time=datetime.now(UTC).isoformat())
+
+        @on("StatusNotification")  # type: ignore[untyped-decorator]
+        def on_status_notification(self, **_: Any) -> Any:
+            return call_result.StatusNotification()
+
+        @on("MeterValues")  # type: ignore[untyped-decorator]
+        def on_meter_values(self, **_: Any) -> Any:
+            return call_result.MeterValues()
+
+        @on("TransactionEvent")  # type: ignore[untyped-decorator]
+        def on_transaction_event(self, **_: Any) -> Any:
+            return call_result.TransactionEvent()
+
+    async def handle(socket: ServerConnection) -> None:
+        await Station("S", socket).start()
+
+    options: Any = {"subprotocols": ["ocpp2.0.1"], "compression": None, "ping_interval": None}
+    async with serve(handle, "127.0.0.1", 0, **options) as server:
+        yield next(iter(server.sockets)).getsockname()[1]
+
+
+@asynccontextmanager
+async def ocppj(transport: Any, **options: Any) -> AsyncIterator[int]:
+    """`ocppj.aio` on one of its transports."""
+    from ocppj import v201  # noqa: PLC0415
+    from ocppj.aio import CSMS, Station  # noqa: PLC0415
+
+    class Handler:
+        def on_heartbeat(self, _: Station, __: v201.HeartbeatRequest) -> v201.HeartbeatResponse:
+            return v201.HeartbeatResponse(current_time=datetime.now(UTC))
+
+        def on_status_notification(
+            self, _: Station, __: v201.StatusNotificationRequest
+        ) -> v201.StatusNotificationResponse:
+            return v201.StatusNotificationResponse()
+
+        def on_meter_values(
+            self, _: Station, __: v201.MeterValuesRequest
+        ) -> v201.MeterValuesResponse:
+            return v201.MeterValuesResponse()
+
+        def on_transaction_event(
+            self, _: Station, __: v201.TransactionEventRequest
+        ) -> v201.TransactionEventResponse:
+            return v201.TransactionEventResponse()
+
+    csms = CSMS({"2.0.1": Handler()}, duplicates="newest")
+    listen = csms.listen("127.0.0.1", transport=transport, ping_interval=None, **options)
+    async with listen as server:
+        yield server.port
+
+
+SIDES: Final = {
+    "mobilityhouse/ocpp on websockets": mobilityhouse,
+    "ocppj on websockets": lambda: ocppj("websockets", compression=None),
+    "ocppj on picows": lambda: ocppj("picows"),
+}
+"""Name -> what listens as long as its context lasts, and gives its port."""
+
+
+async def main(side: str) -> None:
+    """Serve one side."""
+    async with SIDES[side]() as port:
+        print(port, flush=True)
+        loop = asyncio.get_running_loop()
+        while await loop.run_in_executor(None, sys.stdin.readline):
+            print(resident(), flush=True)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1]))

@@ -1,0 +1,303 @@
+"""Central systems under load, side by side: `python -m benchmarks.load [--write]`.
+
+One process listens and one plays the stations, each on a core of its own; the stations send frames
+that were made beforehand and look at nothing of the answers but that they are results. Two loads:
+
+- closed loop: 200 stations, each of which sends its next frame when the last one is answered;
+- mixed traffic: many stations (2,000 unless told), each of which sends a Heartbeat,
+  StatusNotification, MeterValues or TransactionEvent in turn, so many frames a second in all.
+  A frame that is due while the last one is not answered yet waits, and its wait counts.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import cycle
+from statistics import median, quantiles
+from time import perf_counter
+from typing import Any, Final, NamedTuple
+
+import uvloop
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from benchmarks.corpus import ENTRIES, frame_text
+from benchmarks.gateways import SIDES
+from benchmarks.page import RESULTS, environment, machine, table
+
+__all__ = ["Result", "closed", "mixed"]
+
+LIBRARIES: Final = ("ocppj", "msgspec", "websockets", "picows", "uvloop", "ocpp")
+CLOSED_STATIONS: Final = 200
+METER_VALUES: Final = [
+    2,
+    "1",
+    "MeterValues",
+    {
+        "evseId": 1,
+        "meterValue": [
+            {
+                "timestamp": "2026-11-22T10:00:00Z",
+                "sampledValue": [
+                    {"value": 1234.5, "measurand": "Energy.Active.Import.Register"},
+                    {"value": 7.2, "measurand": "Power.Active.Import", "phase": "L1"},
+                ],
+            }
+        ],
+    },
+]
+
+
+def _frame(name: str) -> bytes:
+    if name == "MeterValues":
+        return json.dumps(METER_VALUES, separators=(",", ":")).encode()
+    entries = (entry for entry in ENTRIES if entry.version == "2.0.1" and entry.name == name)
+    return frame_text(next(entries)).encode()
+
+
+MIX: Final = ("Heartbeat", "StatusNotification", "MeterValues", "TransactionEvent")
+
+
+class Gateway:
+    """A process that listens."""
+
+    def __init__(self, side: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.gateways", side]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        _pin(self._process.pid, 0)
+        self.port = int(self._ask(""))
+
+    def _ask(self, line: str) -> str:
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin
+        assert stdout
+        stdin.write(line)
+        stdin.flush()
+        return stdout.readline()
+
+    def memory(self) -> int:
+        """Return its resident memory in KiB."""
+        return int(self._ask("memory\n"))
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def _pin(pid: int, core: int) -> None:
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) > 1:
+        os.sched_setaffinity(pid, {cores[core]})
+
+
+class Client(WSListener):
+    """A station that sends a frame when it is told, and notes how long the answer took."""
+
+    def __init__(self, *, endless: bytes | None = None) -> None:
+        self.answered = 0
+        self.wrong = 0
+        self.latencies: list[float] = []
+        self._endless = endless
+        self._due: list[tuple[float, bytes]] = []
+        self._wire: Any = None
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._wire = transport
+        if self._endless is not None:
+            transport.send(WSMsgType.TEXT, self._endless)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self.answered += 1
+        if not frame.get_payload_as_bytes().startswith(b"[3,"):
+            self.wrong += 1
+        if self._endless is not None:
+            transport.send(WSMsgType.TEXT, self._endless)
+            return
+        since, _ = self._due.pop(0)
+        self.latencies.append(perf_counter() - since)
+        if self._due:
+            transport.send(WSMsgType.TEXT, self._due[0][1])
+
+    def give(self, frame: bytes) -> None:
+        """Send a frame, or keep it until the one before is answered."""
+        self._due.append((perf_counter(), frame))
+        if len(self._due) == 1:
+            self._wire.send(WSMsgType.TEXT, frame)
+
+
+async def _stations(port: int, clients: Iterable[Client]) -> list[Client]:
+    made = []
+    for number, client in enumerate(clients):
+        await ws_connect(
+            lambda client=client: client,  # type: ignore[misc]
+            f"ws://127.0.0.1:{port}/S{number}",
+            extra_headers={"Sec-WebSocket-Protocol": "ocpp2.0.1"},
+            websocket_handshake_timeout=60,
+        )
+        made.append(client)
+    return made
+
+
+async def closed(port: int, frame: bytes, seconds: float) -> float:
+    """Return round trips per second of stations that never pause."""
+    clients = (Client(endless=frame) for _ in range(CLOSED_STATIONS))
+    stations = await _stations(port, clients)
+    await asyncio.sleep(0.5)
+    before, start = sum(one.answered for one in stations), perf_counter()
+    await asyncio.sleep(seconds)
+    after, end = sum(one.answered for one in stations), perf_counter()
+    assert not any(one.wrong for one in stations), "not all answers were results"
+    return (after - before) / (end - start)
+
+
+class Result(NamedTuple):
+    """Mixed traffic: frames per second, latencies in ms, memory per station in KiB."""
+
+    stations: int
+    offered: float
+    answered: float
+    p50: float
+    p99: float
+    memory: float
+
+
+async def mixed(gateway: Gateway, count: int, rate: float, seconds: float) -> Result:
+    """Return what becomes of so many frames per second from so many stations."""
+    empty = gateway.memory()
+    stations = await _stations(gateway.port, (Client() for _ in range(count)))
+    await asyncio.sleep(0.5)
+    memory = (gateway.memory() - empty) / count
+    frames: Iterator[bytes] = cycle([_frame(name) for name in MIX])
+    turns = cycle(stations)
+    start = perf_counter()
+    given = 0
+    while (now := perf_counter() - start) < seconds:
+        while given < now * rate:
+            next(turns).give(next(frames))
+            given += 1
+        await asyncio.sleep(0.001)
+    answered = sum(one.answered for one in stations) / (perf_counter() - start)
+    await asyncio.sleep(0.5)
+    assert not any(one.wrong for one in stations), "not all answers were results"
+    latencies = [latency * 1e3 for one in stations for latency in one.latencies]
+    cuts = quantiles(latencies, n=100) if len(latencies) > 1 else [float("nan")] * 99
+    return Result(count, rate, answered, cuts[49], cuts[98], memory)
+
+
+def run_closed(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
+    """Return action -> side -> round trips per second, the median of interleaved rounds."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for _ in range(rounds):
+        for action in ("Heartbeat", "TransactionEvent"):
+            for side in SIDES:
+                gateway = Gateway(side)
+                try:
+                    rate = uvloop.run(closed(gateway.port, _frame(action), seconds))
+                finally:
+                    gateway.stop()
+                found.setdefault(action, {}).setdefault(side, []).append(rate)
+    return {
+        action: {side: median(rates) for side, rates in sides.items()}
+        for action, sides in found.items()
+    }
+
+
+def run_mixed(count: int, rates: Iterable[float], seconds: float) -> dict[str, list[Result]]:
+    """Return side -> results."""
+    found: dict[str, list[Result]] = {side: [] for side in SIDES}
+    for rate in rates:
+        for side, results in found.items():
+            gateway = Gateway(side)
+            try:
+                results.append(uvloop.run(mixed(gateway, count, rate, seconds)))
+            finally:
+                gateway.stop()
+    return found
+
+
+def page(known: dict[str, str], loops: Any, traffic: dict[str, list[Result]]) -> str:
+    """Return the results as Markdown."""
+    base = next(iter(SIDES))
+    rows = [
+        [
+            side,
+            *(
+                text
+                for action in loops
+                for text in (
+                    f"{loops[action][side]:,.0f}",
+                    f"{loops[action][side] / loops[action][base]:.1f}",
+                )
+            ),
+        ]
+        for side in SIDES
+    ]
+    head = ["", *(text for action in loops for text in (f"{action}/s", "times"))]
+    lines = [
+        "# Endpoints under load\n",
+        f"`python -m benchmarks.load --write`. {machine(known)}\n",
+        "One process listens on one core, one plays the stations on another; uvloop, no",
+        "compression, handlers that do nothing.\n",
+        f"Closed loop, {CLOSED_STATIONS} stations, round trips per second:\n",
+        table(head, rows),
+    ]
+    rows = [
+        [
+            f"{side}, {result.offered:,.0f}/s offered",
+            f"{result.stations:,}",
+            f"{result.answered:,.0f}",
+            f"{result.p50:,.1f}",
+            f"{result.p99:,.1f}",
+            f"{result.memory:,.0f}",
+        ]
+        for side, results in traffic.items()
+        for result in results
+    ]
+    lines += [
+        f"Mixed traffic ({', '.join(MIX)} in turn):\n",
+        table(
+            ["", "stations", "answered/s", "p50 ms", "p99 ms", "KiB a station"],
+            rows,
+        ),
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print, or write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--stations", type=int, default=2000)
+    parser.add_argument("--rates", type=float, nargs="+", default=[500.0, 5000.0, 20000.0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--write", action="store_true", help="write benchmarks/results/load.*")
+    given = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    _pin(0, 1)
+    loops = run_closed(given.rounds, given.seconds)
+    traffic = run_mixed(given.stations, given.rates, given.seconds)
+    known = environment(*LIBRARIES)
+    text = page(known, loops, traffic)
+    print(text)
+    if given.write:
+        found = {
+            "environment": known,
+            "closed": loops,
+            "mixed": {side: [one._asdict() for one in ones] for side, ones in traffic.items()},
+        }
+        (RESULTS / "load.md").write_text(text, "utf-8")
+        (RESULTS / "load.json").write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
