@@ -1,0 +1,82 @@
+"""A gateway loop of your own with `websockets`: the codec and a session, and nothing else of ours.
+
+    pip install 'ocppj[websockets]' && python examples/gateway_websockets.py --port 9000
+
+It speaks OCPP 1.6 and 2.0.1, answers BootNotification and Heartbeat, and refuses the rest.
+"""
+
+import argparse
+import asyncio
+from datetime import UTC, datetime
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+import ocppj
+from ocppj import v16, v201
+
+CODECS = {
+    "ocpp2.0.1": ocppj.Codec("2.0.1"),
+    "ocpp1.6": ocppj.Codec("1.6", policy=ocppj.Policy.lenient()),
+}
+
+
+def handle(request: object) -> object:
+    """Return the response to a request."""
+    now = datetime.now(UTC)
+    match request:
+        case v201.BootNotificationRequest():
+            accepted = v201.RegistrationStatusEnumType.ACCEPTED
+            return v201.BootNotificationResponse(current_time=now, interval=300, status=accepted)
+        case v16.BootNotificationRequest():
+            done = v16.BootNotificationStatus.ACCEPTED
+            return v16.BootNotificationResponse(current_time=now, interval=300, status=done)
+        case v201.HeartbeatRequest():
+            return v201.HeartbeatResponse(current_time=now)
+        case v16.HeartbeatRequest():
+            return v16.HeartbeatResponse(current_time=now)
+    raise ocppj.CallRefused("NotSupported")
+
+
+async def serve_station(socket: ServerConnection) -> None:
+    """Answer one station until it leaves."""
+    if socket.subprotocol is None:
+        await socket.close(1002, "no common subprotocol")
+        return
+    session = ocppj.Session(CODECS[socket.subprotocol], role="csms")
+    try:
+        while True:
+            data = await socket.recv(decode=False)
+            answer = None
+            try:
+                frame = session.receive(data)
+                if isinstance(frame, ocppj.Call):
+                    answer = session.reply(frame, handle(frame.payload))
+            except ocppj.CallRefused as refusal:
+                answer = session.fail(frame, refusal.error_code, refusal.error_description)
+            except (ocppj.DecodeError, ocppj.RemoteProtocolError) as error:
+                print(f"{socket.request.path}: {error}", flush=True)
+                answer = error.reply()
+            if answer is not None:
+                await socket.send(answer, text=True)
+    except ConnectionClosed:
+        pass
+
+
+def choose(_: ServerConnection, offered: list[str]) -> str | None:
+    """Take the version that the station likes best of those that we have."""
+    return next((name for name in offered if name in CODECS), None)
+
+
+async def main() -> None:
+    """Listen until interrupted."""
+    parser = argparse.ArgumentParser(description="A gateway loop with websockets.")
+    parser.add_argument("--port", type=int, default=9000)
+    port = parser.parse_args().port
+    async with serve(serve_station, "127.0.0.1", port, select_subprotocol=choose) as server:
+        print("listening on port", next(iter(server.sockets)).getsockname()[1], flush=True)
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
