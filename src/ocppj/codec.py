@@ -111,13 +111,16 @@ class Codec(Dispatch):
         """Return the feature that a request belongs to.
 
         Raises:
-            EncodeError: it is not a request that the codec knows.
+            EncodeError: it is not a request that the codec knows, or that of several actions.
         """
         kind = type(request)
         action = self._table.request_actions.get(kind)
         if action is None:
             problem = f"{kind.__name__} is not a request of OCPP {self.version} that is known here"
             raise EncodeError(problem, "$")
+        if not action:
+            problem = f"{kind.__name__} is the request of several actions"
+            raise EncodeError(f"{problem}: give each its own type", "$")
         return self._table.features[action]
 
     def decode_result(self, frame: CallResult[Any], action: str) -> CallResult[Any]:

@@ -192,6 +192,7 @@ class DecodeError(OcppError):
 
 def _error_frame(message_type: int, message_id: str, code: str, description: str) -> bytes:
     details: dict[str, Any] = {}
+    description = description[:DESCRIPTION_LENGTH]
     return msgspec.json.encode((message_type, message_id, code, description, details))
 
 

@@ -39,18 +39,18 @@ class Handlers:
     __slots__ = ("_methods",)
 
     def __init__(self, handler: object, codec: Codec, others: Iterable[str] = ()) -> None:
-        methods = {feature.method: name for name, feature in codec.features.items()}
-        self._methods: dict[str, Callable[..., Any]] = {}
-        for name in dir(handler):
-            if not name.startswith(PREFIX) or not callable(getattr(handler, name)):
-                continue
-            if name in methods:
-                self._methods[methods[name]] = getattr(handler, name)
-            elif name not in others:
-                near = get_close_matches(name, methods, 1)
+        known = {feature.method for feature in codec.features.values()}
+        for name in sorted({*dir(handler)} - known - {*others}):
+            if name.startswith(PREFIX) and callable(getattr(handler, name, None)):
+                near = get_close_matches(name, known, 1)
                 hint = f": do you mean {near[0]}?" if near else ""
                 kind = type(handler).__name__
                 raise ValueError(f"{kind}.{name} answers no action of OCPP {codec.version}{hint}")
+        self._methods: dict[str, Callable[..., Any]] = {}
+        for action, feature in codec.features.items():
+            method = getattr(handler, feature.method, None)
+            if callable(method):
+                self._methods[action] = method
 
     def answer(
         self, session: Session, call: Call[Any], context: tuple[Any, ...], on_error: OnError

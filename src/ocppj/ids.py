@@ -7,12 +7,11 @@ connections and restarts too (J16E 3.1, P4-21 4.1.4), and at most 36 characters.
 import os
 from itertools import count
 from typing import Final
-from uuid import uuid4
 
 __all__ = ["next_id"]
 
 _numbers: Final = count(1)
-_prefix = uuid4().hex[:16]
+_prefix = os.urandom(8).hex()
 
 
 def next_id() -> str:
@@ -25,7 +24,7 @@ def next_id() -> str:
 
 def _renew() -> None:
     global _prefix  # noqa: PLW0603  a forked worker counts on from the same number
-    _prefix = uuid4().hex[:16]
+    _prefix = os.urandom(8).hex()
 
 
 if hasattr(os, "register_at_fork"):

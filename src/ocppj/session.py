@@ -14,9 +14,12 @@ Knows nothing of sockets, clocks, tasks or handlers.
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias, get_args
 
+from msgspec.structs import replace
+
 from ocppj._dispatch_py import Data
 from ocppj.codec import Codec
 from ocppj.errors import (
+    MESSAGE_ID_LENGTH,
     RULES,
     DecodeError,
     EncodeError,
@@ -87,7 +90,7 @@ class Session:
         self.unexpected = 0
         self._timeout = timeout
         self._next_id = next_id
-        self._handling: set[str] = set()
+        self._handling: dict[str, Call[Any]] = {}
         self._free()
 
     def call(
@@ -171,7 +174,7 @@ class Session:
         if self._is_ours(call.action):
             problem = f"{call.action} is not sent by this side"
             raise RemoteProtocolError(problem, message_id, "NotSupported")
-        self._handling.add(message_id)
+        self._handling[message_id] = call
 
     def _is_ours(self, action: str) -> bool:
         return self.codec.features[action].sender == self.role
@@ -195,9 +198,7 @@ class Session:
         if type(response) is not wanted:
             problem = f"{call.action} is answered with a {getattr(wanted, '__name__', wanted)}"
             raise EncodeError(f"{problem}, not a {type(response).__name__}", "$")
-        data = self.codec.encode(CallResult(call.message_id, response))
-        self._handling.discard(call.message_id)
-        return data
+        return self._answer(CallResult(call.message_id, response))
 
     def fail(
         self,
@@ -219,19 +220,29 @@ class Session:
 
         Raises:
             LocalProtocolError: the call was answered already, or is not of this session.
-            EncodeError: no such code, or the details are no JSON object.
+            EncodeError: no such code, or the details have no JSON form.
         """
         self._check_handled(call)
-        error = CallError(call.message_id, error_code, description, dict(details or {}))
-        data = self.codec.encode(error)
-        self._handling.discard(call.message_id)
-        return data
+        given = dict(details or {})
+        return self._answer(CallError(call.message_id, error_code, description, given))
 
     def _check_handled(self, call: Call[Any]) -> None:
         if not isinstance(call, Call):
             raise LocalProtocolError(f"a {type(call).__name__} is not answered")
-        if call.message_id not in self._handling:
+        if self._handling.get(call.message_id) is not call:
             raise LocalProtocolError(f"the call {call.message_id!r} does not wait for an answer")
+
+    def _answer(self, answer: CallResult[Any] | CallError) -> bytes:
+        message_id = answer.message_id
+        if len(message_id) <= MESSAGE_ID_LENGTH:
+            data = self.codec.encode(answer)
+        else:  # The codec's policy took it: it is echoed, and all but the id has to be right.
+            self.codec.encode(replace(answer, message_id=""))
+            data = self.codec.encode(answer, validate=False)
+        del self._handling[message_id]
+        if not self._handling:
+            self._handling.clear()  # or it would keep the room that it once had
+        return data
 
     def expire(self, now: float) -> tuple[Call[Any], ...]:
         """Give up calls of ours whose time is over, and return them.

@@ -39,7 +39,7 @@ class Table:
         fast_results: the same for responses.
         careful: type -> decoder of an array with one payload, of any depth; its errors count.
         features: action -> feature.
-        request_actions: request type -> one of its actions.
+        request_actions: request type -> its action; `""` if it is that of several.
         response_actions: response type -> one of its actions.
         dec_hook: with which these decoders read free-form values.
         index: where the compiled seam keeps its form of `fast_calls`.
@@ -77,6 +77,7 @@ class Table:
         self.calls: dict[str, type[Any]] = {}
         self.results: dict[str, type[Any]] = {}
         self.sends: dict[str, type[Any]] = {}
+        self.request_actions: dict[type[Any], str] = {}
         for profile in self.profiles:
             for feature in profile.features:
                 self._add(feature, features)
@@ -96,13 +97,14 @@ class Table:
         }
         self.fast_calls = _decoders(self.calls, fast, hook)
         self.fast_results = _decoders(self.results, fast, hook)
-        self.request_actions = {f.request_type: name for name, f in self.features.items()}
         self.response_actions = {kind: action for action, kind in self.results.items()}
 
     def _add(self, feature: Feature[Any, Any], features: dict[str, Feature[Any, Any]]) -> None:
         if feature.name in features:
             raise ValueError(f"two features have the action {feature.name!r}: leave one out")
         features[feature.name] = feature
+        shared = feature.request_type in self.request_actions
+        self.request_actions[feature.request_type] = "" if shared else feature.name
         if feature.response_type is None:
             self.sends[feature.name] = feature.request_type
         else:
