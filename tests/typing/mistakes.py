@@ -1,7 +1,10 @@
 """Mistakes that a type checker has to see: each marked line, and no other."""
 
+from typing import TypeVar
+
 import ocppj
-from ocppj import v201
+from ocppj import v21, v201
+from ocppj.v201.availability import CSMSHandler
 from ocppj.v201.remote_control import ChargingStationHandler, UnlockConnectorRequest
 
 v201.CancelReservationRequest(reservation_id="1")  # error
@@ -18,3 +21,48 @@ class Incomplete:
 
 
 handler: ChargingStationHandler = Incomplete()  # error
+
+
+class Mistaken:
+    """Answers a heartbeat with something else, and takes a request of another action."""
+
+    async def on_heartbeat(
+        self, station: str, request: v201.HeartbeatRequest
+    ) -> v201.ResetResponse:
+        raise NotImplementedError
+
+    def on_status_notification(
+        self, station: str, request: v201.StatusNotificationRequest
+    ) -> v201.StatusNotificationResponse:
+        raise NotImplementedError
+
+
+class Stationless:
+    """A CSMS is told which station calls."""
+
+    def on_heartbeat(self, request: v201.HeartbeatRequest) -> v201.HeartbeatResponse:
+        raise NotImplementedError
+
+    def on_status_notification(
+        self, request: v201.StatusNotificationRequest
+    ) -> v201.StatusNotificationResponse:
+        raise NotImplementedError
+
+
+mistaken: CSMSHandler = Mistaken()  # error
+stationless: CSMSHandler = Stationless()  # error
+
+R = TypeVar("R")
+
+
+def call(request: ocppj.Request[R]) -> R:
+    """Give the response that belongs to a request."""
+    raise NotImplementedError
+
+
+heartbeat: v21.HeartbeatResponse = call(v201.HeartbeatRequest())  # error
+call(v201.HeartbeatResponse(current_time=heartbeat.current_time))  # error
+call(v201.HeartbeatRequest)  # error
+session = ocppj.Session(ocppj.Codec("2.0.1"), "station")  # error
+session.call(v201.HeartbeatRequest(), "now")  # error
+session.reply(ocppj.CallError("i", "GenericError"), heartbeat)  # error

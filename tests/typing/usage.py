@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import assert_type
+from typing import Any, TypeVar, assert_type
 
 import ocppj
-from ocppj import v16, v201
-from ocppj.v201 import remote_control
+from ocppj import v16, v21, v201
+from ocppj.v201 import availability, provisioning, remote_control
 from ocppj.v201.enums import IdTokenEnumType, UnlockStatusEnumType
 from ocppj.v201.remote_control import (
     ChargingStationHandler,
@@ -70,6 +70,67 @@ class Station:
 
 
 handler: ChargingStationHandler = Station()
+
+
+class Csms:
+    """A class for some blocks; what it calls the station is its own business."""
+
+    async def on_boot_notification(
+        self, station: str, request: v201.BootNotificationRequest
+    ) -> v201.BootNotificationResponse:
+        status = v201.RegistrationStatusEnumType.ACCEPTED
+        return v201.BootNotificationResponse(
+            current_time=datetime.now(UTC), interval=300, status=status
+        )
+
+    def on_notify_report(
+        self, station: str, request: v201.NotifyReportRequest
+    ) -> v201.NotifyReportResponse:
+        return v201.NotifyReportResponse()
+
+    def on_heartbeat(self, _: object, request: v201.HeartbeatRequest) -> v201.HeartbeatResponse:
+        raise ocppj.CallRefused("NotSupported", "no clock here", {"a": 1})
+
+    def on_status_notification(
+        self, station: object, request: v201.StatusNotificationRequest
+    ) -> v201.StatusNotificationResponse:
+        return v201.StatusNotificationResponse()
+
+
+csms: provisioning.CSMSHandler = Csms()
+also: availability.CSMSHandler = Csms()
+
+
+def on_error(frame: ocppj.Call[Any] | ocppj.Send[Any], error: Exception) -> None:
+    """Is told of faults in handlers."""
+
+
+handlers = ocppj.Handlers(csms, codec, others=["on_connect"])
+session = ocppj.Session(codec, role="csms", timeout=5.0, next_id=lambda: "i")
+role: ocppj.Role = "charging_station"
+match session.receive(b""):
+    case ocppj.Call() as asked:
+        assert_type(session.reply(asked, v201.HeartbeatResponse), bytes)
+        assert_type(session.fail(asked, "GenericError", "no", {"a": 1}), bytes)
+        assert_type(handlers.answer(session, asked, (), on_error), bytes | Awaitable[bytes])
+    case ocppj.Send() as sent:
+        assert_type(handlers.notify(sent, (), on_error), Awaitable[None] | None)
+assert_type(session.call(request, now=1.0), bytes)
+assert_type(session.expire(now=31.0), tuple[ocppj.Call[Any], ...])
+assert_type(session.pending, ocppj.Call[Any] | None)
+
+R = TypeVar("R")
+
+
+def call(request: ocppj.Request[R]) -> R:
+    """Give the response that belongs to a request."""
+    raise ocppj.CallTimeout(request.response_type)
+
+
+assert_type(call(v201.HeartbeatRequest()), v201.HeartbeatResponse)
+assert_type(call(v16.HeartbeatRequest()), v16.HeartbeatResponse)
+assert_type(call(v21.HeartbeatRequest()), v21.HeartbeatResponse)
+assert_type(call(request).status, v201.RequestStartStopStatusEnumType)
 
 
 class VendorRequest(ocppj.Message, kw_only=True):
