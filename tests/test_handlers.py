@@ -133,13 +133,14 @@ def test_without_a_method_it_is_not_supported(name: str) -> None:
     ]
 
 
-def test_a_method_may_be_switched_off() -> None:
+@pytest.mark.parametrize("off", [None, 5])
+def test_a_method_may_be_switched_off(off: Any) -> None:
     class Base:
         def on_heartbeat(self, station: Any, request: Any) -> Any:
             return heartbeat()
 
     class Handler(Base):
-        on_heartbeat = None
+        on_heartbeat = off
 
     session = make()
     handlers = ocppj.Handlers(Handler(), session.codec)
