@@ -63,7 +63,7 @@ class Session:
     """
 
     __slots__ = (
-        *("_actions", "_handling", "_next_id", "_timeout"),
+        *("_actions", "_features", "_handling", "_next_id", "_timeout"),
         *("codec", "deadline", "pending", "role", "unexpected"),
     )
 
@@ -88,6 +88,7 @@ class Session:
         self.codec = codec
         self.role = role
         self.unexpected = 0
+        self._features = codec.features
         self._timeout = timeout
         self._next_id = next_id
         self._handling: dict[str, Call[Any]] = {}
@@ -177,7 +178,7 @@ class Session:
         self._handling[message_id] = call
 
     def _is_ours(self, action: str) -> bool:
-        return self.codec.features[action].sender == self.role
+        return self._features[action].sender == self.role
 
     def reply(self, call: Call[Any], response: object) -> bytes:
         """Answer a call of the peer.
@@ -194,7 +195,7 @@ class Session:
             EncodeError: the response is not one to this action, or breaks its rules.
         """
         self._check_handled(call)
-        wanted = self.codec.features[call.action].response_type
+        wanted = self._features[call.action].response_type
         if type(response) is not wanted:
             problem = f"{call.action} is answered with a {getattr(wanted, '__name__', wanted)}"
             raise EncodeError(f"{problem}, not a {type(response).__name__}", "$")
