@@ -689,7 +689,8 @@ class Wire(RuleBasedStateMachine):
             assert str(caught.value) == str(fault)
             if fault.message_type in (3, 4) and fault.message_id in pending:
                 self.pending[side] = {}
-            self.send(side, caught.value.reply())
+            if len(fault.message_id or "") <= 36:  # OCPP 1.6 echoes what the codec refuses
+                self.send(side, caught.value.reply())
             return
         problem = self.problem(side, frame)
         if problem is None:
