@@ -14,7 +14,7 @@ LAYERS: dict[str, set[str]] = {
     "policy": set(),
     "frames": {"errors", "policy"},
     "catalog": {"schema", "errors"},
-    "faults": {"errors"},
+    "faults": {"errors", "schema"},
     "plan": {"schema"},
     "table": {"schema", "catalog", "plan"},
     "lenience": {"plan", "policy", "schema"},
