@@ -275,69 +275,73 @@ cdef class Dispatch:
         self.max_depth = table.max_depth
 
     def decode(self, data, pending=None):
-        cdef Head head
         cdef const char* p
-        cdef const char* end
         cdef Py_ssize_t size
-        cdef Slot* slot
-        cdef PyObject* found
         if PyUnicode_CheckExact(data):
             try:
                 p = PyUnicode_AsUTF8AndSize(data, &size)
             except UnicodeEncodeError:
-                return self.read(data, pending)
+                return self._reference.read(data, pending)
         elif PyBytes_CheckExact(data):
             p = PyBytes_AS_STRING(data)
             size = PyBytes_GET_SIZE(data)
         else:
-            return self.read(data, pending)
-        end = p + size
+            return self._reference.read(data, pending)
+        frame = self.plain(p, size, pending)
+        if frame is not None and not PyExceptionInstance_Check(frame):
+            return frame
+        error = self.verdict(p, size, frame)
+        if error is None:
+            return self._reference.read(data, pending, frame)
+        raise error from frame
+
+    cdef object plain(self, const char* p, Py_ssize_t size, object pending):
+        """Return the frame, what its payload's decoder has raised, or None where there is any doubt."""
+        cdef const char* end = p + size
+        cdef Head head
+        cdef Slot* slot
+        cdef PyObject* found
         if size > self.max_size or not scanned(p, end, &head):
-            return self.read(data, pending)
-        complaint = None
+            return None
         if head.action is not NULL:
             slot = self.index.find(head.action, head.action_size)
             if slot is NULL:
-                action = ascii_string(head.action, head.action_size)
-            else:
-                payload = decoded(<object>slot.decode, head.payload, end)
-                if payload is None:
-                    return self.read(data, pending)
-                if not PyExceptionInstance_Check(payload):
-                    return made(Call, CALL_ID, ascii_string(head.id, head.id_size), CALL_PAYLOAD,
-                                payload, CALL_ACTION, <object>slot.action)
-                action, complaint = <object>slot.action, payload
-        else:
-            # (Where another thread may change `pending` meanwhile, the reference reads it.)
-            if not READS_SLOTS or not PyDict_CheckExact(pending):
-                return self.read(data, pending)
+                return None
+            payload = decoded(<object>slot.decode, head.payload, end)
+            if payload is None or PyExceptionInstance_Check(payload):
+                return payload
+            return made(Call, CALL_ID, ascii_string(head.id, head.id_size), CALL_PAYLOAD, payload,
+                        CALL_ACTION, <object>slot.action)
+        # (Where another thread may change `pending` meanwhile, the reference reads it.)
+        if READS_SLOTS and PyDict_CheckExact(pending):
             message_id = ascii_string(head.id, head.id_size)
             found = PyDict_GetItemWithError(pending, message_id)
             if found is NULL:
-                return self.read(data, pending)
-            action = <object>found
-            found = PyDict_GetItemWithError(self.results, action)
+                return None
+            found = PyDict_GetItemWithError(self.results, <object>found)
             if found is NULL:
-                return self.read(data, pending)
+                return None
             payload = decoded(<object>found, head.payload, end)
-            if payload is None:
-                return self.read(data, pending)
-            if not PyExceptionInstance_Check(payload):
-                return made(CallResult, RESULT_ID, message_id, RESULT_PAYLOAD, payload, 0, None)
-            complaint = payload
-        error = self.verdict(&head, end, action, complaint)
-        if error is None:
-            return self._reference.read(data, pending, complaint)
-        raise error from complaint
+            if payload is None or PyExceptionInstance_Check(payload):
+                return payload
+            return made(CallResult, RESULT_ID, message_id, RESULT_PAYLOAD, payload, 0, None)
+        return None
 
-    cdef object read(self, object data, object pending):
-        return self._reference.read(data, pending)
+    cdef object verdict(self, const char* p, Py_ssize_t size, object complaint):
+        """Return what the reference says of a frame that `plain` did not take, or None.
 
-    cdef object verdict(self, Head* head, const char* end, object action, object complaint):
-        """Return the reference's verdict on a frame whose head is right, or None."""
-        cdef const char* after = self.payload_end(head.payload, end)
+        It is asked only where nothing can be wrong but the action or the payload.
+        """
+        cdef Head head
+        cdef const char* after
+        if size > self.max_size or not scanned(p, p + size, &head):
+            return None
+        after = self.payload_end(head.payload, p + size)
         if after is NULL:
             return None
+        action = None
+        if head.action is not NULL:
+            action = ascii_string(head.action, head.action_size)
         known = head.message_type - c'0', ascii_string(head.id, head.id_size)
         payload = PyBytes_FromStringAndSize(head.payload, after - head.payload)
         return self._reference.verdict(known, action, payload, complaint)

@@ -167,7 +167,7 @@ class Dispatch:
         return Head(data, self._table, self._policy, complaint).frame(pending)
 
     def verdict(
-        self, known: Known, action: str, payload: bytes, complaint: Exception | None
+        self, known: Known, action: str | None, payload: bytes, complaint: Exception | None
     ) -> DecodeError | None:
         """Return what is wrong with a CALL or CALLRESULT; `None` if only `read` can tell.
 
@@ -175,17 +175,20 @@ class Dispatch:
 
         Args:
             known: its first two elements.
-            action: its third; of a CALLRESULT that of its call.
+            action: its third; of a CALLRESULT `None`.
             payload: its last.
-            complaint: what the payload's fast decoder has raised; `None` where there is none.
+            complaint: what the payload's fast decoder has raised, if it has.
         """
+        table = self._table
         if complaint is None:
-            return None if action in self._table.calls else _unknown(action, self._table, known)
+            if action is None or action in table.calls:
+                return None
+            return _unknown(action, table, known)
         found = None if self._policy.bends else find_again(complaint, payload)
         if found is None:
             return None
         fault, problem, path = found
-        return PayloadError(fault, problem, self._table.version.rules, path, known)
+        return PayloadError(fault, problem, table.version.rules, path, known)
 
 
 class Head:
