@@ -57,7 +57,7 @@ def speed() -> str:
         for ours in ("ocppj_cython", "ocppj_python")
     )
     known = _figures("decode")["environment"]
-    shown = {name: known[name] for name in list(known)[:4] + ["msgspec", "orjson", "pydantic"]}
+    shown = {name: known[name] for name in [*list(known)[:4], "msgspec", "orjson", "pydantic"]}
     return f"""\
 {table(["frame (bytes)", *COLUMNS.values()], rows)}
 That is {compiled[0]} times as fast as pydantic that already knows the type and {compiled[1]} times

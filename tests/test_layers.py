@@ -10,6 +10,7 @@ import ocppj
 SOURCE = Path(ocppj.__file__).parent
 LAYERS: dict[str, set[str]] = {
     "schema": set(),
+    "depth": set(),
     "errors": set(),
     "policy": set(),
     "frames": {"errors", "policy"},
@@ -19,6 +20,7 @@ LAYERS: dict[str, set[str]] = {
     "table": {"schema", "catalog", "plan"},
     "lenience": {"plan", "policy", "schema"},
     "_dispatch_py": {
+        "depth",
         "encoding",
         "lenience",
         "policy",

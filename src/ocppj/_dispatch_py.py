@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Literal, Never
 
 import msgspec
 
+from ocppj.depth import deeper
 from ocppj.encoding import encode
 from ocppj.errors import (
     MESSAGE_ID_LENGTH,
@@ -52,13 +53,9 @@ _string: Final = msgspec.json.Decoder(str).decode
 _object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENTS}
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _THREE: Final = ("3", ord("3"))
 _INTEGER: Final = re.compile(rb"-?\d{1,36}")
-_NESTED: Final = (dict, list)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9]{1,50}")
-_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class Dispatch:
@@ -226,7 +223,7 @@ class Head:
         if len(self.elements) != count:
             problem = f"message type {self.message_type} has {count} elements"
             self._fail(Fault.FRAME, f"{problem}, got {len(self.elements)}")
-        if _deeper(text, table.max_depth) and _value_deeper(text, table.max_depth):
+        if deeper(text, table.max_depth):
             self._fail(Fault.FRAME, f"nested deeper than {table.max_depth}")
 
     def _text(self, data: Data) -> bytes:
@@ -404,32 +401,3 @@ def decode_payload(
 def _complaint(error: msgspec.DecodeError) -> str:
     """Return what msgspec has against the grammar of a text, with the byte where it stands."""
     return str(error).removeprefix("JSON is malformed: ").replace("Input data was", "it is")
-
-
-def _value_deeper(text: bytes, limit: int) -> bool:
-    """Tell it of the value: of two equal keys only the last counts, as it does for the decoders."""
-    try:
-        return _exceeds(msgspec.json.decode(text), limit)
-    except msgspec.DecodeError:
-        return False  # an integer of thousands of digits, for the payload's decoder to find
-
-
-def _exceeds(value: Any, limit: int) -> bool:
-    if type(value) is dict:
-        value = value.values()
-    elif type(value) is not list:
-        return False
-    return limit == 0 or any(_exceeds(item, limit - 1) for item in value if type(item) in _NESTED)
-
-
-def _deeper(text: bytes, limit: int) -> bool:
-    """Tell whether valid JSON nests deeper than a limit, without recursion."""
-    if text.count(b"[") + text.count(b"{") <= limit:
-        return False
-    brackets = _STRING.sub(b"", text).translate(_BRACKETS, _NO_BRACKETS)
-    for _ in range(limit):
-        # Each round takes away the innermost level.
-        brackets = brackets.replace(b"[]", b"")
-        if not brackets:
-            return False
-    return True
