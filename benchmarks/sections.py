@@ -10,7 +10,7 @@ from functools import cache
 from statistics import geometric_mean
 from typing import Any, Final
 
-from benchmarks.corpus import ENTRIES, frame_text
+from benchmarks.corpus import ENTRIES
 from benchmarks.page import RESULTS, machine, table
 
 __all__ = ["PAGES", "rewritten", "write"]
@@ -97,30 +97,16 @@ def above() -> str:
 def faults() -> str:
     """Return what refused frames come to."""
     figures = _figures("faults")
-    small, single = figures["small"], figures["single"]
-    rows = [
-        [name, f"{len(frame_text(one)):,}", *cells]
-        for one in CALLS
-        for name, times in [(one.name, small[one.name])]
-        for refused in [[ns for fault, ns in times.items() if fault != "good"]]
-        for cells in [
-            [
-                f"{times['good']:,}",
-                f"{min(refused):,} to {max(refused):,}",
-                f"{min(refused) / times['good']:.1f} to {max(refused) / times['good']:.1f}",
-                f"{1e9 / max(refused):,.0f}",
-            ]
-        ]
-    ]
-    head = [
-        "frame",
-        "bytes",
-        "good, ns",
-        "refused, ns",
-        "in good ones",
-        "refused per second, least",
-    ]
-    lines = "".join(f"- {name}: {ns:,} ns\n" for name, ns in single.items())
+    rows = []
+    for one in CALLS:
+        times = figures["small"][one.name]
+        good, *refused = times.values()
+        low, high = min(refused), max(refused)
+        ratios = f"{low / good:.1f} to {high / good:.1f}"
+        cells = [f"{good:,}", f"{low:,} to {high:,}", ratios, f"{1e9 / high:,.0f}"]
+        rows.append([one.label, *cells])
+    head = ["frame (bytes)", "good, ns", "refused, ns", "in good ones", "refused a second, least"]
+    lines = "".join(f"- {name}: {ns:,} ns\n" for name, ns in figures["single"].items())
     return f"{table(head, rows)}\n{lines}"
 
 
