@@ -73,7 +73,8 @@ _PATTERN: Final = re.compile(
 )
 _ROWS: Final = {f"row{n}": (fault, text) for n, (_, fault, text) in enumerate(WORDINGS)}
 MARK: Final = " - at `$"  # before the path that msgspec names
-MARK_BYTES: Final = MARK.encode()
+TICK: Final = ord("`")
+BACKSLASH: Final = ord("\\")
 _INNER: Final = re.compile(r"(Expected .*) in field `(\w+)`")  # what `schema` finds itself
 
 
@@ -93,7 +94,7 @@ def find_again(error: Exception, payload: Any) -> Finding | None:
     """Return what an error of a fast decoder means; `None` where that is no verdict.
 
     Such a decoder was given the bare payload, and of a fault at the root msgspec names no path
-    then, so that a text of the peer's could pass for one: not if the payload has none like it.
+    then, so that a text of the peer's could pass for one; but not without a backtick.
 
     Args:
         error: what it has raised.
@@ -106,7 +107,10 @@ def find_again(error: Exception, payload: Any) -> Finding | None:
         if cause == TOO_DEEP or MARK in cause:
             return None
     data = bytes(payload)
-    return None if MARK_BYTES in data or b"\\u" in data else find(str(error), "$")
+    # Integers are found five times as fast as bytes of one character.
+    if TICK in data or (BACKSLASH in data and b"\\u" in data):
+        return None
+    return find(str(error), "$")
 
 
 def _find(message: str, root: str) -> Finding:
