@@ -154,10 +154,14 @@ def single(rounds: int) -> dict[str, float]:
     changing = cycle(
         frame_text(base.with_payload({**base.payload, f"surplus{n}": n})) for n in range(5000)
     )
+    escaped = frame_text(base.with_payload({**base.payload, "surplus": "é"}))
     calls = {
         "the least in CPython: raise, except, encode a reply": bare,
         "StatusNotification with an unknown field, never the same name": (
             lambda: refuse(next(changing))
+        ),
+        "StatusNotification with an unknown field and an escape, read from the start": (
+            lambda: refuse(escaped)
         ),
     }
     return {name: round(ns) for name, ns in fastest(calls, rounds, milliseconds=20).items()}
