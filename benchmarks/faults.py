@@ -1,18 +1,18 @@
-"""What refused frames cost, their reply included: `python -m benchmarks.faults [--write]`.
+"""What refused frames cost, their reply included: `python -m benchmarks.faults`.
 
 Each fault is put into each of the five calls of OCPP 2.0.1 and timed beside the good frame; then
 frames of 1 MiB that were made to be expensive, beside a good one of that size.
 """
 
-import argparse
-import json
-import sys
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from typing import Any, Final
+
+import msgspec
 
 from benchmarks.corpus import ENTRIES, Entry, frame_text
 from benchmarks.growth import LIMIT, entry, grown
-from benchmarks.page import RESULTS, environment, fastest, machine, table
+from benchmarks.page import environment, fastest, machine, publish, table
 from benchmarks.peers.messages import codec
 from ocppj import BACKEND, DecodeError
 
@@ -131,7 +131,43 @@ def large(rounds: int) -> dict[str, float]:
     return {name: round(ns) for name, ns in fastest(calls, rounds).items()}
 
 
-def _markdown(figures: dict[str, Any]) -> str:
+class _Bare(Exception):
+    __slots__ = ("code", "message_id", "text")
+
+    def __init__(self, message_id: str, code: str, text: str) -> None:
+        self.message_id, self.code, self.text = message_id, code, text
+
+
+def single(rounds: int) -> dict[str, float]:
+    """Return what is timed -> ns, beside the good frames."""
+    encode = msgspec.json.Encoder().encode
+    message_id, code, text = CALLS[0].frame[1], "FormatViolation", "unknown field surplus at $"
+
+    def bare() -> bytes:
+        try:
+            raise _Bare(message_id, code, text)  # noqa: TRY301  the least that can be written
+        except _Bare as error:
+            return encode((4, error.message_id, error.code, error.text, {}))
+
+    refuse = refused("2.0.1")
+    base = entry("StatusNotification")
+    changing = cycle(
+        frame_text(base.with_payload({**base.payload, f"surplus{n}": n})) for n in range(5000)
+    )
+    escaped = frame_text(base.with_payload({**base.payload, "surplus": "é"}))
+    calls = {
+        "the least in CPython: raise, except, encode a reply": bare,
+        "StatusNotification with an unknown field, never the same name": (
+            lambda: refuse(next(changing))
+        ),
+        "StatusNotification with an unknown field and an escape, read from the start": (
+            lambda: refuse(escaped)
+        ),
+    }
+    return {name: round(ns) for name, ns in fastest(calls, rounds, milliseconds=20).items()}
+
+
+def _parts(figures: dict[str, Any]) -> list[str]:
     times = figures["small"]
     names = list(times)
     rows = [[f"{GOOD}, ns", *(f"{times[name][GOOD]:,}" for name in names)]]
@@ -141,50 +177,38 @@ def _markdown(figures: dict[str, Any]) -> str:
         for fault in faults
     ]
     rates = [[fault, *(f"{1e9 / times[name][fault]:,.0f}" for name in names)] for fault in faults]
-    within = [
-        f"{fault} ({name})"
-        for fault in faults
-        for name in names
-        if times[name][fault] > GOAL * times[name][GOOD]
-    ]
+    within = sum(
+        times[name][fault] <= GOAL * times[name][GOOD] for fault in faults for name in names
+    )
     count = len(faults) * len(names)
     good = figures["large"][GOOD]
     hard = [[name, f"{ns / 1e6:.2f}", f"{ns / good:.2f}"] for name, ns in figures["large"].items()]
-    parts = [
+    return [
         "# What refused frames cost",
         machine(figures["environment"]),
-        (
-            "The reply is part of it. Least of interleaved rounds; `python -m benchmarks.faults "
-            "--write`."
-        ),
+        "The reply is part of it. Least of interleaved rounds; `python -m benchmarks.faults`.",
         "## Beside the good frame",
         table(["fault", *names], rows),
-        (
-            f"{count - len(within)} of {count} cost at most {GOAL} good frames. More: "
-            f"{', '.join(within) or 'none'}."
-        ),
+        f"{within} of {count} cost at most {GOAL} good frames.",
+        "".join(f"- {name}: {ns:,} ns\n" for name, ns in figures["single"].items()),
         "## Refused frames per second on one core",
         table(["fault", *names], rates),
         "## 1 MiB, made to be expensive",
         table(["frame", "ms", "of a good one"], hard),
     ]
-    return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser("python -m benchmarks.faults", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="into results/faults.*")
-    arguments = parser.parse_args()
+    """Measure and report."""
     if BACKEND != "cython":
-        print("the compiled backend is not in use: this is the Python one", file=sys.stderr)
-    known = environment("ocppj", "msgspec")
-    figures = {"environment": known, "small": small(21), "large": large(7)}
-    text = _markdown(figures)
-    print(text, end="")
-    if arguments.write:
-        (RESULTS / "faults.md").write_text(text, "utf-8")
-        (RESULTS / "faults.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+        raise SystemExit("the compiled backend is not in use: nothing to show")
+    figures = {
+        "environment": environment("ocppj", "msgspec"),
+        "small": small(21),
+        "single": single(21),
+        "large": large(7),
+    }
+    publish("faults", figures, *_parts(figures))
 
 
 if __name__ == "__main__":

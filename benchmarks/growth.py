@@ -1,10 +1,9 @@
-"""How cost grows with the work: `python -m benchmarks.growth [--write]`.
+"""How cost grows with the work: `python -m benchmarks.growth`.
 
 Time per byte from the smallest frame to the largest, with wide and with deep vendor data; time with
 many vendor features; memory of decoded frames and of codecs.
 """
 
-import argparse
 import json
 import subprocess
 import sys
@@ -12,7 +11,6 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import log
-from pathlib import Path
 from statistics import linear_regression
 from typing import Any, Final
 
@@ -21,15 +19,16 @@ import orjson
 from pydantic import TypeAdapter
 
 from benchmarks.corpus import ENTRIES, Entry, frame_text, payload_bytes
-from benchmarks.page import RESULTS, environment, fastest, machine, table
+from benchmarks.drawing import COLOURS, sheet
+from benchmarks.page import RESULTS, environment, fastest, machine, publish, table
 from benchmarks.peers.messages import codec, payload_decoder
 from benchmarks.peers.models import model
 from ocppj import BACKEND, Codec, Feature, Message, Profile, v201
 
 __all__ = ["grown", "main"]
 
-PLOT: Final = RESULTS.parents[1] / "docs" / "growth.svg"
 LIMIT: Final = 2**20
+ROUNDS: Final = 11
 SIZES: Final = (2**11, 2**12, 2**13, 2**14, 2**15, 2**16, 2**17, 2**18, 2**19, LIMIT)
 FEATURES: Final = (0, 1, 10, 50, 200)
 FRAMES: Final = 1000
@@ -216,7 +215,7 @@ def _by_series(points: Points) -> dict[str, Points]:
     return {name: [point for point in points if point["series"] == name] for name in names}
 
 
-def _markdown(figures: dict[str, Any]) -> str:
+def _parts(figures: dict[str, Any]) -> list[str]:
     sizes = [
         [
             f"{point['series']} ({point['bytes']:,})",
@@ -253,10 +252,10 @@ def _markdown(figures: dict[str, Any]) -> str:
     codecs = [
         [name, *(f"{n / 1024:,.1f}" for n in s)] for name, s in figures["codec_bytes"].items()
     ]
-    parts = [
+    return [
         "# How cost grows with the work",
         machine(figures["environment"]),
-        "Least of interleaved rounds, collector off; `python -m benchmarks.growth --write`.",
+        "Least of interleaved rounds, collector off; `python -m benchmarks.growth`.",
         "## Nanoseconds per byte of the frame",
         table(["frame (bytes)", *PEERS, "ocppj / floor", "pydantic / ocppj"], sizes),
         "## Is it linear?",
@@ -287,83 +286,44 @@ def _markdown(figures: dict[str, Any]) -> str:
         ),
         table(["version", "first", "another", "with a selection of profiles"], codecs),
     ]
-    return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
 
-def plot(figures: dict[str, Any], file: Path) -> None:
-    """Draw ns per byte over the size of the frame, and memory of decoded frames."""
-    import matplotlib as mpl  # noqa: PLC0415  needed for nothing else
-
-    mpl.use("svg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
-
-    grey = "#808080"
-    style: Any = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "ocppj",
-        "font.size": 9,
-        "text.color": grey,
-    }
-    style |= dict.fromkeys(
-        ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), grey
-    )
-    colours = {"ocppj": "#1f8fd6", "floor": "#2ca05a", "pydantic_typed": "#e0662b"}
-    with plt.rc_context(style):
-        drawing, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), width_ratios=(3, 2))
-        drawing.patch.set_alpha(0)
-        series = _by_series(figures["sizes"])
-        chosen = series["corpus"] + series["TransactionEvent, meter values"]
+def _plot(figures: dict[str, Any]) -> None:
+    series = _by_series(figures["sizes"])
+    chosen = series["corpus"] + series["TransactionEvent, meter values"]
+    frames = list(figures["frame_bytes"])
+    with sheet(RESULTS / "growth.svg", 2, width_ratios=(3, 2)) as (left, right):
         for name in PEERS:
             ys = [point["ns"][name] / point["bytes"] for point in chosen]
             xs = [point["bytes"] for point in chosen]
-            left.plot(xs, ys, "o-", color=colours[name], label=name, markersize=3, linewidth=1.2)
+            look: Any = {"color": COLOURS[name], "markersize": 3, "linewidth": 1.2}
+            left.plot(xs, ys, "o-", label=name, **look)
         left.set(xscale="log", yscale="log", xlabel="bytes of the frame", ylabel="ns per byte")
         left.set_title("decoding, OCPP 2.0.1", fontsize=9)
-        frames = list(figures["frame_bytes"])
-        forms = {
-            "ocppj": colours["ocppj"],
-            "dicts": "#9a6fc4",
-            "pydantic": colours["pydantic_typed"],
-        }
-        for index, (form, colour) in enumerate(forms.items()):
+        for index, form in enumerate(("ocppj", "dicts", "pydantic")):
             places = [place + 0.27 * (1 - index) for place in range(len(frames))]
             values = [figures["frame_bytes"][frame][form] / 1024 for frame in frames]
-            right.barh(places, values, 0.25, color=colour, label=form)
+            right.barh(places, values, 0.25, color=COLOURS[form], label=form)
         right.set_yticks(range(len(frames)), frames)
         right.invert_yaxis()
         right.set_xlabel("KiB per decoded frame")
         right.set_title("memory", fontsize=9)
-        for axes in (left, right):
-            axes.patch.set_alpha(0)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(frameon=False, fontsize=8)
-        drawing.tight_layout()
-        drawing.savefig(file, format="svg", transparent=True, metadata={"Date": None})
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser("python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="results/growth.* and docs/growth.svg")
-    parser.add_argument("--quick", action="store_true", help="few rounds, for a first look")
-    arguments = parser.parse_args()
+    """Measure and report."""
     if BACKEND != "cython":
         raise SystemExit("the compiled backend is not in use: nothing to show")
-    rounds = 3 if arguments.quick else 11
     figures = {
         "environment": environment(*LIBRARIES),
         "frame_bytes": frame_memory(),
         "codec_bytes": codec_memory(),
-        "features": by_features(rounds),
-        "depths": by_depth(rounds),
-        "sizes": by_size(rounds),
+        "features": by_features(ROUNDS),
+        "depths": by_depth(ROUNDS),
+        "sizes": by_size(ROUNDS),
     }
-    text = _markdown(figures)
-    print(text, end="")
-    if arguments.write:
-        (RESULTS / "growth.md").write_text(text, "utf-8")
-        (RESULTS / "growth.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-        plot(figures, PLOT)
+    publish("growth", figures, *_parts(figures))
+    _plot(figures)
 
 
 if __name__ == "__main__":

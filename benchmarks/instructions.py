@@ -1,4 +1,4 @@
-"""Instructions per frame, as callgrind counts them: `python -m benchmarks.instructions [--write]`.
+"""Instructions per frame, as callgrind counts them: `python -m benchmarks.instructions`.
 
 Counts hardly depend on what else the machine does, so that they show what a clock cannot: a change
 of one per cent. One interpreter runs under valgrind and forks a child for each count, which does
@@ -6,16 +6,13 @@ its work N times; two children with N and 2N differ by N runs and nothing else. 
 itself takes is counted in the same way and taken off.
 """
 
-import argparse
 import os
-import platform
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
 from itertools import repeat
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -24,14 +21,18 @@ import msgspec
 import orjson
 
 from benchmarks.corpus import ENTRIES, Entry, frame_text, payload_bytes
+from benchmarks.page import environment, machine, publish, table
 from benchmarks.peers.messages import codec, payload_decoder
 
 __all__ = ["main"]
 
 ROOT: Final = Path(__file__).parents[1]
-RESULTS: Final = ROOT / "benchmarks" / "results" / "instructions.md"
+TIMES: Final = 500
+"""Runs of each; more take longer and even out what happens only now and then."""
+
 WARM: Final = 200
 EMPTY: Final = "loop"
+INSIDE: Final = "--inside"  # what the process under valgrind is told
 COLUMNS: Final = (
     *("floor", "decode str", "decode bytes", "orjson.loads", "peek", "encode", "msgspec encode"),
 )
@@ -77,7 +78,7 @@ def _run(work: Work, times: int) -> None:
                 pass
 
 
-def _inside(times: int) -> None:
+def _inside() -> None:
     """Fork a child for each count; print its process id and what it does."""
     works = {f"{EMPTY}|{EMPTY}": Work(None)}
     for entry in ENTRIES:
@@ -90,7 +91,7 @@ def _inside(times: int) -> None:
         for factor in (1, 2):
             child = os.fork()
             if child == 0:
-                _run(work, factor * times)
+                _run(work, factor * TIMES)
                 os._exit(0)
             os.waitpid(child, 0)
             print(f"{child}|{factor}|{name}", flush=True)
@@ -103,24 +104,20 @@ def _total(file: Path) -> int:
     return int(match[1])
 
 
-def count(times: int) -> dict[str, dict[str, int]]:
-    """Return frame -> column -> instructions of one call.
-
-    Args:
-        times: N; more of it takes longer and evens out what happens only now and then.
-    """
+def count() -> dict[str, dict[str, int]]:
+    """Return frame -> column -> instructions of one call."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={folder}/%p"]
-        command += [sys.executable, "-m", "benchmarks.instructions", "--inside", str(times)]
-        environment = os.environ | {"PYTHONHASHSEED": "0"}
+        command += [sys.executable, "-m", "benchmarks.instructions", INSIDE]
+        variables = os.environ | {"PYTHONHASHSEED": "0"}
         done = subprocess.run(
-            command, cwd=ROOT, check=True, capture_output=True, text=True, env=environment
+            command, cwd=ROOT, check=True, capture_output=True, text=True, env=variables
         )
         totals: dict[tuple[str, str], dict[str, int]] = {}
         for line in done.stdout.splitlines():
             child, factor, frame, column = line.split("|")
             totals.setdefault((frame, column), {})[factor] = _total(Path(folder, child))
-    each = {key: (both["2"] - both["1"]) / times for key, both in totals.items()}
+    each = {key: (both["2"] - both["1"]) / TIMES for key, both in totals.items()}
     loop = each.pop((EMPTY, EMPTY))
     counts: dict[str, dict[str, int]] = {}
     for (frame, column), value in each.items():
@@ -128,47 +125,36 @@ def count(times: int) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _markdown(counts: dict[str, dict[str, int]], times: int) -> str:
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("ocppj", "msgspec", "orjson"))
-    head = ["frame (bytes)", "decode - floor", *COLUMNS]
-    lines = [head, ["---", *["--:"] * (len(head) - 1)]]
+def _rows(counts: dict[str, dict[str, int]]) -> Iterator[list[str]]:
     for entry in ENTRIES:
         of = counts[entry.name]
-        shown = entry.name if entry.version == "2.0.1" else f"{entry.version} {entry.name}"
         over = of["decode str"] - of["floor"]
-        values = [f"{over:,}", *(f"{of[column]:,}" for column in COLUMNS)]
-        lines.append([f"{shown} ({len(frame_text(entry))})", *values])
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"""\
-# Instructions per frame
-
-CPython {platform.python_version()}, {platform.machine()}, compiled backend; {libraries}; callgrind,
-difference of {2 * times:,} and {times:,} runs, the loop taken off.
-`python -m benchmarks.instructions --write`.
-
-{table}
-
-`floor` is msgspec decoding the bare payload, its type known; results are decoded with `pending`.
-`encode` validates, `msgspec encode` does not.
-"""
+        yield [entry.label, f"{over:,}", *(f"{of[column]:,}" for column in COLUMNS)]
 
 
 def main() -> None:
-    """Count and print."""
-    parser = argparse.ArgumentParser("python -m benchmarks.instructions", description=__doc__)
-    parser.add_argument("--times", type=int, default=500, metavar="N", help="500 by default")
-    parser.add_argument("--write", action="store_true", help=f"into {RESULTS.relative_to(ROOT)}")
-    parser.add_argument("--inside", type=int, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.inside:
-        _inside(arguments.inside)
+    """Count and report."""
+    if sys.argv[1:] == [INSIDE]:
+        _inside()
         return
     if shutil.which("valgrind") is None:
-        raise SystemExit(MISSING)
-    text = _markdown(count(arguments.times), arguments.times)
-    print(text, end="")
-    if arguments.write:
-        RESULTS.write_text(text, "utf-8")
+        print(MISSING, file=sys.stderr)
+        return
+    known, counts = environment("ocppj", "msgspec", "orjson"), count()
+    publish(
+        *("instructions", {"environment": known, "times": TIMES, "counts": counts}),
+        "# Instructions per frame",
+        machine(known),
+        (
+            f"Compiled backend; callgrind, difference of {2 * TIMES:,} and {TIMES:,} runs, the "
+            "loop taken off; `python -m benchmarks.instructions`."
+        ),
+        table(["frame (bytes)", "decode - floor", *COLUMNS], _rows(counts)),
+        (
+            "`floor` is msgspec decoding the bare payload, its type known; results are decoded "
+            "with `pending`. `encode` validates, `msgspec encode` does not."
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -1,77 +1,80 @@
-"""What leniency costs: nothing on a conforming frame, and the slow pass on one that is bent.
-
-    python -m benchmarks.leniency
+"""What leniency costs: `python -m benchmarks.leniency`.
 
 Each of the corpus' calls is decoded as it is by a strict and by a lenient codec, and then with one
-and with five faults beside `orjson.loads` of the same text. Interleaved minima. Then the memory of
-thousands of codecs with a dozen policies.
+and with five faults beside `orjson.loads` of the same text. Then the memory of thousands of codecs
+with a dozen policies.
 """
 
-import json
-import timeit
 import tracemalloc
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 import ocppj
-from benchmarks.corpus import ENTRIES, frame_text
+from benchmarks import sections
+from benchmarks.corpus import ENTRIES, Entry, frame_text
+from benchmarks.page import environment, fastest, machine, publish
 
-ROUNDS, NUMBER = 15, 2000
-CODECS = 5000
+__all__ = ["main"]
 
-
-def interleaved(*works: Callable[[], Any]) -> list[float]:
-    """Return the least time of each, in nanoseconds."""
-    timers = [timeit.Timer(work) for work in works]
-    best = [float("inf")] * len(works)
-    for _ in range(ROUNDS):
-        for n, timer in enumerate(timers):
-            best[n] = min(best[n], timer.timeit(NUMBER) / NUMBER * 1e9)
-    return best
+CODECS: Final = 5000
+POLICIES: Final = 12
 
 
-def bend(text: str, faults: int) -> str:
-    """Add unknown fields to a frame's payload, and null ones."""
-    frame = json.loads(text)
-    frame[3] |= {f"vendorField{n}": n for n in range(faults)}
-    return json.dumps(frame, separators=(",", ":"))
+def _bent(one: Entry, faults: int) -> str:
+    """Return a frame with so many unknown fields."""
+    fields = {f"vendorField{n}": n for n in range(faults)}
+    return frame_text(one.with_payload({**one.payload, **fields}))
+
+
+def _times(one: Entry) -> dict[str, float]:
+    strict = ocppj.Codec(one.version)
+    lenient = strict.with_policy(ocppj.Policy.lenient())
+    text, single, five = frame_text(one), _bent(one, 1), _bent(one, 5)
+    assert len(lenient.decode(five).violations) == 5
+    calls: dict[str, Any] = {
+        "strict": (strict.decode, text),
+        "lenient": (lenient.decode, text),
+        "one": (lenient.decode, single),
+        "orjson, one": (orjson.loads, single),
+        "five": (lenient.decode, five),
+        "orjson, five": (orjson.loads, five),
+    }
+    return {name: round(ns, 1) for name, ns in fastest(calls).items()}
+
+
+def _memory() -> int:
+    """Return the bytes of a codec that shares its table with others."""
+    policies = [
+        ocppj.Policy.of({"preset": "lenient", "zone": f"+{n:02}:00"}) for n in range(POLICIES)
+    ]
+    base = ocppj.Codec("1.6")
+    tracemalloc.start()
+    codecs = [base.with_policy(policies[n % POLICIES]) for n in range(CODECS)]
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return size // len(codecs)
 
 
 def main() -> None:
-    print("| frame | strict, ns | lenient | one fault (/ orjson.loads) | five faults |")
-    print("|---|--:|--:|--:|--:|")
-    for entry in ENTRIES:
-        if not entry.is_call:
-            continue
-        strict = ocppj.Codec(entry.version)
-        lenient = strict.with_policy(ocppj.Policy.lenient())
-        text = frame_text(entry)
-        one, five = bend(text, 1), bend(text, 5)
-        assert len(lenient.decode(five).violations) == 5
-        times = interleaved(
-            partial(strict.decode, text),
-            partial(lenient.decode, text),
-            partial(lenient.decode, one),
-            partial(orjson.loads, one),
-            partial(lenient.decode, five),
-            partial(orjson.loads, five),
-        )
-        name = f"{entry.version} {entry.name} ({len(text)})"
-        print(
-            f"| {name} | {times[0]:.0f} | {times[1]:.0f} "
-            f"| {times[2]:.0f} ({times[2] / times[3]:.1f}) "
-            f"| {times[4]:.0f} ({times[4] / times[5]:.1f}) |"
-        )
-    policies = [ocppj.Policy.of({"preset": "lenient", "zone": f"+{n:02}:00"}) for n in range(12)]
-    base = ocppj.Codec("1.6")
-    tracemalloc.start()
-    codecs = [base.with_policy(policies[n % 12]) for n in range(CODECS)]
-    size, _ = tracemalloc.get_traced_memory()
-    each = size / len(codecs)
-    print(f"\n{len(codecs):,} codecs with {len(policies)} policies: {each:.0f} bytes each")
+    """Measure and report."""
+    figures = {
+        "environment": environment("ocppj", "msgspec", "orjson"),
+        "ns": {one.label: _times(one) for one in ENTRIES if one.is_call},
+        "codecs": CODECS,
+        "policies": POLICIES,
+        "bytes_each": _memory(),
+    }
+    publish(
+        *("leniency", figures),
+        "# What leniency costs",
+        machine(figures["environment"]),
+        (
+            "Least ns of interleaved rounds, and in brackets how many times `orjson.loads` of the "
+            "same text; `python -m benchmarks.leniency`."
+        ),
+        sections.leniency(figures),
+    )
 
 
 if __name__ == "__main__":

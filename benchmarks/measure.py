@@ -9,6 +9,8 @@ import gc
 import json
 import resource
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from timeit import Timer
@@ -32,6 +34,15 @@ def peak_memory() -> int:
     return peak // 1024 if sys.platform == "darwin" else peak
 
 
+def _timer(decode: Callable[..., Any], data: str | bytes) -> Timer:
+    """Return a timer of the call as it is written: keywords of a `partial` stand in it."""
+    keywords: dict[str, Any] = {}
+    if isinstance(decode, partial):
+        decode, keywords = decode.func, decode.keywords
+    arguments = "".join(f", {name}={name}" for name in keywords)
+    return Timer(f"decode(data{arguments})", globals={"decode": decode, "data": data, **keywords})
+
+
 def measure(name: str, samples: int, milliseconds: float) -> dict[str, Any]:
     """Measure a peer."""
     memory, start = peak_memory(), perf_counter()
@@ -43,8 +54,7 @@ def measure(name: str, samples: int, milliseconds: float) -> dict[str, Any]:
     ready, grown = perf_counter(), peak_memory() - memory
     runs = []
     for entry in ENTRIES:
-        names = {"decode": one.decoder(entry), "data": one.load(entry)}
-        timer = Timer("decode(data)", globals=names)
+        timer = _timer(one.decoder(entry), one.load(entry))
         timer.timeit(20)
         runs.append((entry.name, timer, repeats(timer, milliseconds)))
     best = {entry.name: float("inf") for entry in ENTRIES}

@@ -1,6 +1,7 @@
 """What all pages of results share: where it was measured, tables, and how times are taken."""
 
 import gc
+import json
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 from timeit import Timer
 from typing import Any, Final
 
-__all__ = ["RESULTS", "environment", "fastest", "machine", "repeats", "table"]
+__all__ = ["RESULTS", "environment", "fastest", "machine", "publish", "repeats", "table"]
 
 RESULTS: Final = Path(__file__).with_name("results")
 
@@ -43,6 +44,14 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     head = list(head)
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def publish(name: str, figures: Mapping[str, Any], *parts: str) -> None:
+    """Print a page of results and write it, and its figures as JSON, into `results`."""
+    text = "\n\n".join(part.rstrip() for part in parts) + "\n"
+    print(text, end="")
+    (RESULTS / f"{name}.md").write_text(text, "utf-8")
+    (RESULTS / f"{name}.json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 
 
 def repeats(timer: Timer, milliseconds: float) -> int:

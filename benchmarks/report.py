@@ -1,22 +1,20 @@
-"""`python -m benchmarks.report [--json FILE] [--markdown FILE] [--quick]`: the peers side by side.
+"""The peers side by side: `python -m benchmarks.report`.
 
 Each peer runs in a process of its own, all peers once per round; what is shown is the median of the
 rounds. Ratios are of medians.
 """
 
-import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Iterable
-from math import prod
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 from typing import Any, Final
 
 from benchmarks import agreement
-from benchmarks.corpus import ENTRIES, Entry, frame_text
-from benchmarks.page import environment, machine, table
+from benchmarks.corpus import ENTRIES
+from benchmarks.drawing import COLOURS, sheet
+from benchmarks.page import RESULTS, environment, machine, publish, table
 from benchmarks.peers import NAMES, peer
 
 __all__ = ["main"]
@@ -27,6 +25,8 @@ LIBRARIES: Final = (
     *("ocppj", "msgspec", "orjson", "pydantic", "pydantic-core", "jsonschema-rs"),
     *("fastjsonschema", "ocpp", "jsonschema"),
 )
+
+ROUNDS: Final = 11
 
 OURS: Final = ("ocppj_cython", "ocppj_python")
 
@@ -88,16 +88,6 @@ def _medians(runs: dict[str, list[dict[str, Any]]]) -> Medians:
     }
 
 
-def _label(entry: Entry) -> str:
-    version_shown = "" if entry.version == "2.0.1" else f"{entry.version} "
-    return f"{version_shown}{entry.name} ({len(frame_text(entry))})"
-
-
-def _geometric(values: Iterable[float]) -> float:
-    values = list(values)
-    return float(prod(values) ** (1 / len(values)))
-
-
 def ratios(medians: Medians, ours: str) -> dict[str, dict[str, float]]:
     """Return what a backend of ours costs beside the floor and the peers that matter most."""
     times = {name: medians[name]["decode_ns"] for name in NAMES}
@@ -113,7 +103,7 @@ def ratios(medians: Medians, ours: str) -> dict[str, dict[str, float]]:
 
 def _decoding(medians: Medians) -> str:
     rows = [
-        [_label(entry), *(f"{medians[name]['decode_ns'][entry.name]:,.0f}" for name in NAMES)]
+        [entry.label, *(f"{medians[name]['decode_ns'][entry.name]:,.0f}" for name in NAMES)]
         for entry in ENTRIES
     ]
     return table(["frame (bytes)", *NAMES], rows)
@@ -123,14 +113,14 @@ def _beside(medians: Medians, ours: str) -> str:
     figures = ratios(medians, ours)
     rows = [
         [
-            _label(entry),
+            entry.label,
             f"{figures[MINUS_FLOOR][entry.name]:,.0f}",
             *(f"{figures[what][entry.name]:.2f}" for what in figures if what != MINUS_FLOOR),
         ]
         for entry in ENTRIES
     ]
     means = [
-        f"**{_geometric(of[entry.name] for entry in CALLS):.2f}**"
+        f"**{geometric_mean(of[entry.name] for entry in CALLS):.2f}**"
         for what, of in figures.items()
         if what != MINUS_FLOOR
     ]
@@ -151,48 +141,45 @@ def _start(medians: Medians) -> str:
     return table(["peer", "import, ms", "ready, ms", "memory, MiB"], rows)
 
 
-def _markdown(medians: Medians, known: dict[str, str], rounds: int, variants: int) -> str:
-    peers = "\n".join(f"- **{name}** ({peer(name).CHECKS}): {peer(name).WHAT}." for name in NAMES)
-    parts = [
+def _plot(medians: Medians) -> None:
+    drawn = [name for name in COLOURS if name in medians]
+    with sheet(RESULTS / "decode.svg") as (axes,):
+        for index, name in enumerate(drawn):
+            places = [place + 0.13 * (index - 2.5) for place in range(len(CALLS))]
+            values = [medians[name]["decode_ns"][one.name] / 1e3 for one in CALLS]
+            axes.bar(places, values, 0.12, color=COLOURS[name], label=name)
+        labels = [one.label.replace(" (", "\n(") for one in CALLS]
+        axes.set_xticks(range(len(CALLS)), labels, fontsize=7.5)
+        axes.set(yscale="log", ylabel="µs per frame (log)")
+
+
+def main() -> None:
+    """Check, measure, report."""
+    variants = agreement.check()
+    medians, known = _medians(_rounds(ROUNDS, 20, 4.0)), environment(*LIBRARIES)
+    figures = {
+        "environment": known,
+        "rounds": ROUNDS,
+        "variants": variants,
+        "medians": medians,
+        "ratios": {ours: ratios(medians, ours) for ours in OURS},
+    }
+    publish(
+        *("decode", figures),
         "# What decoding a frame costs",
         machine(known),
-        f"Median of {rounds} rounds, each peer in a fresh process; `python -m benchmarks.report`.",
+        f"Median of {ROUNDS} rounds, each peer in a fresh process; `python -m benchmarks.report`.",
         "## Nanoseconds per frame",
         _decoding(medians),
         NOTES.format(variants=variants),
-        peers,
+        "\n".join(f"- **{name}** ({peer(name).CHECKS}): {peer(name).WHAT}." for name in NAMES),
         "## Ours beside others",
         *(part for ours in OURS for part in (f"### {ours}", _beside(medians, ours))),
         "## Start-up and memory",
         _start(medians),
         START_NOTES,
-    ]
-    return "\n\n".join(part.rstrip() for part in parts) + "\n"
-
-
-def main() -> None:
-    """Check, measure, report."""
-    parser = argparse.ArgumentParser("python -m benchmarks.report", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables")
-    parser.add_argument("--quick", action="store_true", help="few short rounds, for a first look")
-    arguments = parser.parse_args()
-    variants = agreement.check()
-    rounds, samples, milliseconds = (3, 5, 1.0) if arguments.quick else (11, 20, 4.0)
-    runs = _rounds(rounds, samples, milliseconds)
-    medians, known = _medians(runs), environment(*LIBRARIES)
-    text = _markdown(medians, known, rounds, variants)
-    print(text, end="")
-    if arguments.markdown:
-        arguments.markdown.write_text(text, "utf-8")
-    if arguments.json:
-        figures = {
-            "environment": known,
-            "rounds": rounds,
-            "medians": medians,
-            "ratios": {ours: ratios(medians, ours) for ours in OURS},
-        }
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    )
+    _plot(medians)
 
 
 if __name__ == "__main__":

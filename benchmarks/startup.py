@@ -1,17 +1,22 @@
-"""What a version costs at start: time to the first decoded frame, and memory.
+"""What a version costs at start: `python -m benchmarks.startup`.
 
-    python -m benchmarks.startup [--rounds N]
-
-Each row is a fresh process; rounds are interleaved, medians are shown. Time is that of the imports
-and the first frame; memory is resident memory beyond that of an interpreter that has done nothing.
+Time to the first decoded frame, and memory. Each row is a fresh process; rounds are interleaved,
+medians are shown. Time is that of the imports and the first frame; memory is resident memory beyond
+that of an interpreter that has done nothing.
 """
 
-import argparse
-import statistics
 import subprocess
 import sys
+from statistics import median
+from typing import Final
 
-PROBE = """
+from benchmarks import sections
+from benchmarks.page import environment, machine, publish
+
+__all__ = ["main"]
+
+ROUNDS: Final = 15
+PROBE: Final = """
 import resource, time
 def resident():
     with open("/proc/self/statm") as file:
@@ -20,8 +25,8 @@ before, start = resident(), time.perf_counter()
 {}
 print(time.perf_counter() - start, resident() - before)
 """
-CODEC = 'import ocppj; ocppj.Codec({!r}).decode(\'[2,"i","Heartbeat",{{}}]\')'
-WORK = {
+CODEC: Final = 'import ocppj; ocppj.Codec({!r}).decode(\'[2,"i","Heartbeat",{{}}]\')'
+WORK: Final = {
     "import msgspec": "import msgspec",
     "import ocppj": "import ocppj",
     **{f"OCPP {v}, first frame": CODEC.format(v) for v in ("1.6", "2.0.1", "2.1")},
@@ -31,6 +36,7 @@ WORK = {
 
 
 def probe(code: str) -> tuple[float, float]:
+    """Return ms and MiB of a process that runs some code."""
     command = [sys.executable, "-c", PROBE.format(code)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, size = map(float, done.stdout.split())
@@ -38,17 +44,25 @@ def probe(code: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
-    results: dict[str, list[tuple[float, float]]] = {name: [] for name in WORK}
-    for _ in range(rounds):
+    """Measure and report."""
+    runs: dict[str, list[tuple[float, float]]] = {name: [] for name in WORK}
+    for _ in range(ROUNDS):
         for name, code in WORK.items():
-            results[name].append(probe(code))
-    print("| | ms | MiB |\n|---|--:|--:|")
-    for name, pairs in results.items():
-        times, sizes = zip(*pairs, strict=True)
-        print(f"| {name} | {statistics.median(times):.0f} | {statistics.median(sizes):.1f} |")
+            runs[name].append(probe(code))
+    figures = {
+        "environment": environment("ocppj", "msgspec", "pydantic"),
+        "medians": {
+            name: [round(median(values), 2) for values in zip(*pairs, strict=True)]
+            for name, pairs in runs.items()
+        },
+    }
+    publish(
+        *("startup", figures),
+        "# What a start costs",
+        machine(figures["environment"]),
+        f"Medians of {ROUNDS} fresh processes; `python -m benchmarks.startup`.",
+        sections.startup(figures),
+    )
 
 
 if __name__ == "__main__":

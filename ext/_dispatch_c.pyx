@@ -32,19 +32,28 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
-    /* Call with one argument; None for an Exception, others pass. Cython's try costs more. */
-    static PyObject *value_or_none(PyObject *call, PyObject *argument) {
+    /* Call with one argument; give back an Exception that it raises, others pass. Cython's try costs
+       more. */
+    static PyObject *value_or_exception(PyObject *call, PyObject *argument) {
         PyObject *arguments[2] = {NULL, argument};
         PyObject *value = PyObject_Vectorcall(
             call, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
         if (value == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
-            PyErr_Clear();
-            value = Py_NewRef(Py_None);
+    #if PY_VERSION_HEX >= 0x030C0000
+            value = PyErr_GetRaisedException();
+    #else
+            PyObject *type, *traceback;
+            PyErr_Fetch(&type, &value, &traceback);
+            PyErr_NormalizeException(&type, &value, &traceback);
+            Py_XDECREF(type);
+            Py_XDECREF(traceback);
+    #endif
         }
         return value;
     }
     """
-    object value_or_none(object, object)
+    object value_or_exception(object, object)
+    bint PyExceptionInstance_Check(object)
 
 include "skip.pxi"
 include "check.pxi"
@@ -127,6 +136,50 @@ cdef inline const char* past_comma(const char* p, const char* end) noexcept nogi
     while p < end and p[0] == c' ':
         p += 1
     return p
+
+
+cdef struct Head:
+    # Of a CALL or CALLRESULT in the usual spelling; pointers are into the frame.
+    char message_type
+    const char* id
+    Py_ssize_t id_size
+    const char* action  # NULL in a CALLRESULT
+    Py_ssize_t action_size
+    const char* payload
+
+
+cdef inline bint scanned(const char* p, const char* end, Head* head) noexcept nogil:
+    """Fill in the head of the frame at `p`; tell whether it was found without any doubt."""
+    if end - p < 10 or p[0] != c'[':
+        return False
+    head.message_type = p[1]
+    p = past_comma(p + 2, end)
+    if p is NULL or p >= end or p[0] != c'"':
+        return False
+    head.id = p + 1
+    p = past_string(head.id, end)
+    if p is NULL:
+        return False
+    head.id_size = p - head.id
+    if head.id_size > MESSAGE_ID_LENGTH:
+        return False
+    p = past_comma(p + 1, end)
+    if p is NULL:
+        return False
+    head.action = NULL
+    if head.message_type == c'2':
+        if p >= end or p[0] != c'"':
+            return False
+        head.action = p + 1
+        p = past_string(head.action, end)
+        if p is NULL:
+            return False
+        head.action_size = p - head.action
+        p = past_comma(p + 1, end)
+    elif head.message_type != c'3':
+        return False
+    head.payload = p
+    return p is not NULL
 
 
 cdef inline object ascii_string(const char* p, Py_ssize_t size):
@@ -235,65 +288,74 @@ cdef class Dispatch:
         else:
             return self._reference.read(data, pending)
         frame = self.plain(p, size, pending)
-        return self._reference.read(data, pending) if frame is None else frame
+        if frame is not None and not PyExceptionInstance_Check(frame):
+            return frame
+        error = self.verdict(p, size, frame)
+        if error is None:
+            return self._reference.read(data, pending, frame)
+        raise error from frame
 
     cdef object plain(self, const char* p, Py_ssize_t size, object pending):
-        """Return the frame, or None where there is any doubt."""
+        """Return the frame, what its payload's decoder has raised, or None where there is any doubt."""
         cdef const char* end = p + size
-        cdef const char* id_start
-        cdef const char* start
-        cdef Py_ssize_t id_size
+        cdef Head head
         cdef Slot* slot
         cdef PyObject* found
-        cdef char message_type
-        if size < 10 or size > self.max_size or p[0] != c'[':
+        if size > self.max_size or not scanned(p, end, &head):
             return None
-        message_type = p[1]
-        p = past_comma(p + 2, end)
-        if p is NULL or p >= end or p[0] != c'"':
-            return None
-        id_start = p + 1
-        p = past_string(id_start, end)
-        if p is NULL:
-            return None
-        id_size = p - id_start
-        if id_size > MESSAGE_ID_LENGTH:
-            return None
-        p = past_comma(p + 1, end)
-        if p is NULL or p >= end:
-            return None
-        if message_type == c'2':
-            if p[0] != c'"':
-                return None
-            start = p + 1
-            p = <const char*>memchr(start, c'"', end - start)
-            if p is NULL:
-                return None
-            slot = self.index.find(start, p - start)
+        if head.action is not NULL:
+            slot = self.index.find(head.action, head.action_size)
             if slot is NULL:
                 return None
-            p = past_comma(p + 1, end)
-            if p is NULL:
-                return None
-            payload = decoded(<object>slot.decode, p, end)
-            if payload is None:
-                return None
-            return made(Call, CALL_ID, ascii_string(id_start, id_size), CALL_PAYLOAD, payload,
+            payload = decoded(<object>slot.decode, head.payload, end)
+            if payload is None or PyExceptionInstance_Check(payload):
+                return payload
+            return made(Call, CALL_ID, ascii_string(head.id, head.id_size), CALL_PAYLOAD, payload,
                         CALL_ACTION, <object>slot.action)
         # (Where another thread may change `pending` meanwhile, the reference reads it.)
-        if message_type == c'3' and READS_SLOTS and PyDict_CheckExact(pending):
-            message_id = ascii_string(id_start, id_size)
+        if READS_SLOTS and PyDict_CheckExact(pending):
+            message_id = ascii_string(head.id, head.id_size)
             found = PyDict_GetItemWithError(pending, message_id)
             if found is NULL:
                 return None
             found = PyDict_GetItemWithError(self.results, <object>found)
             if found is NULL:
                 return None
-            payload = decoded(<object>found, p, end)
-            if payload is None:
-                return None
+            payload = decoded(<object>found, head.payload, end)
+            if payload is None or PyExceptionInstance_Check(payload):
+                return payload
             return made(CallResult, RESULT_ID, message_id, RESULT_PAYLOAD, payload, 0, None)
         return None
+
+    cdef object verdict(self, const char* p, Py_ssize_t size, object complaint):
+        """Return what the reference says of a frame that `plain` did not take, or None.
+
+        It is asked only where nothing can be wrong but the action or the payload.
+        """
+        cdef Head head
+        cdef const char* after
+        if size > self.max_size or not scanned(p, p + size, &head):
+            return None
+        after = self.payload_end(head.payload, p + size)
+        if after is NULL:
+            return None
+        action = None
+        if head.action is not NULL:
+            action = ascii_string(head.action, head.action_size)
+        known = head.message_type - c'0', ascii_string(head.id, head.id_size)
+        payload = PyBytes_FromStringAndSize(head.payload, after - head.payload)
+        return self._reference.verdict(known, action, payload, complaint)
+
+    cdef const char* payload_end(self, const char* p, const char* end) noexcept nogil:
+        """Return where the payload at `p` ends if the frame ends with it and both are JSON; else NULL."""
+        cdef const char* after
+        if self.max_depth <= LEVELS:
+            return NULL
+        after = past_value(p, end)
+        if after is NULL:
+            return NULL
+        p = past_space(after, end)
+        return after if p < end and p[0] == c']' and past_space(p + 1, end) == end else NULL
 
     def encode(self, frame, *, validate=True):
         data = self.plainly_encoded(frame)
@@ -377,59 +439,29 @@ cdef class Dispatch:
 
     cdef object plainly_peeked(self, object data, const char* p, Py_ssize_t size):
         """Return the envelope of a CALL or CALLRESULT, or None where there is any doubt."""
-        cdef const char* begin = p
-        cdef const char* end = p + size
-        cdef const char* id_start
-        cdef const char* id_end
+        cdef Head head
         cdef const char* start
+        cdef const char* after
         cdef Slot* slot
-        cdef char message_type
-        if size < 10 or size > self.max_size or self.max_depth <= LEVELS or p[0] != c'[':
+        if size > self.max_size or not scanned(p, p + size, &head):
             return None
-        message_type = p[1]
-        if message_type != c'2' and message_type != c'3':
+        start = past_space(head.payload, p + size)
+        after = self.payload_end(start, p + size)
+        if after is NULL:
             return None
-        p = past_comma(p + 2, end)
-        if p is NULL or p >= end or p[0] != c'"':
-            return None
-        id_start = p + 1
-        id_end = past_string(id_start, end)
-        if id_end is NULL or id_end - id_start > MESSAGE_ID_LENGTH:
-            return None
-        p = past_comma(id_end + 1, end)
         action = None
-        if message_type == c'2':
-            if p is NULL or p >= end or p[0] != c'"':
-                return None
-            start = p + 1
-            p = past_string(start, end)
-            if p is NULL:
-                return None
-            slot = self.index.find(start, p - start)
-            action = ascii_string(start, p - start) if slot is NULL else <object>slot.action
-            p = past_comma(p + 1, end)
-        if p is NULL:
-            return None
-        start = past_space(p, end)
-        p = past_value(start, end)
-        if p is NULL:
-            return None
-        size = end - p
-        p = past_space(p, end)
-        if p >= end or p[0] != c']' or past_space(p + 1, end) != end:
-            return None
+        if head.action is not NULL:
+            slot = self.index.find(head.action, head.action_size)
+            action = ascii_string(head.action, head.action_size) if slot is NULL else <object>slot.action
         envelope = PyType_GenericAlloc(<PyTypeObject*>Envelope, 0)
-        keep(envelope, ENVELOPE_TYPE, message_type - c'0')
-        keep(envelope, ENVELOPE_ID, ascii_string(id_start, id_end - id_start))
+        keep(envelope, ENVELOPE_TYPE, head.message_type - c'0')
+        keep(envelope, ENVELOPE_ID, ascii_string(head.id, head.id_size))
         keep(envelope, ENVELOPE_ACTION, action)
         keep(envelope, ENVELOPE_TEXT, data)
-        keep(envelope, ENVELOPE_AFTER_ID, id_end + 1 - begin)
-        keep(envelope, ENVELOPE_START, start - begin)
-        keep(envelope, ENVELOPE_TAIL, size)
+        keep(envelope, ENVELOPE_AFTER_ID, head.id + head.id_size + 1 - p)
+        keep(envelope, ENVELOPE_START, start - p)
+        keep(envelope, ENVELOPE_TAIL, p + size - after)
         return envelope
-
-    def read(self, data, pending=None):
-        return self._reference.read(data, pending)
 
 
 Dispatch.encode.__doc__ = _dispatch_py.Dispatch.encode.__doc__
@@ -438,10 +470,10 @@ Dispatch.decode.__doc__ = _dispatch_py.Dispatch.decode.__doc__
 
 
 cdef inline object decoded(object decode, const char* p, const char* end):
-    """Return the payload that stands between `p` and the frame's last bracket, or None."""
+    """Return the payload between `p` and the frame's last bracket, its decoder's exception, or None."""
     while end > p and (end[-1] == c'\n' or end[-1] == c' ' or end[-1] == c'\r'):
         end -= 1
     if end - p < 3 or end[-1] != c']' or p[0] != c'{':
         return None
     # A copy of the slice: a memoryview of it cost 100 ns more in the design's prototype.
-    return value_or_none(decode, PyBytes_FromStringAndSize(p, end - 1 - p))
+    return value_or_exception(decode, PyBytes_FromStringAndSize(p, end - 1 - p))

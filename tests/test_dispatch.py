@@ -225,6 +225,57 @@ def test_a_vendor_type_that_raises_is_a_payload_error(dispatch: Make) -> None:
     assert "today" not in caught.value.error_description
 
 
+@pytest.mark.parametrize("payload", ['{"surplus":1}', '{"customData":{"vendorId":5}}'])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "{},5]",
+        "{}]]",
+        "{}",
+        "{}]x",
+        '{}"]',
+        pytest.param("%s" % ("[" * 40 + "]" * 40), id="deep"),
+        "\udc80",
+    ],
+)
+def test_the_shape_of_a_frame_is_judged_before_its_payload(
+    dispatch: Make, payload: str, broken: str
+) -> None:
+    head = f'[2,"{ID}","Heartbeat",'
+    with pytest.raises(ocppj.PayloadError):
+        dispatch().decode(f"{head}{payload}]")
+    rest = broken.replace("{}", payload) if "{}" in broken else f'{payload[:-1]},"z":{broken}}}]'
+    for data in (f"{head}{rest}", f"{head}{rest}".encode(errors="surrogateescape")):
+        with pytest.raises(ocppj.FrameError) as caught:
+            dispatch().decode(data)
+        assert caught.value.path is None
+
+
+@pytest.mark.parametrize("text", ["no - at `$.n", "no", "nested too deep", "Expected `int` >= 3"])
+def test_what_a_vendor_type_says_does_not_pass_for_a_path(dispatch: Make, text: str) -> None:
+    class Wordy(msgspec.Struct, forbid_unknown_fields=True):
+        n: int = 0
+
+        def __post_init__(self) -> None:
+            if self.n:
+                raise ValueError(text)
+
+    profile = ocppj.Profile("vendor", (ocppj.Feature("Word", Wordy, Wordy),))
+    with pytest.raises(ocppj.PayloadError) as caught:
+        dispatch(profiles=[profile]).decode(call("Word", {"n": 1}))
+    assert caught.value.path == "$"
+    assert caught.value.error_code == "PropertyConstraintViolation"
+
+
+@pytest.mark.parametrize("name", ["q` - at `$.inner", "a", "é", "\u2028"])
+def test_the_name_of_a_field_does_not_pass_for_a_path(dispatch: Make, name: str) -> None:
+    for ascii_only in (True, False):
+        text = json.dumps([2, ID, "Heartbeat", {name: 1}], ensure_ascii=ascii_only)
+        with pytest.raises(ocppj.PayloadError) as caught:
+            dispatch().decode(text)
+        assert caught.value.path == "$"
+
+
 def test_an_interrupt_is_not_swallowed(dispatch: Make) -> None:
     class Slow(msgspec.Struct):
         def __post_init__(self) -> None:

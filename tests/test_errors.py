@@ -163,7 +163,7 @@ def test_an_error_does_not_repeat_what_the_peer_wrote(dispatch: Make, frame: str
 
 def test_a_long_description_keeps_its_path() -> None:
     path = "$." + "a" * 100
-    error = ocppj.PayloadError(errors.Fault.TYPE, "x" * 500, errors.RULES["2.0.1"], path=path)
+    error = ocppj.PayloadError(errors.Fault.TYPE, "x" * 500, errors.RULES["2.0.1"], path)
     assert error.error_description.endswith(f"x at {path}")
     assert len(error.error_description) == 255
 

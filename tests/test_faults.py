@@ -97,9 +97,13 @@ CASES: list[tuple[str, Fault, str, str]] = [
 
 
 def complaint(payload: str) -> str:
+    return str(raised(f"[{payload}]", list[Outer]))
+
+
+def raised(text: str, kind: Any, depth: int = 4) -> msgspec.ValidationError:
     with pytest.raises(msgspec.ValidationError) as caught:
-        msgspec.json.decode(f"[{payload}]", type=list[Outer], dec_hook=dec_hook(4))
-    return str(caught.value)
+        msgspec.json.decode(text, type=kind, dec_hook=dec_hook(depth))
+    return caught.value
 
 
 @pytest.mark.parametrize(("payload", "fault", "problem", "path"), CASES)
@@ -107,6 +111,39 @@ def test_a_fault_is_found(payload: str, fault: Fault, problem: str, path: str) -
     finding = faults.find(complaint(payload))
     assert (finding.fault, finding.path) == (fault, path)
     assert problem in finding.problem
+
+
+@pytest.mark.parametrize("payload", [payload for payload, *_ in CASES])
+def test_it_is_found_again_in_what_the_bare_payload_gives(payload: str) -> None:
+    again = faults.find_again(raised(payload, Outer), payload.encode())
+    if "`" in payload:
+        assert again is None
+    else:
+        assert again == faults.find(complaint(payload))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        '{"q` - at `$.inner":1}',
+        '{"q\\u0060 - at `$.inner":1}',
+        '{"q` - at \\u0060$.inner":1}',
+        '{"inner":{"n":1,"q` - at `$.x":1}}',
+    ],
+)
+def test_a_text_like_a_path_leaves_a_doubt(payload: str) -> None:
+    assert faults.find_again(raised(payload, Outer), payload.encode()) is None
+
+
+def test_what_is_too_deep_for_one_decoder_may_be_right_for_another() -> None:
+    payload = '{"customData":{"vendorId":5,"a":[[]]}}'
+    assert faults.find_again(raised(payload, Outer, 2), payload.encode()) is None
+    assert faults.find_again(raised(payload, Outer, 3), payload.encode()) is not None
+
+
+@pytest.mark.parametrize("error", [msgspec.DecodeError("x"), RecursionError(), ValueError("x")])
+def test_only_a_validation_error_is_a_verdict(error: Exception) -> None:
+    assert faults.find_again(error, b"{}") is None
 
 
 def test_every_row_of_the_table_is_met() -> None:

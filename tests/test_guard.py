@@ -85,4 +85,4 @@ def test_peek_stays_below_a_parser() -> None:
 
 
 def test_a_refused_frame_costs_few_good_ones() -> None:
-    demand(16, (refuse, BAD), (codec.decode, TEXT))
+    demand(10, (refuse, BAD), (codec.decode, TEXT))

@@ -10,15 +10,17 @@ import ocppj
 SOURCE = Path(ocppj.__file__).parent
 LAYERS: dict[str, set[str]] = {
     "schema": set(),
+    "depth": set(),
     "errors": set(),
     "policy": set(),
     "frames": {"errors", "policy"},
     "catalog": {"schema", "errors"},
-    "faults": {"errors"},
+    "faults": {"errors", "schema"},
     "plan": {"schema"},
     "table": {"schema", "catalog", "plan"},
     "lenience": {"plan", "policy", "schema"},
     "_dispatch_py": {
+        "depth",
         "encoding",
         "lenience",
         "policy",

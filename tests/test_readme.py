@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import sections
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = [
@@ -39,3 +41,10 @@ def test_its_links_lead_somewhere(link: str) -> None:
 @pytest.mark.parametrize("path", re.findall(r"`((?:src|ext|tools|benchmarks)/[^`]*)`", README))
 def test_the_files_it_names_are_there(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("page", sections.PAGES, ids=lambda page: page.name)
+def test_its_numbers_are_those_of_the_results(page: Path) -> None:
+    text = page.read_text()
+    assert "<!-- benchmarks: " in text
+    assert sections.rewritten(text) == text

@@ -28,6 +28,12 @@ class Entry(NamedTuple):
         return bool(self.frame[0] == 2)
 
     @property
+    def label(self) -> str:
+        """Name, version where it is not 2.0.1, and size in bytes."""
+        shown = self.name if self.version == "2.0.1" else f"{self.version} {self.name}"
+        return f"{shown} ({len(frame_text(self))})"
+
+    @property
     def pending(self) -> dict[str, str]:
         """Message id -> action, as the caller of a result remembers it."""
         return {self.frame[1]: self.action}

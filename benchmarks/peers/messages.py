@@ -1,6 +1,6 @@
 """Our message types by action; not a peer, but what several of them share."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -61,5 +61,4 @@ def dispatched(dispatch: type[Any], entry: Entry) -> Decode:
     decode: Decode = dispatch(codec(entry.version)._table).decode
     if entry.is_call:
         return decode
-    pending = entry.pending
-    return lambda data: decode(data, pending)
+    return partial(decode, pending=entry.pending)

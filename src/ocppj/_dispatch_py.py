@@ -13,16 +13,18 @@ from typing import Annotated, Any, Final, Literal, Never
 
 import msgspec
 
+from ocppj.depth import deeper
 from ocppj.encoding import encode
 from ocppj.errors import (
     MESSAGE_ID_LENGTH,
     DecodeError,
     Fault,
     FrameError,
+    Known,
     PayloadError,
     UnknownActionError,
 )
-from ocppj.faults import find
+from ocppj.faults import find, find_again
 from ocppj.frames import (
     ELEMENTS,
     Call,
@@ -51,13 +53,9 @@ _string: Final = msgspec.json.Decoder(str).decode
 _object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENTS}
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _THREE: Final = ("3", ord("3"))
 _INTEGER: Final = re.compile(rb"-?\d{1,36}")
-_NESTED: Final = (dict, list)
 _PLAIN: Final = re.compile(r"[A-Za-z0-9]{1,50}")
-_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
 class Dispatch:
@@ -96,17 +94,27 @@ class Dispatch:
                 peer should be told.
             ValueError: `pending` names an action that has no response here.
         """
+        complaint = None
         try:
             if len(data) <= self._sure_size:
                 # A result that nobody waits for stays undecoded: nothing to be fast at.
                 if pending is None or data[1] not in _THREE:
                     _, message_id, action, payload = _call_head(data)
-                    return Call(message_id, action, self._calls[action](payload))
-                _, message_id, payload = _result_head(data)
-                return CallResult(message_id, self._results[pending.get(message_id, "")](payload))
-        except Exception:  # noqa: BLE001, S110  whatever it was, `read` gives the verdict
+                    decode = self._calls[action]
+                    try:
+                        return Call(message_id, action, decode(payload))
+                    except Exception as error:  # noqa: BLE001  `read` gives the verdict
+                        complaint = error
+                else:
+                    _, message_id, payload = _result_head(data)
+                    decode = self._results[pending.get(message_id, "")]
+                    try:
+                        return CallResult(message_id, decode(payload))
+                    except Exception as error:  # noqa: BLE001
+                        complaint = error
+        except Exception:  # noqa: BLE001, S110
             pass
-        return self.read(data, pending)
+        return self.read(data, pending, complaint)
 
     def encode(self, frame: Frame, *, validate: bool = True) -> bytes:
         """Encode a frame, validated: what comes out, `decode` takes, and gives an equal frame.
@@ -140,9 +148,44 @@ class Dispatch:
         elements = map(bytes, head.elements[2:])
         return Envelope.of(head.message_type, head.message_id, head.action(), elements)
 
-    def read(self, data: Data, pending: Mapping[str, str] | None = None) -> Frame:
-        """Do what `decode` does, slowly and with an exact verdict."""
-        return Head(data, self._table, self._policy).frame(pending)
+    def read(
+        self,
+        data: Data,
+        pending: Mapping[str, str] | None = None,
+        complaint: Exception | None = None,
+    ) -> Frame:
+        """Do what `decode` does, slowly and with an exact verdict.
+
+        Args:
+            data: one WebSocket message.
+            pending: as for `decode`.
+            complaint: what the payload's fast decoder has raised; it may save decoding it again.
+        """
+        return Head(data, self._table, self._policy, complaint).frame(pending)
+
+    def verdict(
+        self, known: Known, action: str | None, payload: bytes, complaint: Exception | None
+    ) -> DecodeError | None:
+        """Return what is wrong with a CALL or CALLRESULT; `None` if only `read` can tell.
+
+        Its shape is right and its size and depth are within the limits.
+
+        Args:
+            known: its first two elements.
+            action: its third; of a CALLRESULT `None`.
+            payload: its last.
+            complaint: what the payload's fast decoder has raised, if it has.
+        """
+        table = self._table
+        if complaint is None:
+            if action is None or action in table.calls:
+                return None
+            return _unknown(action, table, known)
+        found = None if self._policy.bends else find_again(complaint, payload)
+        if found is None:
+            return None
+        fault, problem, path = found
+        return PayloadError(fault, problem, table.version.rules, path, known)
 
 
 class Head:
@@ -153,16 +196,19 @@ class Head:
     """
 
     __slots__ = (
-        *("_known", "_policy", "_table", "_violations"),
+        *("_complaint", "_known", "_policy", "_table", "_violations"),
         *("elements", "message_id", "message_type"),
     )
 
-    def __init__(self, data: Data, table: Table, policy: Policy) -> None:
+    def __init__(
+        self, data: Data, table: Table, policy: Policy, complaint: Exception | None = None
+    ) -> None:
         self._table = table
         self._policy = policy
+        self._complaint = complaint
         self._violations: list[Violation] = []
         # What is known of the frame so far, for the error and its reply.
-        self._known: dict[str, Any] = {}
+        self._known: Known = (None, None)
         text = self._text(data)
         try:
             self.elements = _elements(text)
@@ -177,7 +223,7 @@ class Head:
         if len(self.elements) != count:
             problem = f"message type {self.message_type} has {count} elements"
             self._fail(Fault.FRAME, f"{problem}, got {len(self.elements)}")
-        if _deeper(text, table.max_depth) and _value_deeper(text, table.max_depth):
+        if deeper(text, table.max_depth):
             self._fail(Fault.FRAME, f"nested deeper than {table.max_depth}")
 
     def _text(self, data: Data) -> bytes:
@@ -200,19 +246,20 @@ class Head:
     def _type_and_id(self) -> tuple[int, str]:
         elements, version = self.elements, self._table.version
         message_type = _MESSAGE_TYPES.get(bytes(elements[0])) if elements else None
-        if message_type in version.message_types:
-            self._known["message_type"] = message_type
+        known = message_type if message_type in version.message_types else None
+        self._known = (known, None)
         if len(elements) < 2:
             self._fail(Fault.FRAME, "expected a message id as the second element, got none")
         try:
-            message_id = self._known["message_id"] = _string(elements[1])
+            message_id = _string(elements[1])
         except msgspec.DecodeError as error:
             number = bytes(elements[1])
             if not _INTEGER.fullmatch(number) or not self._bends("message_id", int(number)):
                 problem = "expected a string as message id, the second element"
                 self._fail(Fault.FRAME, problem, error)
-            message_id = self._known["message_id"] = number.decode()
-        if message_type is None or message_type not in version.message_types:
+            message_id = number.decode()
+        self._known = (known, message_id)
+        if message_type is None or known is None:
             self._fail(Fault.MESSAGE_TYPE, f"not a message type of OCPP {version.name}")
         too_long = len(message_id) > MESSAGE_ID_LENGTH
         if too_long and not self._bends("message_id", message_id):
@@ -259,8 +306,7 @@ class Head:
         action = self._action()
         kind = types.get(action)
         if kind is None:
-            name = f"{action} " if _PLAIN.fullmatch(action) else ""
-            self._fail(Fault.ACTION, f"action {name}is not known", kind=UnknownActionError)
+            raise _unknown(action, self._table, self._known)
         return action, self._payload(self.elements[3], kind)
 
     def _response(self, pending: Mapping[str, str] | None) -> Any:
@@ -274,7 +320,9 @@ class Head:
 
     def _payload(self, payload: msgspec.Raw, kind: type[Any]) -> Any:
         return decode_payload(
-            payload, kind, self._table, self._policy, self._violations, **self._known
+            *(payload, kind, self._table, self._policy, self._violations),
+            known=self._known,
+            complaint=self._complaint,
         )
 
     def _error(self) -> tuple[str, str, dict[str, Any]]:
@@ -297,7 +345,13 @@ class Head:
         path: str | None = None,
     ) -> Never:
         rules = self._table.version.rules
-        raise kind(fault, problem, rules, path=path, **self._known) from cause
+        raise kind(fault, problem, rules, path, self._known) from cause
+
+
+def _unknown(action: str, table: Table, known: Known) -> UnknownActionError:
+    name = f"{action} " if _PLAIN.fullmatch(action) else ""
+    rules = table.version.rules
+    return UnknownActionError(Fault.ACTION, f"action {name}is not known", rules, None, known)
 
 
 def decode_payload(
@@ -306,7 +360,9 @@ def decode_payload(
     table: Table,
     policy: Policy,
     violations: list[Violation],
-    **known: Any,
+    *,
+    known: Known,
+    complaint: Exception | None = None,
 ) -> Any:
     """Decode the payload of a frame as a type, or as near to it as the policy allows.
 
@@ -316,57 +372,32 @@ def decode_payload(
         table: the codec's.
         policy: what may be bent.
         violations: what is bent is added here.
-        known: message type and message id, for the error and its reply.
+        known: of the frame, for the error and its reply.
+        complaint: what the payload's fast decoder has raised, if it has.
 
     Raises:
         PayloadError: it is not one.
     """
     if policy.bends:
         with suppress(Exception):  # a fault beyond the policy, or a vendor's type that raises
-            made, found = bend(kind, msgspec.json.decode(payload), policy, table.dec_hook)
-            violations += found
+            made, bends = bend(kind, msgspec.json.decode(payload), policy, table.dec_hook)
+            violations += bends
             return made
-    try:
-        return table.decode(kind, payload)
-    except msgspec.ValidationError as error:
-        fault, problem, path = find(str(error))
-        raise PayloadError(fault, problem, table.version.rules, path=path, **known) from error
-    except Exception as error:
-        # A vendor's own type may raise anything, and only DecodeError may leave.
-        problem = f"not a {kind.__name__}"
-        rules = table.version.rules
-        raise PayloadError(Fault.PROPERTY, problem, rules, path="$", **known) from error
+    found = None if complaint is None else find_again(complaint, payload)
+    if found is None:
+        try:
+            return table.decode(kind, payload)
+        except msgspec.ValidationError as error:
+            complaint, found = error, find(str(error))
+        except Exception as error:
+            # A vendor's own type may raise anything, and only DecodeError may leave.
+            problem = f"not a {kind.__name__}"
+            rules = table.version.rules
+            raise PayloadError(Fault.PROPERTY, problem, rules, "$", known) from error
+    fault, problem, path = found
+    raise PayloadError(fault, problem, table.version.rules, path, known) from complaint
 
 
 def _complaint(error: msgspec.DecodeError) -> str:
     """Return what msgspec has against the grammar of a text, with the byte where it stands."""
     return str(error).removeprefix("JSON is malformed: ").replace("Input data was", "it is")
-
-
-def _value_deeper(text: bytes, limit: int) -> bool:
-    """Tell it of the value: of two equal keys only the last counts, as it does for the decoders."""
-    try:
-        return _exceeds(msgspec.json.decode(text), limit)
-    except msgspec.DecodeError:
-        return False  # an integer of thousands of digits, for the payload's decoder to find
-
-
-def _exceeds(value: Any, limit: int) -> bool:
-    if type(value) is dict:
-        value = value.values()
-    elif type(value) is not list:
-        return False
-    return limit == 0 or any(_exceeds(item, limit - 1) for item in value if type(item) in _NESTED)
-
-
-def _deeper(text: bytes, limit: int) -> bool:
-    """Tell whether valid JSON nests deeper than a limit, without recursion."""
-    if text.count(b"[") + text.count(b"{") <= limit:
-        return False
-    brackets = _STRING.sub(b"", text).translate(_BRACKETS, _NO_BRACKETS)
-    for _ in range(limit):
-        # Each round takes away the innermost level.
-        brackets = brackets.replace(b"[]", b"")
-        if not brackets:
-            return False
-    return True

@@ -141,8 +141,10 @@ class Codec(Dispatch):
                 name = type(frame.payload).__name__
                 raise ValueError(f"the payload is a {name} already, not a {kind.__name__}")
             return frame
-        head = {"message_type": frame.message_type, "message_id": frame.message_id}
+        known = frame.message_type, frame.message_id
         violations = list(frame.violations)
-        payload = decode_payload(frame.payload, kind, self._table, self._policy, violations, **head)
+        payload = decode_payload(
+            frame.payload, kind, self._table, self._policy, violations, known=known
+        )
         typed = CallResult(frame.message_id, payload)
         return bent(typed, violations) if violations else typed

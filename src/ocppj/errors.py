@@ -19,7 +19,7 @@ what. Knows nothing of messages or codecs.
 """
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -43,9 +43,18 @@ __all__ = [
 MESSAGE_ID_LENGTH: Final = 36
 DESCRIPTION_LENGTH: Final = 255
 
+Known = tuple[int | None, str | None]
+"""Message type and message id of a frame, as far as they are known."""
 
-class Fault(Enum):
-    """The kinds of fault that a frame can have; each version has an error code for each."""
+_encode: Final = msgspec.json.Encoder().encode
+_NO_DETAILS: Final[dict[str, Any]] = {}
+
+
+class Fault(IntEnum):
+    """The kinds of fault that a frame can have; each version has an error code for each.
+
+    Integers, for an `Enum` computes its hash in Python.
+    """
 
     FRAME = auto()
     MESSAGE_ID_LENGTH = auto()
@@ -144,27 +153,44 @@ class DecodeError(OcppError):
             unknown field, the path of the object around it; `None` where the frame is at fault.
     """
 
+    # A flood of bad frames must cost little: slots, half the time of a dict, and no text before it
+    # is asked for. Only positions, since it is these that pickling keeps.
+    __slots__ = ("fault", "message_id", "message_type", "path", "problem", "rules")
+
     def __init__(
         self,
         fault: Fault,
         problem: str,
         rules: Rules,
-        *,
         path: str | None = None,
-        message_type: int | None = None,
-        message_id: str | None = None,
+        known: Known = (None, None),
+        /,
     ) -> None:
-        where = "" if path is None else f" at {path}"
         self.fault = fault
+        self.problem = problem
         self.rules = rules
         self.path = path
-        self.message_type = message_type
-        self.message_id = message_id
-        self.error_code = rules.codes[fault]
-        self.error_description = (problem[: DESCRIPTION_LENGTH - len(where)] + where)[
-            :DESCRIPTION_LENGTH
-        ]
-        super().__init__(f"{self.error_code}: {self.error_description}")
+        self.message_type, self.message_id = known
+
+    @property
+    def error_code(self) -> str:
+        """The code for the fault in the codec's OCPP version."""
+        return self.rules.codes[self.fault]
+
+    @property
+    def error_description(self) -> str:
+        """What is wrong and where."""
+        where = "" if self.path is None else f" at {self.path}"
+        text = self.problem + where
+        if len(text) <= DESCRIPTION_LENGTH:
+            return text
+        return (self.problem[: DESCRIPTION_LENGTH - len(where)] + where)[:DESCRIPTION_LENGTH]
+
+    def __str__(self) -> str:
+        return f"{self.error_code}: {self.error_description}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
     def reply(self) -> bytes | None:
         """Return the frame that answers the faulty one, or `None` where nothing may be answered.
@@ -172,34 +198,19 @@ class DecodeError(OcppError):
         Who is answered what differs between the versions: see `Rules`. A frame that is itself an
         answer gets none (but CALLRESULTERROR in OCPP 2.1), so that two peers cannot play ping-pong.
         """
-        message_id = self.message_id
-        answer = self.rules.answers.get(self.message_type)
+        message_id, rules = self.message_id, self.rules
+        answer = rules.answers.get(self.message_type)
         if message_id is None:
             # What says that it is an answer or a SEND is not a call that waits for one.
             answer = 4 if self.message_type in (None, 2) else None
-            message_id = self.rules.unreadable_id
-        elif len(message_id) > MESSAGE_ID_LENGTH and not self.rules.echo_long_id:
+            message_id = rules.unreadable_id
+        elif len(message_id) > MESSAGE_ID_LENGTH and not rules.echo_long_id:
             answer = answer if answer == 4 else None
-            message_id = self.rules.unreadable_id
+            message_id = rules.unreadable_id
         if answer is None or message_id is None:
             return None
-        return _error_frame(answer, message_id, self.error_code, self.error_description)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions unpickle through their positional arguments, and these are keywords.
-        return (_restore, (type(self), self.__dict__, self.args))
-
-
-def _error_frame(message_type: int, message_id: str, code: str, description: str) -> bytes:
-    details: dict[str, Any] = {}
-    description = description[:DESCRIPTION_LENGTH]
-    return msgspec.json.encode((message_type, message_id, code, description, details))
-
-
-def _restore(kind: type[DecodeError], state: dict[str, Any], args: tuple[Any, ...]) -> DecodeError:
-    error = kind.__new__(kind, *args)
-    error.__dict__.update(state)
-    return error
+        code, description = rules.codes[self.fault], self.error_description
+        return _encode((answer, message_id, code, description, _NO_DETAILS))
 
 
 class FrameError(DecodeError):
@@ -260,7 +271,8 @@ class RemoteProtocolError(ProtocolError):
         """Return the CALLERROR that answers the frame, or `None` where nothing may be answered."""
         if self.error_code is None:
             return None
-        return _error_frame(4, self.message_id, self.error_code, self.error_description)
+        description = self.error_description[:DESCRIPTION_LENGTH]
+        return _encode((4, self.message_id, self.error_code, description, _NO_DETAILS))
 
 
 class _ErrorContent(OcppError):

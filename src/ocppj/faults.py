@@ -7,11 +7,14 @@ for a plain field name.
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from ocppj.errors import Fault
+from ocppj.schema import TOO_DEEP
 
-__all__ = ["Finding", "find"]
+__all__ = ["Finding", "find", "find_again"]
 
 
 class Finding(NamedTuple):
@@ -69,20 +72,51 @@ _PATTERN: Final = re.compile(
     "|".join(f"(?P<row{n}>{p})" for n, (p, *_) in enumerate(WORDINGS)), re.DOTALL
 )
 _ROWS: Final = {f"row{n}": (fault, text) for n, (_, fault, text) in enumerate(WORDINGS)}
+MARK: Final = " - at `$"  # before the path that msgspec names
+TICK: Final = ord("`")
+BACKSLASH: Final = ord("\\")
 _INNER: Final = re.compile(r"(Expected .*) in field `(\w+)`")  # what `schema` finds itself
 
 
-def find(message: str) -> Finding:
+def find(message: str, root: str = "$[0]") -> Finding:
     """Return what a msgspec `ValidationError` means, from its message.
 
     Args:
-        message: about a payload that was the one item of an array.
+        message: what it says.
+        root: the path that msgspec names for the payload; by default that of the one item of an
+            array.
     """
-    problem, _, path = message.rpartition(" - at `$[0]")
     # The same few faults come again and again; long ones have something of the peer's in them.
-    row = _known_row if len(problem) < CACHED_LENGTH else _row
-    fault, text, inner = row(problem)
-    path = f"${path.removesuffix('`')}{inner}"
+    return (_known if len(message) < CACHED_LENGTH else _find)(message, root)
+
+
+def find_again(error: Exception, payload: Any) -> Finding | None:
+    """Return what an error of a fast decoder means; `None` where that is no verdict.
+
+    Such a decoder was given the bare payload, and of a fault at the root msgspec names no path
+    then, so that a text of the peer's could pass for one; but not without a backtick.
+
+    Args:
+        error: what it has raised.
+        payload: the bytes that it was given, or the same as `msgspec.Raw`.
+    """
+    if type(error) is not msgspec.ValidationError:
+        return None
+    if error.__cause__ is not None:
+        cause = str(error.__cause__)
+        if cause == TOO_DEEP or MARK in cause:
+            return None
+    data = bytes(payload)
+    # Integers are found five times as fast as bytes of one character.
+    if TICK in data or (BACKSLASH in data and b"\\u" in data):
+        return None
+    return find(str(error), "$")
+
+
+def _find(message: str, root: str) -> Finding:
+    problem, mark, path = message.rpartition(f" - at `{root}")
+    fault, text, inner = _row(problem if mark else message)
+    path = f"${path.removesuffix('`') if mark else ''}{inner}"
     # The type of the payload itself is a matter of the frame's form.
     return Finding(Fault.FORMAT if fault is Fault.TYPE and path == "$" else fault, text, path)
 
@@ -101,4 +135,4 @@ def _row(problem: str) -> tuple[Fault, str, str]:
 
 
 CACHED_LENGTH: Final = 120
-_known_row: Final = lru_cache(maxsize=512)(_row)
+_known: Final = lru_cache(maxsize=512)(_find)

@@ -121,7 +121,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def bends(self) -> bool:
         """Whether any rule may be bent."""
-        return any(getattr(self, rule) != "reject" for rule in RULES)
+        return self is not STRICT and any(getattr(self, rule) != "reject" for rule in RULES)
 
 
 _OFFSET: Final = re.compile(r"([+-])(\d\d):(\d\d)", re.ASCII)

@@ -42,6 +42,7 @@ __all__ = [
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 VENDOR_ID_LENGTH = 255
+TOO_DEEP = "nested too deep"
 
 Integer: TypeAlias = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
 """OCPP 2.x says 32 bits, stations send more (transaction ids): 64 bits are taken, no more."""
@@ -106,7 +107,7 @@ def check_json(value: Any, depth: int) -> None:
             raise ValueError("integer beyond 64 bits")
     elif kind is dict or kind is list:
         if depth == 0:
-            raise ValueError("nested too deep")
+            raise ValueError(TOO_DEEP)
         for item in value.values() if kind is dict else value:
             check_json(item, depth - 1)
 

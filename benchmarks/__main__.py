@@ -1,0 +1,31 @@
+"""All tables and plots in one go: `python -m benchmarks`, about a quarter of an hour.
+
+Each module measures in a process of its own and writes its results; then the marked sections of the
+README and of the docs are written anew from them. `python -m benchmarks.NAME` does one alone.
+"""
+
+import argparse
+import subprocess
+import sys
+
+from benchmarks import sections
+from benchmarks.page import RESULTS
+
+__all__ = ["main"]
+
+MODULES = ("report", "others", "growth", "faults", "instructions", "leniency", "startup")
+
+
+def main() -> None:
+    """Run every module, then write the sections."""
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    parser.parse_args()
+    for module in MODULES:
+        print(f"== {module}", file=sys.stderr)
+        command = [sys.executable, "-m", f"benchmarks.{module}"]
+        subprocess.run(command, cwd=RESULTS.parents[1], check=True)
+    sections.write()
+
+
+if __name__ == "__main__":
+    main()

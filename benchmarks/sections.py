@@ -1,0 +1,163 @@
+"""The numbers of the README and the docs, from the results: `python -m benchmarks.sections`.
+
+A page marks where they go: `<!-- benchmarks: NAME -->` and `<!-- end -->`, each on a line of its
+own. A test compares the committed pages with the committed results.
+"""
+
+import json
+import re
+from functools import cache
+from statistics import geometric_mean
+from typing import Any, Final
+
+from benchmarks.corpus import ENTRIES
+from benchmarks.page import RESULTS, machine, table
+
+__all__ = ["PAGES", "rewritten", "write"]
+
+ROOT: Final = RESULTS.parents[1]
+PAGES: Final = (ROOT / "README.md", ROOT / "docs" / "performance.md")
+CALLS: Final = [one for one in ENTRIES if one.version == "2.0.1" and one.is_call]
+COLUMNS: Final = {
+    "floor": "floor",
+    "ocppj_cython": "**ocppj**",
+    "ocppj_python": "ocppj, pure Python",
+    "pydantic_typed": "pydantic v2, type known",
+    "pydantic_orjson": "orjson + pydantic",
+    "mobilityhouse": "mobilityhouse/ocpp",
+    "orjson_only": "`orjson.loads` alone",
+}
+_MARKED: Final = re.compile(r"(<!-- benchmarks: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+@cache
+def _figures(name: str) -> dict[str, Any]:
+    figures: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
+    return figures
+
+
+def _times(peer: str) -> dict[str, float]:
+    times: dict[str, float] = _figures("decode")["medians"][peer]["decode_ns"]
+    return times
+
+
+def speed() -> str:
+    """Return the README's table, and what it comes to."""
+    rows = []
+    for one in CALLS:
+        cells = {peer: f"{_times(peer)[one.name]:,.0f}" for peer in COLUMNS}
+        cells["ocppj_cython"] = f"**{cells['ocppj_cython']}**"
+        rows.append([one.label, *cells.values()])
+
+    def times_as_fast(peer: str, ours: str) -> str:
+        return f"{geometric_mean(_times(peer)[e.name] / _times(ours)[e.name] for e in CALLS):.1f}"
+
+    compiled, pure = (
+        [times_as_fast(peer, ours) for peer in ("pydantic_typed", "pydantic_orjson")]
+        for ours in ("ocppj_cython", "ocppj_python")
+    )
+    known = _figures("decode")["environment"]
+    shown = {name: known[name] for name in [*list(known)[:4], "msgspec", "orjson", "pydantic"]}
+    return f"""\
+{table(["frame (bytes)", *COLUMNS.values()], rows)}
+That is {compiled[0]} times as fast as pydantic that already knows the type and {compiled[1]} times
+as fast as orjson + pydantic that reads the frame too (geometric means; pure Python: {pure[0]} and
+{pure[1]}). Medians of {_figures("decode")["rounds"]} rounds of `python -m benchmarks.report`:
+{machine(shown)}
+"""
+
+
+def above() -> str:
+    """Return how far decoding is above the floor."""
+    over = {
+        kind: [
+            _times("ocppj_cython")[one.name] - _times("floor")[one.name]
+            for one in ENTRIES
+            if one.is_call is (kind == "calls")
+        ]
+        for kind in ("calls", "results")
+    }
+    parts = [f"{min(ns):.0f} to {max(ns):.0f} ns for {kind}" for kind, ns in over.items()]
+    two_pass, pure = (
+        geometric_mean(_times("pydantic_typed")[e.name] / _times(peer)[e.name] for e in CALLS)
+        for peer in ("two_pass", "ocppj_python")
+    )
+    beaten = [
+        one for one in ENTRIES if _times("ocppj_cython")[one.name] > _times("orjson_only")[one.name]
+    ]
+    slower = ", ".join(one.label for one in beaten) or "none"
+    return f"""\
+- Above the floor, compiled: {" and ".join(parts)}.
+- Frames on which `orjson.loads` of the same text is faster: {slower}.
+- pydantic that knows the type, in geometric mean over the five calls of 2.0.1: {pure:.2f} times the
+  Python backend, {two_pass:.2f} times bare msgspec in two passes (`two_pass`).
+"""
+
+
+def faults() -> str:
+    """Return what refused frames come to."""
+    figures = _figures("faults")
+    rows = []
+    for one in CALLS:
+        times = figures["small"][one.name]
+        good, *refused = times.values()
+        low, high = min(refused), max(refused)
+        ratios = f"{low / good:.1f} to {high / good:.1f}"
+        cells = [f"{good:,}", f"{low:,} to {high:,}", ratios, f"{1e9 / high:,.0f}"]
+        rows.append([one.label, *cells])
+    head = ["frame (bytes)", "good, ns", "refused, ns", "in good ones", "refused a second, least"]
+    lines = "".join(f"- {name}: {ns:,} ns\n" for name, ns in figures["single"].items())
+    return f"{table(head, rows)}\n{lines}"
+
+
+def leniency(figures: dict[str, Any] | None = None) -> str:
+    """Return the table of leniency."""
+    figures = figures or _figures("leniency")
+    rows = [
+        [
+            name,
+            f"{ns['strict']:,.0f}",
+            f"{ns['lenient']:,.0f}",
+            *(f"{ns[n]:,.0f} ({ns[n] / ns[f'orjson, {n}']:.1f})" for n in ("one", "five")),
+        ]
+        for name, ns in figures["ns"].items()
+    ]
+    head = [
+        "frame (bytes)",
+        "strict, conforming",
+        "lenient, conforming",
+        "one unknown field",
+        "five",
+    ]
+    return f"""\
+{table(head, rows)}
+{figures["codecs"]:,} codecs, {figures["policies"]} policies: {figures["bytes_each"]} bytes each.
+"""
+
+
+def startup(figures: dict[str, Any] | None = None) -> str:
+    """Return the table of what a start costs."""
+    figures = figures or _figures("startup")
+    rows = [
+        [name, f"{ms:.0f}", f"{mebibytes:.1f}"]
+        for name, (ms, mebibytes) in figures["medians"].items()
+    ]
+    return table(["", "ms", "MiB"], rows)
+
+
+SECTIONS: Final = {one.__name__: one for one in (speed, above, faults, leniency, startup)}
+
+
+def rewritten(text: str) -> str:
+    """Return a page with its marked sections as the results have them."""
+    return _MARKED.sub(lambda match: match[1] + SECTIONS[match[2]](), text)
+
+
+def write() -> None:
+    """Rewrite the pages."""
+    for page in PAGES:
+        page.write_text(rewritten(page.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    write()
