@@ -13,7 +13,7 @@ from benchmarks.page import RESULTS
 
 __all__ = ["main"]
 
-MODULES = ("report", "others", "growth", "faults", "instructions", "leniency", "startup")
+MODULES = ("report", "others", "growth", "faults", "instructions", "leniency", "startup", "load")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Central systems under load, side by side: `python -m benchmarks.load [--write]`.
+"""Central systems under load, side by side: `python -m benchmarks.load`.
 
 One process listens and one plays the stations, each on a core of its own; the stations send frames
 that were made beforehand and look at nothing of the answers but that they are results. Two loads:
@@ -25,9 +25,10 @@ from typing import Any, Final, NamedTuple
 import uvloop
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
+from benchmarks import sections
 from benchmarks.corpus import ENTRIES, frame_text
 from benchmarks.gateways import SIDES
-from benchmarks.page import RESULTS, environment, machine, table
+from benchmarks.page import environment, machine, publish
 
 __all__ = ["Result", "closed", "mixed"]
 
@@ -222,54 +223,6 @@ def run_mixed(count: int, rates: Iterable[float], seconds: float) -> dict[str, l
     return found
 
 
-def page(known: dict[str, str], loops: Any, traffic: dict[str, list[Result]]) -> str:
-    """Return the results as Markdown."""
-    base = next(iter(SIDES))
-    rows = [
-        [
-            side,
-            *(
-                text
-                for action in loops
-                for text in (
-                    f"{loops[action][side]:,.0f}",
-                    f"{loops[action][side] / loops[action][base]:.1f}",
-                )
-            ),
-        ]
-        for side in SIDES
-    ]
-    head = ["", *(text for action in loops for text in (f"{action}/s", "times"))]
-    lines = [
-        "# Endpoints under load\n",
-        f"`python -m benchmarks.load --write`. {machine(known)}\n",
-        "One process listens on one core, one plays the stations on another; uvloop, no",
-        "compression, handlers that do nothing.\n",
-        f"Closed loop, {CLOSED_STATIONS} stations, round trips per second:\n",
-        table(head, rows),
-    ]
-    rows = [
-        [
-            f"{side}, {result.offered:,.0f}/s offered",
-            f"{result.stations:,}",
-            f"{result.answered:,.0f}",
-            f"{result.p50:,.1f}",
-            f"{result.p99:,.1f}",
-            f"{result.memory:,.0f}",
-        ]
-        for side, results in traffic.items()
-        for result in results
-    ]
-    lines += [
-        f"Mixed traffic ({', '.join(MIX)} in turn):\n",
-        table(
-            ["", "stations", "answered/s", "p50 ms", "p99 ms", "KiB a station"],
-            rows,
-        ),
-    ]
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Measure and print, or write."""
     parser = argparse.ArgumentParser(
@@ -279,24 +232,27 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=[500.0, 5000.0, 20000.0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4.0)
-    parser.add_argument("--write", action="store_true", help="write benchmarks/results/load.*")
     given = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     _pin(0, 1)
     loops = run_closed(given.rounds, given.seconds)
     traffic = run_mixed(given.stations, given.rates, given.seconds)
-    known = environment(*LIBRARIES)
-    text = page(known, loops, traffic)
-    print(text)
-    if given.write:
-        found = {
-            "environment": known,
-            "closed": loops,
-            "mixed": {side: [one._asdict() for one in ones] for side, ones in traffic.items()},
-        }
-        (RESULTS / "load.md").write_text(text, "utf-8")
-        (RESULTS / "load.json").write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    figures = {
+        "environment": environment(*LIBRARIES),
+        "closed_stations": CLOSED_STATIONS,
+        "closed": loops,
+        "mix": MIX,
+        "mixed": {side: [one._asdict() for one in ones] for side, ones in traffic.items()},
+    }
+    publish(
+        *("load", figures),
+        "# Endpoints under load",
+        machine(figures["environment"]),
+        "One process listens on one core, one plays the stations on another; uvloop, no "
+        "compression, handlers that do nothing. `python -m benchmarks.load`.",
+        sections.load(figures),
+    )
 
 
 if __name__ == "__main__":

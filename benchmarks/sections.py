@@ -145,7 +145,39 @@ def startup(figures: dict[str, Any] | None = None) -> str:
     return table(["", "ms", "MiB"], rows)
 
 
-SECTIONS: Final = {one.__name__: one for one in (speed, above, faults, leniency, startup)}
+def load(figures: dict[str, Any] | None = None) -> str:
+    """Return the tables of endpoints under load."""
+    figures = figures or _figures("load")
+    loops, traffic = figures["closed"], figures["mixed"]
+    base, *_ = traffic
+    rows = []
+    for side in traffic:
+        cells = [side]
+        for rates in loops.values():
+            cells += [f"{rates[side]:,.0f}", f"{rates[side] / rates[base]:.1f}"]
+        rows.append(cells)
+    closed = table(["", *(cell for name in loops for cell in (f"{name}/s", "times"))], rows)
+    rows = [
+        [
+            f"{side}, {one['offered']:,.0f}/s offered",
+            *(f"{one[name]:,.0f}" for name in ("stations", "answered")),
+            *(f"{one[name]:,.1f}" for name in ("p50", "p99")),
+            f"{one['memory']:,.0f}",
+        ]
+        for side, results in traffic.items()
+        for one in results
+    ]
+    mixed = table(["", "stations", "answered/s", "p50 ms", "p99 ms", "KiB a station"], rows)
+    return f"""\
+{figures["closed_stations"]} stations that never pause, round trips per second:
+
+{closed}
+Mixed traffic ({", ".join(figures["mix"])} in turn):
+
+{mixed}"""
+
+
+SECTIONS: Final = {one.__name__: one for one in (speed, above, faults, leniency, startup, load)}
 
 
 def rewritten(text: str) -> str:
