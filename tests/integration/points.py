@@ -79,3 +79,50 @@ def routed(
 
     result: list[Any] = run(work())
     return result
+
+
+def same(script: Callable[[str], Any]) -> Any:
+    """Return what a script gives on every side."""
+    outcomes = [script(side) for side in SIDES]
+    assert outcomes[0] == outcomes[1] == outcomes[2]
+    return outcomes[0]
+
+
+def answering(*answers: Any) -> Wire:
+    """Return a connection that answers each call with the next of some payloads or errors."""
+    left = iter(answers)
+
+    def answer(frame: list[Any]) -> list[Any]:
+        one = next(left)
+        return (
+            []
+            if one is None
+            else [[4, frame[1], *one]]
+            if type(one) is list
+            else [[3, frame[1], one]]
+        )
+
+    return Wire(answer)
+
+
+def caught(work: Callable[[], Awaitable[Any]]) -> Any:
+    """Return a result, or the exception as its type and text."""
+
+    async def tried() -> Any:
+        try:
+            return await work()
+        except Exception as error:  # noqa: BLE001
+            return type(error), str(error)
+
+    return tried()
+
+
+def called(side: str, payload: Any, *answers: Any, version: str = "2.0.1", **options: Any) -> Any:
+    """Return what a call gives or raises, and what was sent."""
+
+    async def work() -> Any:
+        wire = answering(*answers)
+        made = point(make(side, version, {}), wire, response_timeout=0.01)
+        return await caught(lambda: made.call(payload, **options)), wire.sent
+
+    return run(work())

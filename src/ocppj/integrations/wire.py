@@ -129,19 +129,19 @@ class Wire:
         """
         try:
             message.payload = to_wire(value, self.shape(message))
-            data = _encode(_elements(message))
+            text = _encode(_elements(message)).decode()
         except (Unclear, UnicodeEncodeError):
             given = charge_point.remove_nones(charge_point.serialize_as_dict(value))
             message.payload = charge_point.snake_to_camel_case(given)
             if check:
                 await messages.validate_payload(message, self.name)
-            return str(message.to_json())
+            text = str(message.to_json())
         if check:
             try:
-                self.sender.decode(data, {message.unique_id: message.action})
+                self.sender.decode(text, {message.unique_id: message.action})
             except (DecodeError, ValueError) as error:
                 await self.judge(message, error)
-        return data.decode()
+        return text
 
     async def judge(self, message: Any, error: Exception) -> None:
         """Raise what mobilityhouse/ocpp has against a message; if it has nothing, our error.
