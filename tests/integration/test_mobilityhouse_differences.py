@@ -432,3 +432,43 @@ def test_validation_does_not_wait_for_a_thread() -> None:
 
     assert steps("mixin") == 0
     assert steps("plain") > 0
+
+
+def test_numbers_without_end_do_not_end_the_connection() -> None:
+    number = "9" * 5000
+
+    @on("AcmeFan", skip_schema_validation=True)
+    def fan(self: Any, **kwargs: Any) -> Any:
+        raise AssertionError(kwargs)
+
+    frames = [f'[2,"7","AcmeFan",{{"a":{number}}}]', f'[3,"7",{{"a":{number}}}]']
+    for frame in frames:
+        with pytest.raises(ValueError, match="4300 digits"):
+            routed("plain", "2.0.1", {"fan": fan}, frame)
+    assert code(routed("mixin", "2.0.1", {"fan": fan}, *frames)) == "InternalError"
+
+    async def work() -> None:
+        wire = Wire(lambda frame: [f'[3,"id-0",{{"a":{number}}}]'])
+        made = point(make("mixin", "2.0.1", {}), wire, response_timeout=0)
+        with pytest.raises(TimeoutError):
+            await made.call(calls.Heartbeat(), skip_schema_validation=True)
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ('[3,"id-0",{"currentTime":7}]', exceptions.TypeConstraintViolationError),
+        ('[3,"id-0",{},{}]', TimeoutError),
+        ('[3,"id-0",' + "[" * 40 + "]" * 40 + "]", exceptions.OCPPError),
+    ],
+)
+def test_a_wrong_answer_reaches_the_caller(answer: str, error: type[Exception]) -> None:
+    async def work(side: str) -> None:
+        made = point(make(side, "2.0.1", {}), Wire(lambda frame: [answer]), response_timeout=0.01)
+        with pytest.raises(error):
+            await made.call(calls.Heartbeat())
+
+    for side in ("plain", "mixin"):
+        run(work(side))

@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from types import MethodType, new_class
 from typing import Any, TypeVar
@@ -82,25 +83,20 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
         number, message_id = frame.message_type, frame.message_id
         if number in (CALL, SEND):
             action = None if self._ocppj_skips(frame.action) else frame.action
-            payload = wire.payload(raw_msg, frame, action)
-            msg = messages.Call(message_id, frame.action, payload)
-            if number == SEND:
-                await self._ocppj_take(msg)
-                return
+            msg = messages.Call(message_id, frame.action, wire.payload(raw_msg, frame, action))
             msg.ocppj_fault = None
-            await self._ocppj_answer(msg)
-        elif number == RESULT:
-            action = pending.get(message_id) if pending else None
-            payload = wire.payload(raw_msg, frame, action)
-            msg = messages.CallResult(message_id, payload, action)
-            msg.ocppj_fault = None
-            self._ocppj_settle(msg)
+            await (self._ocppj_answer(msg) if number == CALL else self._ocppj_take(msg))
+        elif number not in (RESULT, ERROR):
+            self.logger.warning("%s: the peer could not handle a result: %s", self.id, frame)
+        elif message_id != self._ocppj_awaited:
+            # Not kept: there would be no end to it.
+            self.logger.error("Ignoring response with unknown unique id: %s", frame)
+        elif number == ERROR or pending is None:
+            self._ocppj_settle(raw_msg)
         else:
-            msg = messages.CallError(*(getattr(frame, name) for name in frame.__struct_fields__))
-            if number == ERROR:
-                self._ocppj_settle(msg)
-            else:
-                self.logger.warning("Received a CALLRESULTERROR: %s", msg)
+            action = pending[message_id]
+            msg = messages.CallResult(message_id, wire.payload(raw_msg, frame, action), action)
+            self._ocppj_settle(msg)
 
     def _ocppj_handler(self, action: str | None) -> Any:
         return self.route_map.get(action, {}).get("_on_action")
@@ -115,20 +111,31 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             self.logger.exception("Error while handling request '%s'", msg)
             await self._send(self._ocppj().error(msg, error))
 
-    def _ocppj_settle(self, msg: Any) -> None:
-        """End the waiting of a call; what nobody waits for is not kept."""
-        if msg.unique_id == self._ocppj_awaited:
-            self._ocppj_awaited = None
-            self._response_queue.put_nowait(msg)
-        else:
-            self.logger.error("Ignoring response with unknown unique id: %s", msg)
+    def _ocppj_settle(self, msg: Any, fault: DecodeError | None = None) -> None:
+        """End the waiting of a call.
+
+        Args:
+            msg: the response, or its text, which the caller gets if it is one for `ocpp`.
+            fault: what is wrong with it.
+        """
+        if not isinstance(msg, messages.CallResult):
+            try:
+                msg = unpack(msg)
+            except (exceptions.OCPPError, ValueError, RecursionError):
+                self.logger.exception("Unable to read a response: '%s'", msg)
+                return
+        msg.ocppj_fault = fault
+        self._ocppj_awaited = None
+        self._response_queue.put_nowait(msg)
 
     async def _ocppj_refuse(self, wire: Wire, raw_msg: Any, error: DecodeError) -> None:
         """Say of a message what is wrong with it: to the peer, to the log, to who waits for it."""
         if error.message_type == CALL and isinstance(error, PayloadError | UnknownActionError):
             head = wire.codec.peek(raw_msg)
             if self._ocppj_skips(head.action) or not self._ocppj_handler(head.action):
-                payload = json.loads(head.payload)
+                payload = None
+                with suppress(ValueError):  # an integer of thousands of digits
+                    payload = json.loads(head.payload)
                 await self._ocppj_answer(messages.Call(head.message_id, head.action, payload))
                 return
         self.logger.error(
@@ -137,21 +144,12 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             error,
             exc_info=error,
         )
+        awaited = error.message_type in (RESULT, ERROR) and self._ocppj_awaited is not None
+        if awaited and error.message_id == self._ocppj_awaited:
+            self._ocppj_settle(raw_msg, error)
         reply = error.reply()
-        if error.message_id is not None and error.message_id == self._ocppj_awaited:
-            self._ocppj_fail(raw_msg, error)
         if reply is not None:
             await self._send(reply.decode())
-
-    def _ocppj_fail(self, raw_msg: Any, error: DecodeError) -> None:
-        """Let the call that waits have its answer all the same, with what is wrong."""
-        try:
-            msg = messages.unpack(raw_msg)
-        except (exceptions.OCPPError, RecursionError):
-            return
-        if msg.message_type_id != CALL:
-            msg.ocppj_fault = error
-            self._ocppj_settle(msg)
 
     async def _handle_call(self, msg: Any) -> Any:
         """Call the handlers of a call's action, and send the response of the first."""

@@ -221,7 +221,7 @@ async def validate_payload(message: Any, ocpp_version: str) -> None:
         OCPPError: it is not valid.
         ValidationError: it is another kind of message.
     """
-    if type(message) in (messages.Call, messages.CallResult):
+    if type(message) in (messages.Call, messages.CallResult) and message.action is not None:
         number, action = message.message_type_id, message.action
         head = [number, "", action] if number == CALL else [number, ""]
         data = _written([*head, message.payload])
