@@ -460,7 +460,7 @@ def test_numbers_without_end_do_not_end_the_connection() -> None:
     ("answer", "error"),
     [
         ('[3,"id-0",{"currentTime":7}]', exceptions.TypeConstraintViolationError),
-        ('[3,"id-0",{},{}]', TimeoutError),
+        ('[3,"id-0",{},{}]', exceptions.ProtocolError),
         ('[3,"id-0",' + "[" * 40 + "]" * 40 + "]", exceptions.OCPPError),
     ],
 )

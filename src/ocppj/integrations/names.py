@@ -79,10 +79,10 @@ def snake(value: Any) -> Any:
     it, the other keeps its own.
     """
     if type(value) is dict:
-        renamed = {
-            _names[key]: snake(item) if type(item) in _NESTED else item
-            for key, item in value.items()
-        }
+        # A loop: up to Python 3.11 a comprehension is a function call more, and a quarter slower.
+        renamed = {}
+        for key, item in value.items():
+            renamed[_names[key]] = snake(item) if type(item) in _NESTED else item
         return renamed if len(renamed) == len(value) else _apart(value, _snake, snake)
     if type(value) is list:
         return [snake(item) if type(item) in _NESTED else item for item in value]
