@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", ROOT / "docs" / "leniency.md"]
+PAGES = [
+    ROOT / "README.md",
+    *(ROOT / "docs" / f"{name}.md" for name in ("leniency", "mobilityhouse", "pydantic")),
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

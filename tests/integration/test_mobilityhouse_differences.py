@@ -7,13 +7,16 @@ import asyncio
 from typing import Any
 
 import pytest
-from ocpp import exceptions
+from ocpp import charge_point, exceptions
 from ocpp.routing import after, on
 from ocpp.v16 import call_result as results_16
 from ocpp.v21 import call as calls_21
 from ocpp.v21 import datatypes as types_21
 from ocpp.v201 import call as calls
 from ocpp.v201 import call_result as results
+
+from ocppj import Message, v21
+from ocppj.integrations.names import shape, snake, to_wire
 
 from .points import Wire, make, point, routed, run
 
@@ -301,6 +304,22 @@ def test_names_are_not_broken(payload: Any, wire: dict[str, Any]) -> None:
     action = type(payload).__name__
     assert called("mixin") == [[2, "id-0", action, wire]]
     assert called("plain") != called("mixin")
+
+
+def test_43_names_of_2_1_are_broken_by_the_renaming_and_none_by_ours() -> None:
+    kinds = [
+        kind
+        for kind in vars(v21).values()
+        if isinstance(kind, type(Message)) and kind is not Message
+    ]
+    broken = set()
+    for kind in kinds:
+        for wire in kind.__struct_encode_fields__:
+            given = snake({wire: 1})
+            assert to_wire(given, shape(kind)) == {wire: 1}
+            if charge_point.snake_to_camel_case(given) != {wire: 1}:
+                broken.add(wire)
+    assert len(broken) == 43
 
 
 def test_keys_of_vendors_do_not_become_one() -> None:

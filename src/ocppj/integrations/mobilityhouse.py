@@ -79,7 +79,11 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             return
         for violation in frame.violations:
             if getattr(wire.policy, violation.rule) == "report":
-                self.logger.warning("%s: tolerated %s", self.id, violation)
+                # Both come from the peer: escaped, and not at any length.
+                path, value = repr(violation.path)[:80], repr(violation.value)[:80]
+                self.logger.warning(
+                    "%s: tolerated %s at %s: %s", self.id, violation.rule, path, value
+                )
         number, message_id = frame.message_type, frame.message_id
         if number in (CALL, SEND):
             action = None if self._ocppj_skips(frame.action) else frame.action
