@@ -8,12 +8,11 @@ WebSockets, each the next one when it has its answer.
 import argparse
 import asyncio
 import json
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, Final
 
 import ocpp.v16
@@ -110,7 +109,7 @@ async def route(side: str, entry: Entry) -> float:
 
 
 async def serve(side: str, entry: Entry) -> None:
-    """Serve until the standard input is closed; the port is printed."""
+    """Serve until the standard input is closed; print the port, and then the seconds it took."""
     kind = csms(side, entry.version)
 
     async def station(socket: Any) -> None:
@@ -119,13 +118,15 @@ async def serve(side: str, entry: Entry) -> None:
 
     async with websockets.serve(station, "127.0.0.1", 0, compression=None) as server:
         print(next(iter(server.sockets)).getsockname()[1], flush=True)
+        start = process_time()
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        print(process_time() - start)
 
 
-async def stations(port: int, entry: Entry) -> float:
-    """Return messages per second that stations get answered."""
+async def stations(port: int, entry: Entry) -> int:
+    """Return how many messages stations got answered."""
     text = frame_text(entry)
-    until = 0.0
+    until = perf_counter() + SECONDS * 2
 
     async def station() -> int:
         done = 0
@@ -136,12 +137,7 @@ async def stations(port: int, entry: Entry) -> float:
                 done += 1
         return done
 
-    until = perf_counter() + SECONDS / 2
-    await station()
-    start = perf_counter()
-    until = start + SECONDS * 2
-    counts = await asyncio.gather(*(station() for _ in range(STATIONS)))
-    return sum(counts) / (perf_counter() - start)
+    return sum(await asyncio.gather(*(station() for _ in range(STATIONS))))
 
 
 def _process(*arguments: str) -> "subprocess.Popen[str]":
@@ -160,9 +156,9 @@ def looped(side: str, entry: Entry) -> float:
     with _process(side, entry.name, "loopback") as server:
         assert server.stdin is not None
         assert server.stdout is not None
-        rate = asyncio.run(stations(int(server.stdout.readline()), entry))
+        count = asyncio.run(stations(int(server.stdout.readline()), entry))
         server.stdin.close()
-    return rate
+        return count / float(server.stdout.readline())
 
 
 MEASURES: Final[dict[str, Callable[[str, Entry], float]]] = {
@@ -172,7 +168,7 @@ MEASURES: Final[dict[str, Callable[[str, Entry], float]]] = {
 
 
 def measure(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Return way -> message -> side -> messages per second, the median of interleaved rounds."""
+    """Return way -> message -> side -> messages per second, the best of interleaved rounds."""
     rates: dict[str, Any] = {}
     for way in WAYS:
         for name, entry in MESSAGES.items():
@@ -183,7 +179,7 @@ def measure(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
                 for side, each in found.items():
                     each.append(MEASURES[way](side, entry))
             rates.setdefault(way, {})[name] = {
-                side: round(statistics.median(each)) for side, each in found.items()
+                side: round(max(each)) for side, each in found.items()
             }
     return rates
 
@@ -203,10 +199,11 @@ def _markdown(figures: dict[str, Any]) -> str:
         "# A CSMS on mobilityhouse/ocpp, by one line faster",
         machine(figures["environment"]),
         (
-            f"Messages per second. Each side is a process with the same handlers; medians of "
+            f"Messages per second. Each side is a process with the same handlers; best of "
             f"{figures['rounds']} interleaved rounds; `python -m benchmarks.dropin --write`. "
             f"`route_message`: on a connection that does nothing. `loopback`: {STATIONS} stations "
-            "in a second process over WebSockets, each sending when it has its answer. The last "
+            "in a second process over WebSockets, each sending when it has its answer; seconds are "
+            "those of the server's processor time, since both share the machine. The last "
             "column is how many times as many `Accelerated` handles, with the threads that "
             "mobilityhouse/ocpp validates in by default and without; the one before it is what "
             "is left of a CSMS that reads nothing."

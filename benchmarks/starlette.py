@@ -195,15 +195,7 @@ def _markdown(figures: dict[str, Any]) -> str:
             "frame in one `TypeAdapter.validate_json` and takes no other action. The last column: "
             "how many times as many ocppj handles as either."
         ),
-        table(
-            [
-                "message (bytes)",
-                *(name for name, _ in SIDES.values()),
-                "times",
-                "without Starlette",
-            ],
-            rows,
-        ),
+        table(["message (bytes)", *(name for name, _ in SIDES.values()), "times"], rows),
     ]
     return "\n\n".join(part.rstrip() for part in parts) + "\n"
 
