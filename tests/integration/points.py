@@ -60,7 +60,7 @@ def run(work: Awaitable[Any]) -> Any:
     """Run with validation where it is called, as an application may have it too."""
     before, messages.ASYNC_VALIDATION = messages.ASYNC_VALIDATION, False
     try:
-        return asyncio.run(work)  # type: ignore[arg-type]
+        return asyncio.run(work)
     finally:
         messages.ASYNC_VALIDATION = before
 

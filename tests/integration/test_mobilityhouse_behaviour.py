@@ -104,7 +104,7 @@ def test_values_are_written_the_same() -> None:
         ),
     ]
     for payload in payloads:
-        _, sent = same(lambda side, payload=payload: called(side, payload, None))  # type: ignore[misc]
+        _, sent = same(lambda side, payload=payload: called(side, payload, None))
         assert len(sent) == 1
 
 

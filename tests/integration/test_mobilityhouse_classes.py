@@ -19,7 +19,7 @@ NOW = "2026-01-31T12:00:00Z"
 BOOT = {"reason": "PowerUp", "chargingStation": {"model": "Wallbox", "vendorName": "Acme"}}
 
 
-class Counting(ChargePoint):  # type: ignore[misc]
+class Counting(ChargePoint):
     """A library's class, with its own ways."""
 
     def __init__(self, *args: Any) -> None:
@@ -67,7 +67,7 @@ BENT = dumps(
 )
 
 
-class Status(Accelerated, ChargePoint):  # type: ignore[misc]
+class Status(Accelerated, ChargePoint):
     @on("StatusNotification")
     def status(self, **kwargs: Any) -> Any:
         self.seen = kwargs
@@ -145,7 +145,7 @@ def test_timestamps_without_zone_pass_as_they_always_did_but_with_a_strict_polic
 
 
 def test_a_version_that_is_not_known_is_heard_of() -> None:
-    class Old(Accelerated, ChargePoint):  # type: ignore[misc]
+    class Old(Accelerated, ChargePoint):
         _ocpp_version = "2.0"
 
     with pytest.raises(ValueError, match="unknown OCPP version"):
@@ -163,7 +163,7 @@ class Central:
 
     @after("BootNotification")
     async def reset(self, **kwargs: Any) -> None:
-        self.done = await self.call(call.Reset(type="OnIdle"))  # type: ignore[attr-defined]
+        self.done = await self.call(call.Reset(type="OnIdle"))
 
 
 class Station:
@@ -194,19 +194,19 @@ def test_a_session_over_websockets() -> None:
             centrals = []
 
             async def serve(socket: Any) -> None:
-                central = point(make(server, "2.0.1", methods(Central)), Recorded(socket))  # type: ignore[arg-type]
+                central = point(make(server, "2.0.1", methods(Central)), Recorded(socket))
                 centrals.append(central)
                 with contextlib.suppress(websockets.ConnectionClosed):
                     await central.start()
 
             async with websockets.serve(
                 serve, "127.0.0.1", 0, subprotocols=["ocpp2.0.1"]
-            ) as listening:  # type: ignore[list-item]
+            ) as listening:
                 port = next(iter(listening.sockets)).getsockname()[1]
                 async with websockets.connect(
                     f"ws://127.0.0.1:{port}/s", subprotocols=["ocpp2.0.1"]
-                ) as socket:  # type: ignore[list-item]
-                    station = point(make(client, "2.0.1", methods(Station)), Recorded(socket))  # type: ignore[arg-type]
+                ) as socket:
+                    station = point(make(client, "2.0.1", methods(Station)), Recorded(socket))
                     reading = asyncio.create_task(station.start())
                     boot = await station.call(
                         call.BootNotification(

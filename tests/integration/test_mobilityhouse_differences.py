@@ -4,6 +4,7 @@ Each test runs both. `docs/mobilityhouse.md` has the list.
 """
 
 import asyncio
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ METHODS = {"heartbeat": heartbeat, "status": status}
 
 def both(version: str, *received: Any, methods: dict[str, Any] = METHODS) -> tuple[Any, Any]:
     """Return what the plain and what the accelerated one send."""
-    return tuple(routed(side, version, methods, *received) for side in ("plain", "mixin"))  # type: ignore[return-value]
+    return tuple(routed(side, version, methods, *received) for side in ("plain", "mixin"))
 
 
 def code(sent: list[Any]) -> str:
@@ -130,7 +131,7 @@ def test_errors_of_handlers_are_spelled_as_the_version_does(
         raise error
 
     plain, fixed = both(version, [2, "7", "Heartbeat", {}], methods={"fail": fail})
-    assert plain[0][2] == error.code  # type: ignore[attr-defined]
+    assert plain[0][2] == error.code
     assert code(fixed) == ours
 
 
@@ -320,6 +321,28 @@ def test_43_names_of_2_1_are_broken_by_the_renaming_and_none_by_ours() -> None:
             if charge_point.snake_to_camel_case(given) != {wire: 1}:
                 broken.add(wire)
     assert len(broken) == 43
+
+
+def test_long_keys_are_not_remembered() -> None:
+    @on("Heartbeat")
+    def echo(self: Any, custom_data: Any) -> Any:
+        return results.Heartbeat(current_time=NOW, custom_data=custom_data)
+
+    def frame(number: int) -> Any:
+        return [
+            2,
+            "7",
+            "Heartbeat",
+            {"customData": {"vendorId": "x", "k" * 90_000 + str(number): 1}},
+        ]
+
+    routed("mixin", "2.0.1", {"echo": echo}, frame(0))
+    tracemalloc.start()
+    for number in range(1, 100):
+        assert routed("mixin", "2.0.1", {"echo": echo}, frame(number))[0][0] == 3
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 1_000_000
 
 
 def test_keys_of_vendors_do_not_become_one() -> None:

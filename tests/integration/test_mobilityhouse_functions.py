@@ -95,8 +95,8 @@ class Own:
 )
 def test_odd_values_are_packed_the_same(value: Any) -> None:
     for message in (messages.Call("1", "A", value), messages.CallResult("1", value)):
-        ours = outcome(lambda message=message: mobilityhouse.pack(message))  # type: ignore[misc]
-        theirs = outcome(lambda message=message: messages.pack(message))  # type: ignore[misc]
+        ours = outcome(lambda message=message: mobilityhouse.pack(message))
+        theirs = outcome(lambda message=message: messages.pack(message))
         assert ours == theirs
 
 

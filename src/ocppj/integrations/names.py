@@ -4,6 +4,7 @@ Owns the renaming, both ways. Its own functions are the rule here and are called
 what is known of the messages' types comes before them where they would not give a name back.
 """
 
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
@@ -17,6 +18,7 @@ from ocppj.schema import Message
 
 __all__ = ["Shape", "Unclear", "learn", "shape", "snake", "to_wire"]
 
+LONGEST: Final = 100
 _NESTED: Final = (dict, list)
 _AS_THEY_ARE: Final = frozenset({str, int, bool})
 
@@ -25,19 +27,25 @@ class Unclear(Exception):
     """A value that mobilityhouse/ocpp has to judge, and to write."""
 
 
-@lru_cache(maxsize=4096)
+def _remembered(rename: Callable[[str], str]) -> Callable[[str], str]:
+    """Keep what a function gives, but of nothing longer than a name: peers choose vendor's keys."""
+    known = lru_cache(maxsize=4096)(rename)
+    return lambda key: known(key) if len(key) <= LONGEST else rename(key)
+
+
+@_remembered
 def _snake(key: str) -> str:
     (name,) = charge_point.camel_to_snake_case({key: None})
     return str(name)
 
 
-@lru_cache(maxsize=4096)
+@_remembered
 def _camel(key: str) -> str:
     (name,) = charge_point.snake_to_camel_case({key: None})
     return str(name)
 
 
-@lru_cache(maxsize=4096)
+@_remembered
 def _free(key: str) -> str:
     """Return the wire name of a vendor's key.
 
