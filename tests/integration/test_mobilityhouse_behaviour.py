@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ocpp import exceptions, messages
-from ocpp.routing import after, on
+from ocpp.routing import after, create_route_map, on
 from ocpp.v16 import call as calls_16
 from ocpp.v16 import call_result as results_16
 from ocpp.v201 import call, call_result, datatypes, enums
@@ -391,7 +391,8 @@ def test_handle_call_may_be_called_by_itself() -> None:
     def script(side: str) -> Any:
         async def work() -> Any:
             made = point(make(side, "2.0.1", {"boot": boot}))
-            good = await made._handle_call(messages.Call("7", "BootNotification", BOOT))
+            action = enums.Action.boot_notification
+            good = await made._handle_call(messages.Call("7", action, BOOT))
             wrong = messages.Call("8", "BootNotification", {"reason": 7})
             error = await caught(lambda: made._handle_call(wrong))
             return good.payload, good.action, error[0], made._connection.sent
@@ -399,3 +400,27 @@ def test_handle_call_may_be_called_by_itself() -> None:
         return run(work())
 
     assert same(script)[2] is exceptions.TypeConstraintViolationError
+
+
+def test_handlers_and_responses_may_be_put_in_an_instance() -> None:
+    def script(side: str) -> Any:
+        async def work() -> Any:
+            made = point(make(side, "2.0.1", {}))
+
+            @on(enums.Action.heartbeat)
+            def beat(call_unique_id: str, **kwargs: Any) -> Any:
+                return call_result.Heartbeat(current_time=NOW, custom_data={"vendor_id": "x"})
+
+            made.beat = beat
+            made.route_map = create_route_map(made)
+            await made.route_message('[2,"7","Heartbeat",{}]')
+
+            async def given(unique_id: str, _: float) -> Any:
+                return messages.CallResult(unique_id, {"currentTime": NOW}, "Heartbeat")
+
+            made._get_specific_response = given
+            return await made.call(call.Heartbeat()), made._connection.sent
+
+        return run(work())
+
+    assert [frame[0] for frame in same(script)[1]] == [3, 2]
