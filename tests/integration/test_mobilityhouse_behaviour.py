@@ -108,6 +108,14 @@ def test_values_are_written_the_same() -> None:
         assert len(sent) == 1
 
 
+def test_large_messages_are_the_business_of_the_websocket() -> None:
+    large = "x" * 3_000_000
+    payload = call.DataTransfer(vendor_id="x", data=large)
+    answer = {"status": "Accepted", "data": large}
+    response, sent = same(lambda side: called(side, payload, answer))
+    assert len(sent[0][3]["data"]) == len(response.data) == len(large)
+
+
 def test_tenths_of_1_6_are_decimals_here_and_floats_on_the_wire() -> None:
     period = {"start_period": 0, "limit": 21.4}
     profile = {

@@ -100,6 +100,14 @@ def test_a_policy_is_of_the_class_or_of_the_instance(caplog: pytest.LogCaptureFi
     assert strict.seen == meant
 
 
+def test_a_policy_is_for_responses_too() -> None:
+    async def work() -> Any:
+        wire = Wire(lambda frame: [[3, frame[1], {"currentTime": NOW, "surplus": 1}]])
+        return await point(Lenient, wire).call(call.Heartbeat())
+
+    assert run(work()) == call_result.Heartbeat(current_time=NOW)
+
+
 def test_what_is_accepted_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     made = Status("a", Wire(), policy=Policy(letter_case="accept", timestamp="accept"))
     payload = {

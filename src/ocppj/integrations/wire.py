@@ -35,6 +35,8 @@ AS_SCHEMAS: Final = Policy(timestamp="accept")
 do not tell, and a station that was served yesterday is served today."""
 
 CALL, RESULT, ERROR, SEND = 2, 3, 4, 6
+ANY_SIZE: Final = 2**31 - 1
+"""The application's WebSocket limits the size of messages, as it always did."""
 
 _decode: Final = msgspec.json.Decoder().decode
 _decode_tenths: Final = msgspec.json.Decoder(
@@ -77,9 +79,9 @@ class Wire:
         # What is taken silently has to be known too: the handler gets it as it was meant.
         bent = [rule for rule in RULES if getattr(policy, rule) != "reject"]
         noting = msgspec.structs.replace(policy, **dict.fromkeys(bent, "report"))
-        self.codec = Codec(name, policy=noting)
+        self.codec = Codec(name, policy=noting, max_size=ANY_SIZE)
         # Of what we send, only what the schemas do not tell may be bent.
-        self.sender = Codec(name, policy=Policy(timestamp=policy.timestamp))
+        self.sender = self.codec.with_policy(Policy(timestamp=policy.timestamp))
         self.tenths = _TENTHS.get(name, set())
         features = [feature for profile in version.profiles for feature in profile.features]
         self.requests: dict[str, Any] = {feature.name: feature.request_type for feature in features}
