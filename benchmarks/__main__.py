@@ -13,7 +13,18 @@ from benchmarks.page import RESULTS
 
 __all__ = ["main"]
 
-MODULES = ("report", "others", "growth", "faults", "instructions", "leniency", "startup", "load")
+MODULES = (
+    "report",
+    "others",
+    "growth",
+    "faults",
+    "instructions",
+    "leniency",
+    "startup",
+    "dropin",
+    "starlette",
+    "load",
+)
 
 
 def main() -> None:

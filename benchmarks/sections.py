@@ -177,7 +177,37 @@ Mixed traffic ({", ".join(figures["mix"])} in turn):
 {mixed}"""
 
 
-SECTIONS: Final = {one.__name__: one for one in (speed, above, faults, leniency, startup, load)}
+def dropin(figures: dict[str, Any] | None = None) -> str:
+    """Return what `Accelerated` makes of an application on mobilityhouse/ocpp."""
+    figures = figures or _figures("dropin")
+    sides = figures["sides"]
+    rows = []
+    for way, found in figures["rates"].items():
+        for name, rates in found.items():
+            fast = rates["accelerated"]
+            ratios = f"{fast / rates['threads']:.1f} / {fast / rates['plain']:.1f}"
+            cells = (f"{rates[side]:,}" if side in rates else "" for side in sides)
+            rows.append([f"{way}, {figures['labels'][name]}", *cells, ratios])
+    return table(["way, message (bytes)", *sides.values(), "times"], rows)
+
+
+def starlette(figures: dict[str, Any] | None = None) -> str:
+    """Return what a Starlette endpoint handles."""
+    figures = figures or _figures("starlette")
+    rows = [
+        [
+            figures["labels"][name],
+            *(f"{rates[side]:,}" for side in figures["sides"]),
+            " / ".join(f"{rates['ocppj'] / rates[side]:.1f}" for side in ("pydantic", "known")),
+        ]
+        for name, rates in figures["rates"].items()
+    ]
+    return table(["message (bytes)", *figures["sides"].values(), "times"], rows)
+
+
+SECTIONS: Final = {
+    one.__name__: one for one in (speed, above, faults, leniency, startup, dropin, starlette, load)
+}
 
 
 def rewritten(text: str) -> str:

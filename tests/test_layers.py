@@ -40,6 +40,12 @@ LAYERS: dict[str, set[str]] = {
     "session": {"_dispatch_py", "codec", "errors", "frames", "ids"},
     "handlers": {"codec", "errors", "frames", "schema", "session"},
 }
+INTEGRATIONS: dict[str, set[str]] = {
+    "__init__": set(),
+    "names": {"plan", "schema"},
+    "wire": {"catalog", "codec", "errors", "policy", "integrations.names"},
+    "mobilityhouse": {"errors", "policy", "integrations.names", "integrations.wire"},
+}
 RIM = {"__init__", "__main__", "cli", "log", "report", "terminal"}
 
 
@@ -63,6 +69,13 @@ def imports(path: Path) -> set[str]:
 def test_core_modules_know_only_those_below(module: str) -> None:
     if module not in RIM:
         assert imports(SOURCE / f"{module}.py") <= LAYERS[module]
+
+
+def test_integrations_use_the_core_and_nothing_uses_them() -> None:
+    for path in (SOURCE / "integrations").glob("*.py"):
+        assert imports(path) <= INTEGRATIONS[path.stem]
+    for path in SOURCE.glob("*.py"):
+        assert not any(name.startswith("integrations") for name in imports(path))
 
 
 @pytest.mark.parametrize("package", ["v16", "v201", "v21"])
