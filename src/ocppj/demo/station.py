@@ -76,7 +76,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
 
 def _check(url: str) -> None:
     parts = urlsplit(url)
-    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
         raise ValueError(f"{url}: use a URL such as ws://127.0.0.1:9000")
 
 

@@ -184,7 +184,9 @@ class _Wire:
 
     def lost(self) -> None:
         self._receiver.lost()
-        self._traffic.tell(self._station_id, "disconnected")
+        if self._codec is not None:  # a transport may say it twice
+            self._codec = None
+            self._traffic.tell(self._station_id, "disconnected")
 
     def _show(self, direction: Direction, data: bytes) -> None:
         if self._codec is None:
