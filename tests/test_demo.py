@@ -1,6 +1,7 @@
 """`ocppj csms` and `ocppj station`: two processes that talk, and what they do with bad input."""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -287,6 +288,24 @@ def test_faults_are_shown(start: Any) -> None:
             central.until("<- refused ? ", "no frame")
             socket.send('[3,"unknown",{}]')
             central.until("<- result  ? {}")
+
+
+@pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}])
+def test_colour_and_a_prompt_are_for_terminals(settings: dict[str, str]) -> None:
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "ocppj", "csms", "--port", "0"]
+    env = {**{name: os.environ[name] for name in os.environ if name != "NO_COLOR"}, **settings}
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env) as process:
+        os.close(slave)
+        shown = b""
+        for text, wanted in ((b"nonsense\n", b"try help"), (b"quit\n", b"")):
+            os.write(master, text)
+            while wanted not in shown:
+                shown += os.read(master, 4096)
+        assert process.wait(PATIENCE) == 0
+    os.close(master)
+    assert (b"\x1b[31mno such command" in shown) is (not settings)
+    assert b"> " in shown
 
 
 @pytest.mark.parametrize(

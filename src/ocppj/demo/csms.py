@@ -89,5 +89,6 @@ async def _obey(prompt: Prompt, screen: Screen, path: str, script: list[str]) ->
             await prompt.run(line)
         except CommandError as error:
             screen.write(str(error), "red")
+        screen.ask()
     if _interactive():
         screen.end()

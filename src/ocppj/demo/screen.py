@@ -43,6 +43,13 @@ class Screen:
         after = f"\n{self._prompt}"
         if self._coloured and colour:
             before, after = f"{before}\x1b[{CODES[colour]}m", f"\x1b[0m{after}"
+        self._put(line, before, after)
+
+    def ask(self) -> None:
+        """Show the prompt again, after a line of the user's."""
+        self._put("", CLEAR if self._prompt else "", self._prompt)
+
+    def _put(self, line: str, before: str, after: str) -> None:
         try:
             say(line, before=before, after=after)
             if sys.stdout is not None:
