@@ -151,7 +151,7 @@ def test_a_session_that_is_started_remotely(start: Any, script: Any, version: st
     shown = "\n".join(central.seen)
     assert f"CS-1 connected, ocpp{version}" in shown
     assert "-> result  BootNotification" in shown
-    assert '"CARD"' in shown
+    assert "=CARD" in shown
     assert "refused" not in shown + "\n".join(charger.seen)
     assert "- error" not in shown
 
@@ -177,14 +177,14 @@ def test_the_commands(start: Any, transport: str) -> None:
         ("stop CS-1 nonsense", "Rejected"),
         ('call CS-1 ChangeAvailability {"operationalStatus": "Inoperative"}', "Scheduled"),
         ('call CS-1 ReserveNow {"id":1}', "missing"),
-        ("call CS-1 GetLocalListVersion", '{"versionNumber":0}'),
+        ("call CS-1 GetLocalListVersion", "versionNumber=0"),
         ("call CS-1 SetDisplayMessage {}", "missing"),
-        ("stop CS-1", '{"status":"Accepted"}'),
+        ("stop CS-1", "status=Accepted"),
     ):
         central.say(command)
         central.until(answer)
-    central.until("RemoteStop", '"stoppedReason":"Remote"')
-    central.until("Unavailable", '"evseId":1')
+    central.until("RemoteStop", "stoppedReason=Remote")
+    central.until("Unavailable", "evseId=1")
     central.say("reset CS-1")
     central.until("RemoteReset")
     central.say("quit")
@@ -287,7 +287,7 @@ def test_faults_are_shown(start: Any) -> None:
             socket.send("no frame")
             central.until("<- refused ? ", "no frame")
             socket.send('[3,"unknown",{}]')
-            central.until("<- result  ? {}")
+            central.until("<- result  ?")
 
 
 @pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}])

@@ -20,7 +20,7 @@ MOST_PORTS: Final = 65535
 CSMS_NOTES: Final = """\
 Any station is let in, at ws://HOST:PORT/ and its identity, with OCPP 1.6, 2.0.1 or 2.1. Port 0 lets
 the system choose one. The traffic is written to stdout: time, station, "<-" received or "->" sent,
-kind of frame, action, payload.
+kind of frame, action, and the values in the payload.
 
 Commands are read from FILE, then from stdin, line by line, each when the one before is done; "help"
 lists them. Blank lines and lines that begin with # are skipped. A line of FILE that fails ends the

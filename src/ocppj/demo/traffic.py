@@ -4,10 +4,12 @@ Owns how a frame is shown. Knows nothing of sessions or handlers; it decodes for
 """
 
 import shutil
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from ocppj.aio.metrics import Direction
 from ocppj.aio.security import Handshake
@@ -23,7 +25,7 @@ from ocppj.codec import Codec
 from ocppj.demo.screen import Colour, Screen
 from ocppj.errors import DecodeError
 from ocppj.frames import Frame
-from ocppj.terminal import shortened
+from ocppj.terminal import quoted, shortened
 
 __all__ = ["Passed", "Traffic"]
 
@@ -40,6 +42,10 @@ COLOURS: Final[Mapping[str, Colour]] = {
     "error": "red",
     "refused": "red",
 }
+PAYLOADS: Final = ("call", "result", "send")
+CLOCK: Final = "timestamp"
+"""Not shown of a payload: the line has a time."""
+
 KINDS: Final = {2: "call", 3: "result", 4: "error", 5: "error", 6: "send"}
 
 
@@ -117,9 +123,9 @@ class Traffic:
 
     def show(self, passed: Passed) -> None:
         """Show a frame."""
-        arrow = ARROWS[passed.direction]
-        text = f"{arrow} {passed.kind:7} {passed.action} {passed.text}"
-        self.tell(passed.station_id, text, COLOURS[passed.kind])
+        text = _brief(passed.text) if passed.kind in PAYLOADS else passed.text
+        line = f"{ARROWS[passed.direction]} {passed.kind:7} {passed.action} {text}".rstrip()
+        self.tell(passed.station_id, line, COLOURS[passed.kind])
         if self._note is not None:
             self._note(passed)
 
@@ -238,3 +244,21 @@ def _action(codec: Codec, data: bytes, answered: dict[str, str]) -> str:
 
 def _text(data: bytes | str) -> str:
     return data if isinstance(data, str) else data.decode(errors="backslashreplace")
+
+
+def _brief(payload: str) -> str:
+    """Return the values in a payload, those on top first."""
+    return " ".join(_values("", msgspec.json.decode(payload)))
+
+
+def _values(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in sorted(value.items(), key=lambda pair: isinstance(pair[1], dict | list)):
+            if key != CLOCK:
+                yield from _values(key, item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _values(name, item)
+    else:
+        bare = isinstance(value, str) and value and not set(value) & set(' "=')
+        yield f"{name}={value if bare else quoted(value)}"
