@@ -43,13 +43,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _serve(arguments: argparse.Namespace, script: list[str]) -> int:
     screen = Screen(prompt=_interactive())
-    screen.log()
     central = Central(lenient=arguments.lenient)
     transport = load(arguments.transport)
     traffic = Traffic(transport, central.codecs.values(), screen, note=central.note)
     host, port, authenticate = arguments.host, arguments.port, _authenticate(arguments.password)
     listening = central.csms.listen(host, port, transport=traffic, authenticate=authenticate)
     async with AsyncExitStack() as stack:
+        stack.enter_context(screen.logged())
         try:
             server = await stack.enter_async_context(listening)
         except OSError as error:

@@ -24,6 +24,7 @@ __all__ = ["CommandError", "Prompt", "typed"]
 PATIENCE: Final = 60.0
 """Seconds that wait-for waits."""
 
+MOST_SECONDS: Final = 10**6
 BLOCK: Final = 4096
 
 
@@ -142,9 +143,12 @@ class Prompt:
     async def wait(self, seconds: str) -> None:
         """Wait."""
         try:
-            await asyncio.sleep(float(seconds))
+            pause = float(seconds)
         except ValueError:
-            raise CommandError(f"no number of seconds: {seconds}") from None
+            pause = -1
+        if not 0 <= pause <= MOST_SECONDS:
+            raise CommandError(f"no number of seconds: {seconds}")
+        await asyncio.sleep(pause)
 
     async def wait_for(self, station_id: str, action: str, text: str = "") -> None:
         """Wait for a call of a station."""

@@ -7,7 +7,8 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeAlias
@@ -71,11 +72,18 @@ class Screen:
 
         task.add_done_callback(failed)
 
-    def log(self) -> None:
-        """Show what is logged."""
-        shown = _Log(self)
-        logging.getLogger().addHandler(shown)
-        logging.getLogger("ocppj.aio").setLevel(logging.INFO)
+    @contextmanager
+    def logged(self) -> Iterator[None]:
+        """Show what is logged in the meantime."""
+        root, ours, shown = logging.getLogger(), logging.getLogger("ocppj.aio"), _Log(self)
+        level = ours.level
+        root.addHandler(shown)
+        ours.setLevel(logging.INFO)
+        try:
+            yield
+        finally:
+            ours.setLevel(level)
+            root.removeHandler(shown)
 
     def _fail(self, error: BaseException) -> None:
         if not self.ended.done():

@@ -40,7 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _serve(arguments: argparse.Namespace) -> int:
     screen = Screen()
-    screen.log()
     codecs = {name: Codec(name) for name in dict.fromkeys(arguments.versions or arguments.known)}
     dialects = {name: (codec, SPEAKERS[name]) for name, codec in codecs.items()}
     charger = Charger(dialects, arguments.pace, screen.watch)
@@ -57,6 +56,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
         return UNUSABLE
     traffic = Traffic(load(arguments.transport), codecs.values(), screen, station_id=station.id)
     async with AsyncExitStack() as stack:
+        stack.enter_context(screen.logged())
         stack.callback(charger.close)
         for wait in BACKOFF.waits():
             connecting = station.connect(
