@@ -193,6 +193,20 @@ def test_the_commands(start: Any, transport: str) -> None:
     charger.until("connects again")
 
 
+def test_a_session_outlives_its_connection(start: Any, script: Any) -> None:
+    commands = script("wait-for CS-1 BootNotification", "start CS-1")
+    central = csms(start, "--script", commands)
+    url = central.url
+    charger = station(start, url, "--version", "1.6", "--pace", "0.3", "--once")
+    central.until("call    MeterValues")
+    central.process.kill()
+    charger.until("connects again")
+    second = start("csms", "--port", url.rpartition(":")[2])
+    assert charger.end() == 0
+    second.until("call    StatusNotification", "status=Charging")
+    second.until("call    StopTransaction", "transactionId=1 reason=EVDisconnected")
+
+
 def test_what_is_triggered_comes_after_the_answer(start: Any) -> None:
     central = csms(start, stdin=subprocess.PIPE)
     station(start, central.url, "--version", "1.6")
