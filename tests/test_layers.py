@@ -47,6 +47,10 @@ INTEGRATIONS: dict[str, set[str]] = {
     "mobilityhouse": {"errors", "policy", "integrations.names", "integrations.wire"},
 }
 RIM = {"__init__", "__main__", "cli", "log", "report", "terminal"}
+OUTER = ("aio", "demo")
+"""Packages of the rim: they may know all of the core, and nothing of the core may know them."""
+
+TRANSPORTS = {"websockets", "picows"}
 
 
 def imports(path: Path) -> set[str]:
@@ -89,3 +93,30 @@ def test_only_the_rim_may_know_asyncio() -> None:
     for path in SOURCE.glob("*.py"):
         if path.stem not in RIM:
             assert "asyncio" not in path.read_text()
+
+
+@pytest.mark.parametrize("package", OUTER)
+def test_the_outer_packages_know_the_core_and_those_below(package: str) -> None:
+    allowed = set(LAYERS) | set(OUTER[: OUTER.index(package) + 1])
+    for path in (SOURCE / package).glob("*.py"):
+        known = {name.split(".")[0] for name in imports(path)}
+        assert known <= allowed | ({"terminal"} if package == "demo" else set()), path
+
+
+def test_the_engine_knows_no_websocket_library() -> None:
+    for path in (SOURCE / "aio").glob("*.py"):
+        if path.stem in TRANSPORTS:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = {alias.name for alias in node.names}
+            else:
+                names = {node.module or ""} if isinstance(node, ast.ImportFrom) else set()
+            assert not {name.split(".")[0] for name in names} & TRANSPORTS, path
+            assert not names & {f"ocppj.aio.{name}" for name in TRANSPORTS}, path
+
+
+def test_the_command_line_knows_only_the_arguments_of_the_demonstration() -> None:
+    assert {name for name in imports(SOURCE / "cli.py") if name.startswith("demo")} == {
+        "demo.arguments"
+    }

@@ -1,4 +1,4 @@
-"""The command line: `ocppj check`, `ocppj decode`, `ocppj features`.
+"""The command line: `ocppj check`, `decode`, `features`, `csms`, `station`.
 
 Owns arguments, files, output and exit status. What a peer has sent never reaches a terminal raw.
 """
@@ -18,6 +18,7 @@ import msgspec
 from ocppj import BACKEND, __version__
 from ocppj.catalog import VERSIONS, Version
 from ocppj.codec import MAX_SIZE, Codec
+from ocppj.demo.arguments import add_csms, add_station
 from ocppj.errors import DecodeError
 from ocppj.frames import CallResult
 from ocppj.log import (
@@ -292,6 +293,9 @@ def parser() -> argparse.ArgumentParser:
     features = command("features", run_features, "list the actions of a version")
     _add_version(features, _version, known)
     features.add_argument("--json", action="store_true", help="write one JSON object")
+
+    add_csms(command)
+    add_station(command)
     return main_parser
 
 

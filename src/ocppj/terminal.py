@@ -42,9 +42,9 @@ def shortened(text: str, size: int) -> str:
     return text if len(text) <= size else f"{text[: size - 3]}..."
 
 
-def say(*lines: str) -> None:
-    """Write lines to stdout."""
-    _write(sys.stdout, "".join(f"{plain(line)}\n" for line in lines))
+def say(*lines: str, before: str = "", after: str = "\n") -> None:
+    """Write lines to stdout; what comes before and after each is ours, and not escaped."""
+    _write(sys.stdout, "".join(f"{before}{plain(line)}{after}" for line in lines))
 
 
 def say_json(value: object) -> None:

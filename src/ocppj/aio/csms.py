@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from ocppj.aio.engine import Connection, Engine, engines
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import Authenticate, Handshake, identity
-from ocppj.aio.transport import Listening, Transport, TransportName, load
+from ocppj.aio.transport import Listening, Transport, TransportModule, TransportName, load
 from ocppj.codec import Codec
 
 __all__ = ["CSMS", "Duplicates", "Server", "Station"]
@@ -132,7 +132,7 @@ class CSMS:
         host: str | Sequence[str] | None = None,
         port: int = 0,
         *,
-        transport: TransportName = "websockets",
+        transport: TransportName | TransportModule = "websockets",
         known: Known | None = None,
         authenticate: Authenticate | None = None,
         **options: Any,
@@ -143,7 +143,8 @@ class CSMS:
             host: address or addresses; all by default.
             port: 0 lets the system choose: see `Server.port`.
             transport: `"websockets"`, or `"picows"`: faster, without permessage-deflate, which a
-                CSMS of OCPP 2.x has to support for stations that ask for it.
+                CSMS of OCPP 2.x has to support for stations that ask for it; or a module or object
+                with the functions of `ocppj.aio.transport.TransportModule`.
             known: tells of an identity whether there is such a station; if not, it gets HTTP 404.
             authenticate: tells whether it is who it says; if not, it gets HTTP 401. See
                 `ocppj.aio.basic` and `certificate`.

@@ -308,6 +308,8 @@ class Connection:
         finally:
             session.cancel()
             self._answer = None
+            if future.done() and not future.cancelled():
+                future.exception()  # the connection may have ended while we were sending
             if metrics is not None:
                 metrics.latency(self.id, "out", action, _now() - start, outcome)
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Self, TypeVar
 from ocppj.aio.engine import Connection, engines
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import path
-from ocppj.aio.transport import Transport, TransportName, load
+from ocppj.aio.transport import Transport, TransportModule, TransportName, load
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost
 from ocppj.schema import Request
@@ -108,7 +108,7 @@ class ChargingStation:
         self,
         url: str,
         *,
-        transport: TransportName = "websockets",
+        transport: TransportName | TransportModule = "websockets",
         password: str | bytes | None = None,
         backoff: Backoff | None = Backoff(),
         **options: Any,
@@ -117,7 +117,7 @@ class ChargingStation:
 
         Args:
             url: of the CSMS, `ws://` or `wss://`; the identity is appended, percent-encoded.
-            transport: `"websockets"` or `"picows"`.
+            transport: `"websockets"`, `"picows"`, or an object as for `CSMS.listen`.
             password: for HTTP Basic authentication, with the identity as user.
             backoff: how to connect again; `None`: not at all.
             options: `ssl`, `ping_interval` and `ping_timeout` (seconds; `None`: no pings), and what

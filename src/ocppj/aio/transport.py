@@ -131,13 +131,15 @@ class TransportModule(Protocol):
         """Open a connection; what is returned is done when it has ended."""
 
 
-def load(name: TransportName) -> TransportModule:
-    """Return the module of a transport.
+def load(name: TransportName | TransportModule) -> TransportModule:
+    """Return the module of a transport; one that is given as it is stays as it is.
 
     Raises:
         ValueError: there is none of this name.
         ModuleNotFoundError: its library is not installed.
     """
+    if not isinstance(name, str):
+        return name
     if name not in get_args(TransportName):
         raise ValueError(f"unknown transport {name!r}: use one of {get_args(TransportName)}")
     try:
