@@ -13,34 +13,10 @@ from hypothesis import strategies as st
 import ocppj
 from ocppj import v201
 from tests.conftest import VERSIONS, backend
+from tests.outcomes import encoded, outcome, peeked
 from tests.strategies import edits, examples, frames, mutate, texts
 
 CHECKS = examples(400)
-
-
-def outcome(seam: Any, data: Any, pending: Any) -> Any:
-    try:
-        frame = seam.decode(data, pending)
-    except ocppj.DecodeError as error:
-        return type(error), str(error), error.path, error.message_id, error.reply()
-    if isinstance(frame, ocppj.CallResult) and isinstance(frame.payload, msgspec.Raw):
-        return frame.message_id, bytes(frame.payload)
-    return frame
-
-
-def peeked(seam: Any, data: Any) -> Any:
-    try:
-        envelope = seam.peek(data)
-    except ocppj.DecodeError as error:
-        return type(error), str(error), error.path, error.message_id, error.reply()
-    return envelope
-
-
-def encoded(seam: Any, frame: Any) -> Any:
-    try:
-        return seam.encode(frame)
-    except ocppj.EncodeError as error:
-        return str(error), error.path
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -1,0 +1,84 @@
+"""The fuzzer's targets hold for their seeds, whole and broken; and they see what is wrong."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ocppj
+from tests.fuzz import targets
+from tests.strategies import edits, examples, mutate
+
+SEEDS = list(targets.seeds(40))
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_seeds(name: str) -> None:
+    for data in (b"", *SEEDS):
+        targets.TARGETS[name](data)
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_broken_seeds(name: str) -> None:
+    @examples(400)
+    @given(st.sampled_from(SEEDS), edits)
+    def check(data: bytes, changes: list[tuple[float, int, bytes]]) -> None:
+        targets.TARGETS[name](mutate(data, changes))
+
+    check()
+
+
+def test_seeds_are_frames_that_are_taken() -> None:
+    for data in SEEDS:
+        choice, text = targets.chosen(data)
+        frame = choice.seams[0].decode(text, choice.pending)
+        assert frame.violations == ()
+        assert isinstance(frame, ocppj.Call | ocppj.CallResult | ocppj.Send)
+
+
+class Broken:
+    """A seam with a fault."""
+
+    def __init__(self, seam: Any, **methods: Any) -> None:
+        self.__dict__.update(methods)
+        self.seam = seam
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.seam, name)
+
+
+def leaks(data: Any, pending: Any = None) -> Any:
+    raise UnicodeDecodeError("utf-8", b"", 0, 1, "leaked")
+
+
+def differs(data: Any, pending: Any = None) -> Any:
+    return ocppj.CallError("other", "x")
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+@pytest.mark.parametrize("fault", [leaks, differs])
+def test_a_fault_is_seen(name: str, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = targets.SETTINGS[0]
+    seams = (Broken(choice.seams[0], **{name: fault}), *choice.seams[1:])
+    monkeypatch.setattr(targets, "SETTINGS", [choice._replace(seams=seams)])
+    with pytest.raises((AssertionError, UnicodeDecodeError)):
+        targets.TARGETS[name](b'\x00[2,"i","Heartbeat",{}]')
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [({"a": 1}, {}), ([1], [1, 2]), (1.5, 1), ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z")],
+)
+def test_another_meaning_is_seen(ours: Any, theirs: Any) -> None:
+    assert not targets.means(ours, theirs)
+
+
+def test_the_command() -> None:
+    pytest.importorskip("atheris", reason="atheris is not installed")
+    command = [sys.executable, "-m", "tests.fuzz", "peek", "-runs=100"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "stat::number_of_executed_units" in done.stderr
