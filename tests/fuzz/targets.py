@@ -15,13 +15,12 @@ from itertools import cycle, product
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from hypothesis import HealthCheck, Phase, given, settings
 
 import ocppj
 from ocppj.policy import RULES, Policy
 from tests.conftest import BACKENDS, VERSIONS, backend
 from tests.outcomes import encoded, outcome, peeked
-from tests.strategies import PACKAGES, SNIPPETS, texts
+from tests.strategies import PACKAGES, SNIPPETS, good
 
 __all__ = ["TARGETS", "seeds", "words"]
 
@@ -121,25 +120,6 @@ def seeds(number: int = 300) -> Iterator[bytes]:
             elements = json.loads(data)
             elements[1] = ids.get(action, "i")
             yield bytes([at]) + json.dumps(elements, separators=(",", ":")).encode()
-
-
-def good(version: str, number: int) -> list[tuple[bytes, str, str]]:
-    found: list[tuple[bytes, str, str]] = []
-
-    @settings(
-        max_examples=number,
-        derandomize=True,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(texts(version))
-    def collect(frame: tuple[bytes, str, str]) -> None:
-        found.append(frame)
-
-    collect()
-    return found
 
 
 def words() -> Iterator[str]:
