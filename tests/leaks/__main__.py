@@ -7,9 +7,8 @@ what outlives a frame. A path has its interpreter for itself, or one would hide 
 
 import argparse
 import gc
-import os
-import resource
 import sys
+from mmap import PAGESIZE
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from tests.leaks.paths import PATHS, SLOW, Work
 
 __all__ = ["LIMITS", "growth"]
 
-PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+STATM: Final = Path("/proc/self/statm")
 LIMITS: Final = {"resident bytes": 2**20, "blocks": 200, "references": 400}
 
 
@@ -44,11 +43,8 @@ def run(work: Work, number: int) -> None:
 
 def memory(lasting: list[Any]) -> dict[str, int]:
     gc.collect()
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        resident = int(statm.read_text().split()[1]) * PAGE
-    else:  # the most there ever was; bytes on macOS
-        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # (Where there is no such file, blocks and references have to do.)
+    resident = int(STATM.read_text().split()[1]) * PAGESIZE if STATM.exists() else 0
     total = getattr(sys, "gettotalrefcount", None)
     references = total() if total else sum(map(sys.getrefcount, lasting))
     values = resident, sys.getallocatedblocks(), references
