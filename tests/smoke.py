@@ -1,4 +1,4 @@
-"""Does what an installed ocppj is for, with nothing else installed: `python -P smoke.py BACKEND`."""
+"""Does what ocppj is for, with nothing else installed: `python -P smoke.py BACKEND`."""
 
 import subprocess
 import sys

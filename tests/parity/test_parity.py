@@ -147,3 +147,41 @@ def test_spoilt_payloads_are_encoded_alike(version: str) -> None:
 def test_noise(data: bytes | str) -> None:
     compiled, reference = (outcome(backend(name)(), data, None) for name in ("cython", "python"))
     assert compiled == reference
+
+
+EDGES = [
+    *('{"a":null}', '{"a":nul}', '{"a":true}', '{"a":tru}', '{"a":false}', '{"a":fals}', "{}"),
+    *('{"a":-}', '{"a":-1}', '{"a":01}', '{"a":1.}', '{"a":1.5}', '{"a":1e5}', '{"a":1.5E-5}'),
+    *('{"a":"\\', '{"a":"\\"', '{"a":"\\x"}', '{"a":"\\n\\u0041"}', '{"a":"\x1f"}', '{"a":"\x7f"}'),
+    *('{"a" 1}', '{"a":}', "{a:1}", '{"a":1,}', '{"a":1 "b":2}', '{"a":[1 2]}', '{"a":[1,]}'),
+    *('{"a":[}', '{"a":[]}', '{"a":[{}]]', "{ }", '{ "a" : [ 1 , { } ] }', '{"a":', '{"a', "{"),
+    '{"vendorId":"v","data":null}',
+    *('{"vendorId":"v","data":' + "[" * size + "]" * size + "}" for size in (22, 23, 24, 30, 31)),
+]
+
+
+@pytest.mark.parametrize("payload", EDGES)
+def test_json_at_its_edges(payload: str) -> None:
+    seams = [backend(name)() for name in ("cython", "python")]
+    for head in ('[2,"i","DataTransfer",', '[2,"i","Heartbeat",', '[3,"i",', '[3,"j",'):
+        for tail in ("]", " ] \r\n", "\t]", "]x", "]]", "", '{"status":"Accepted"}]'):
+            for data in (head + payload + tail, (head + payload + tail).encode()):
+                compiled, reference = (outcome(seam, data, {"i": "DataTransfer"}) for seam in seams)
+                assert compiled == reference
+                assert peeked(seams[0], data) == peeked(seams[1], data)
+
+
+HEARTBEAT = v201.HeartbeatRequest()
+ODD_FRAMES = [
+    *(ocppj.Call("i", action, HEARTBEAT) for action in ("\ud800", Text("Heartbeat"), "é", "", b"")),
+    *(ocppj.Call(id_, "Heartbeat", HEARTBEAT) for id_ in ("\ud800", Text("i"), "i" * 37, 1)),  # type: ignore[arg-type]
+    *(ocppj.Call("i", "Heartbeat", payload) for payload in (None, {}, v201.ClearCacheRequest())),
+    *(ocppj.CallResult("i", payload) for payload in (HEARTBEAT, None, msgspec.Raw(b"{}"))),
+    *(None, 5, HEARTBEAT, (2, "i", "Heartbeat", {})),
+]
+
+
+@pytest.mark.parametrize("frame", ODD_FRAMES, ids=ascii)
+def test_odd_frames_are_encoded_alike(frame: Any) -> None:
+    compiled, reference = (encoded(backend(name)(), frame) for name in ("cython", "python"))
+    assert compiled == reference
