@@ -1,7 +1,5 @@
 """The fuzzer's targets hold for their seeds, whole and broken; and they see what is wrong."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -74,11 +72,3 @@ def test_a_fault_is_seen(name: str, fault: Any, monkeypatch: pytest.MonkeyPatch)
 )
 def test_another_meaning_is_seen(ours: Any, theirs: Any) -> None:
     assert not targets.means(ours, theirs)
-
-
-def test_the_command() -> None:
-    pytest.importorskip("atheris", reason="atheris is not installed")
-    command = [sys.executable, "-m", "tests.fuzz", "peek", "-runs=100"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "stat::number_of_executed_units" in done.stderr

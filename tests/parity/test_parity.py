@@ -181,7 +181,7 @@ ODD_FRAMES = [
 ]
 
 
-@pytest.mark.parametrize("frame", ODD_FRAMES, ids=ascii)
+@pytest.mark.parametrize("frame", ODD_FRAMES)
 def test_odd_frames_are_encoded_alike(frame: Any) -> None:
     compiled, reference = (encoded(backend(name)(), frame) for name in ("cython", "python"))
     assert compiled == reference
