@@ -37,6 +37,24 @@ def test_seeds_are_frames_that_are_taken() -> None:
         assert isinstance(frame, ocppj.Call | ocppj.CallResult | ocppj.Send)
 
 
+FRAMES = [
+    b'[2,"i","DataTransfer",{"vendorId":"v","data":null}]',
+    b'[2,"i","Heartbeat",{"customData":{"vendorId":"v","a":null,"b":1e5,"b":2}}]',
+    b'[2,"i","ClearedChargingLimit",{"chargingLimitSource":"EMS","evseId":-0}]',
+    b'[4,"i","NotImplemented","%b",{"a":1}]' % (b"x" * 300),
+    b'[4,"i","Odd","",{}]',
+    b'[2,"i","SecurityEventNotification",{"type":"t","timestamp":"2026-01-01 12:00:00.9999+0200"}]',
+    b'[2,"i","SecurityEventNotification",{"type":"t","timestamp":"0001-01-01T00:00:00+05:00"}]',
+]
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+@pytest.mark.parametrize("frame", FRAMES)
+def test_frames_that_do_not_come_back_as_they_were(name: str, frame: bytes) -> None:
+    for at in range(len(targets.SETTINGS)):
+        targets.TARGETS[name](bytes([at]) + frame)
+
+
 class Broken:
     """A seam with a fault."""
 
@@ -68,7 +86,14 @@ def test_a_fault_is_seen(name: str, fault: Any, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     ("ours", "theirs"),
-    [({"a": 1}, {}), ([1], [1, 2]), (1.5, 1), ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z")],
+    [
+        ({"a": 1}, {}),
+        ([1], [1, 2]),
+        (1.5, 1),
+        (True, 1),
+        ("x" * 255, "y" * 256),
+        ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"),
+    ],
 )
 def test_another_meaning_is_seen(ours: Any, theirs: Any) -> None:
     assert not targets.means(ours, theirs)
