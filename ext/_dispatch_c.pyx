@@ -471,9 +471,10 @@ Dispatch.decode.__doc__ = _dispatch_py.Dispatch.decode.__doc__
 
 cdef inline object decoded(object decode, const char* p, const char* end):
     """Return the payload between `p` and the frame's last bracket, its decoder's exception, or None."""
-    while end > p and (end[-1] == c'\n' or end[-1] == c' ' or end[-1] == c'\r'):
-        end -= 1
-    if end - p < 3 or end[-1] != c']' or p[0] != c'{':
+    cdef const char* last = end - 1
+    while last > p and (last[0] == c'\n' or last[0] == c' ' or last[0] == c'\r'):
+        last -= 1
+    if last - p < 2 or last[0] != c']' or p[0] != c'{':
         return None
     # A copy of the slice: a memoryview of it cost 100 ns more in the design's prototype.
-    return value_or_exception(decode, PyBytes_FromStringAndSize(p, end - 1 - p))
+    return value_or_exception(decode, PyBytes_FromStringAndSize(p, last - p))

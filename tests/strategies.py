@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
@@ -125,6 +125,26 @@ def texts(version: str) -> st.SearchStrategy[tuple[bytes, str, str]]:
         return data, frame.message_id, action
 
     return st.builds(spelled, frames(version), st.integers(0, 2))
+
+
+def good(version: str, number: int) -> list[tuple[bytes, str, str]]:
+    """Return so many good frames, each with message id and action: the same ones every time."""
+    found: list[tuple[bytes, str, str]] = []
+
+    @settings(
+        max_examples=number,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(texts(version))
+    def collect(frame: tuple[bytes, str, str]) -> None:
+        found.append(frame)
+
+    collect()
+    return found
 
 
 SNIPPETS = [

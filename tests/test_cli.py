@@ -303,7 +303,9 @@ def test_json_of_the_sample_stays_json(run: Any) -> None:
     assert "this is the sample" in done.err
 
 
-@pytest.mark.parametrize("stdin", [None, io.StringIO("x"), SimpleNamespace()], ids=str)
+@pytest.mark.parametrize(
+    "stdin", [None, io.StringIO("x"), SimpleNamespace()], ids=lambda one: type(one).__name__
+)
 def test_the_sample_is_checked_where_there_is_no_stdin(
     run: Any, stdin: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -989,6 +991,8 @@ def test_process_can_be_interrupted() -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # A shell that runs the tests in the background has them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert process.stdin
     assert process.stderr

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
+import ocppj
 from ocppj import faults
 from ocppj.errors import Fault
 from ocppj.schema import CustomData, Integer, Maybe, Message, Timestamp, check_tenths, dec_hook
@@ -174,3 +175,20 @@ def test_the_vendor_id_is_bounded() -> None:
     good = msgspec.json.decode(text % ("é" * 255), type=Outer, dec_hook=dec_hook(4))
     assert typing.cast("Any", good).custom_data["vendorId"] == "é" * 255
     assert faults.find(complaint(text % ("é" * 256))).fault is Fault.PROPERTY
+
+
+GRAMMAR = [
+    (b"[1", "not JSON: it is truncated"),
+    (b"", "not JSON: it is truncated"),
+    (b"[1,]", "not JSON: trailing comma in array (byte 3)"),
+    (b"[1] x", "not JSON: trailing characters (byte 5)"),
+    (b"[nul]", "not JSON: invalid character (byte 2)"),
+    (b"[1 2]", "not JSON: expected ',' or ']' (byte 3)"),
+]
+
+
+@pytest.mark.parametrize(("data", "problem"), GRAMMAR)
+def test_what_is_no_json_is_said_in_msgspecs_words(data: bytes, problem: str) -> None:
+    with pytest.raises(ocppj.FrameError) as caught:
+        ocppj.Codec("1.6").decode(data)
+    assert caught.value.error_description == problem

@@ -33,6 +33,7 @@ def probe(codec: ocppj.Codec, data: Any, pending: dict[str, str]) -> None:
 
 def check_reply(codec: ocppj.Codec, error: ocppj.DecodeError) -> None:
     reply = error.reply()
+    assert len(reply or b"") < 1400 + 6 * len(error.message_id or "")  # an escape has six bytes
     if reply is not None and len(error.message_id or "") <= 36:
         answer = codec.decode(reply)
         assert isinstance(answer, ocppj.CallError | ocppj.CallResultError)

@@ -13,34 +13,10 @@ from hypothesis import strategies as st
 import ocppj
 from ocppj import v201
 from tests.conftest import VERSIONS, backend
+from tests.outcomes import encoded, outcome, peeked
 from tests.strategies import edits, examples, frames, mutate, texts
 
 CHECKS = examples(400)
-
-
-def outcome(seam: Any, data: Any, pending: Any) -> Any:
-    try:
-        frame = seam.decode(data, pending)
-    except ocppj.DecodeError as error:
-        return type(error), str(error), error.path, error.message_id, error.reply()
-    if isinstance(frame, ocppj.CallResult) and isinstance(frame.payload, msgspec.Raw):
-        return frame.message_id, bytes(frame.payload)
-    return frame
-
-
-def peeked(seam: Any, data: Any) -> Any:
-    try:
-        envelope = seam.peek(data)
-    except ocppj.DecodeError as error:
-        return type(error), str(error), error.path, error.message_id, error.reply()
-    return envelope
-
-
-def encoded(seam: Any, frame: Any) -> Any:
-    try:
-        return seam.encode(frame)
-    except ocppj.EncodeError as error:
-        return str(error), error.path
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -170,4 +146,42 @@ def test_spoilt_payloads_are_encoded_alike(version: str) -> None:
 @given(st.binary(max_size=200) | st.text(max_size=200))
 def test_noise(data: bytes | str) -> None:
     compiled, reference = (outcome(backend(name)(), data, None) for name in ("cython", "python"))
+    assert compiled == reference
+
+
+EDGES = [
+    *('{"a":null}', '{"a":nul}', '{"a":true}', '{"a":tru}', '{"a":false}', '{"a":fals}', "{}"),
+    *('{"a":-}', '{"a":-1}', '{"a":01}', '{"a":1.}', '{"a":1.5}', '{"a":1e5}', '{"a":1.5E-5}'),
+    *('{"a":"\\', '{"a":"\\"', '{"a":"\\x"}', '{"a":"\\n\\u0041"}', '{"a":"\x1f"}', '{"a":"\x7f"}'),
+    *('{"a" 1}', '{"a":}', "{a:1}", '{"a":1,}', '{"a":1 "b":2}', '{"a":[1 2]}', '{"a":[1,]}'),
+    *('{"a":[}', '{"a":[]}', '{"a":[{}]]', "{ }", '{ "a" : [ 1 , { } ] }', '{"a":', '{"a', "{"),
+    '{"vendorId":"v","data":null}',
+    *('{"vendorId":"v","data":' + "[" * size + "]" * size + "}" for size in (22, 23, 24, 30, 31)),
+]
+
+
+@pytest.mark.parametrize("payload", EDGES)
+def test_json_at_its_edges(payload: str) -> None:
+    seams = [backend(name)() for name in ("cython", "python")]
+    for head in ('[2,"i","DataTransfer",', '[2,"i","Heartbeat",', '[3,"i",', '[3,"j",'):
+        for tail in ("]", " ] \r\n", "\t]", "]x", "]]", "", '{"status":"Accepted"}]'):
+            for data in (head + payload + tail, (head + payload + tail).encode()):
+                compiled, reference = (outcome(seam, data, {"i": "DataTransfer"}) for seam in seams)
+                assert compiled == reference
+                assert peeked(seams[0], data) == peeked(seams[1], data)
+
+
+HEARTBEAT = v201.HeartbeatRequest()
+ODD_FRAMES = [
+    *(ocppj.Call("i", action, HEARTBEAT) for action in ("\ud800", Text("Heartbeat"), "é", "", b"")),
+    *(ocppj.Call(id_, "Heartbeat", HEARTBEAT) for id_ in ("\ud800", Text("i"), "i" * 37, 1)),  # type: ignore[arg-type]
+    *(ocppj.Call("i", "Heartbeat", payload) for payload in (None, {}, v201.ClearCacheRequest())),
+    *(ocppj.CallResult("i", payload) for payload in (HEARTBEAT, None, msgspec.Raw(b"{}"))),
+    *(None, 5, HEARTBEAT, (2, "i", "Heartbeat", {})),
+]
+
+
+@pytest.mark.parametrize("frame", ODD_FRAMES)
+def test_odd_frames_are_encoded_alike(frame: Any) -> None:
+    compiled, reference = (encoded(backend(name)(), frame) for name in ("cython", "python"))
     assert compiled == reference

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Compiles the extension with line tracing, runs the tests that reach it and reports which lines of
+# ext/ they never do. Needs Cython and coverage; the interpreter is the one called `python`.
+# Usage: tests/coverage.sh [ARGUMENTS OF PYTEST]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# The C file has to stand beside its .pyx for coverage to find it.
+cp -r ext tests benchmarks pyproject.toml src/ocppj "$work"
+cd "$work"
+rm -f ocppj/*.so
+python -m cython -3 -X linetrace=True --module-name ocppj._dispatch_c ext/_dispatch_c.pyx
+suffix=$(python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
+include=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')
+# As CPython before 3.12 traces: coverage asks for no more than that.
+cc -shared -fPIC -O1 -DCYTHON_TRACE_NOGIL=1 -DCYTHON_USE_SYS_MONITORING=0 -I"$include" \
+    ext/_dispatch_c.c -o "ocppj/_dispatch_c$suffix"
+printf '[run]\nplugins = Cython.Coverage\nsource = ext\n' >coveragerc
+
+export PYTHONPATH=$work OCPPJ_BACKEND=cython OCPPJ_TEST_PROFILE=quick COVERAGE_CORE=ctrace
+[ "$#" -gt 0 ] || set -- tests/{fuzz/test_escape.py,parity} tests/test_{codec,dispatch,encoding}.py
+python -m coverage run --rcfile=coveragerc -m pytest -q -p no:cacheprovider "$@"
+python -m coverage report --rcfile=coveragerc --show-missing

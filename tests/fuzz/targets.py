@@ -1,0 +1,137 @@
+"""What is fuzzed, a table: name -> a function of bytes that raises where something is broken.
+
+Only DecodeError escapes, and both backends agree on it and on everything else.
+What decodes can be encoded again, to a frame that means the same.
+
+The first byte of the input chooses version, policy and kind of text; the rest is the frame. Knows
+nothing of fuzzers: `__main__` gives the table to one, `test_targets.py` seeds and broken seeds.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import cycle, product
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+import ocppj
+from ocppj.policy import RULES, Policy
+from tests.conftest import BACKENDS, VERSIONS, backend
+from tests.outcomes import encoded, outcome, peeked
+from tests.strategies import PACKAGES, SNIPPETS, good
+
+__all__ = ["TARGETS", "seeds", "words"]
+
+POLICIES: Final = (Policy(), Policy(**dict.fromkeys(RULES, "report")))  # type: ignore[arg-type]
+
+
+class Setting(NamedTuple):
+    """A version under a policy, on every backend; text is given as str or as bytes."""
+
+    version: str
+    policy: Policy
+    decodes: bool
+    seams: tuple[Any, ...]
+    pending: dict[str, str]
+
+
+def setting(version: str, policy: Policy, *, decodes: bool) -> Setting:
+    made = [backend(name)(version) for name in BACKENDS]
+    seams = tuple(type(seam)(seam._table, policy) for seam in made)
+    # Every response can be met: message ids are numbers of actions.
+    pending = {str(number): name for number, name in enumerate(seams[0]._table.results)}
+    return Setting(version, policy, decodes, seams, pending)
+
+
+SETTINGS: Final = [
+    setting(version, policy, decodes=decodes)
+    for version, policy, decodes in product(VERSIONS, POLICIES, (False, True))
+]
+
+
+def chosen(data: bytes) -> tuple[Setting, str | bytes]:
+    at, text = data[:1], data[1:]
+    choice = SETTINGS[at[0] % len(SETTINGS) if at else 0]
+    return choice, text.decode(errors="surrogateescape") if choice.decodes else text
+
+
+def decode(data: bytes) -> None:
+    """Decode; encode what came of it."""
+    choice, text = chosen(data)
+    frame, other = (outcome(seam, text, choice.pending) for seam in choice.seams)
+    assert frame == other, (frame, other)
+    if isinstance(frame, tuple):
+        return  # an error, or a result that nobody waits for
+    assert frame.violations == other.violations
+    for seam in choice.seams:
+        assert peeked(seam, text).message_id == frame.message_id
+    data, other = (encoded(seam, frame) for seam in choice.seams)
+    assert data == other, (data, other)
+    if isinstance(data, tuple):
+        # Codes that only peers use may come in, and what only a policy takes.
+        assert "error code" in data[0] or "out of range" in data[0] or choice.policy.bends, data
+        return
+    again = outcome(choice.seams[0], data, choice.pending)
+    assert encoded(choice.seams[0], again) == data
+    if not frame.violations:
+        assert means(json.loads(data), json.loads(text)), data
+
+
+def peek(data: bytes) -> None:
+    """Read the head; give the frame another id."""
+    choice, text = chosen(data)
+    head, other = (peeked(seam, text) for seam in choice.seams)
+    assert head == other, (head, other)
+    if isinstance(head, ocppj.Envelope):
+        msgspec.json.decode(head.payload, type=msgspec.Raw)
+        moved = choice.seams[0].peek(head.reframe("é"))
+        assert moved == ocppj.Envelope(head.message_type, "é", head.action, head.payload)
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {"decode": decode, "peek": peek}
+
+MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
+
+
+def means(ours: Any, theirs: Any) -> bool:
+    """Tell whether what we send means what came in, as an independent parser reads both."""
+    match ours:
+        case dict():
+            lost = theirs.keys() - ours.keys()  # DataTransfer may have a `data` of null
+            same = ours.keys() <= theirs.keys() and all(means(ours[k], theirs[k]) for k in ours)
+            return same and all(theirs[key] is None for key in lost)
+        case list():
+            return len(ours) == len(theirs) and all(map(means, ours, theirs))
+        case float():
+            return ours == float(theirs)  # an integer beyond 2**53 in a field of floats
+        case str() if ours != theirs and MOMENT.fullmatch(ours):
+            moment = datetime.fromisoformat(theirs.upper())
+            return abs((datetime.fromisoformat(ours) - moment).total_seconds()) <= 0.001
+    if type(ours) is not type(theirs):
+        return False
+    # A description beyond 255 characters is cut.
+    return ours == theirs or (type(ours) is str and len(ours) == 255 and theirs.startswith(ours))
+
+
+def seeds(number: int = 150) -> Iterator[bytes]:
+    """Yield inputs made of so many good frames of each version, the same ones every time."""
+    for version in VERSIONS:
+        places = [at for at, one in enumerate(SETTINGS) if one.version == version]
+        ids = {action: number for number, action in SETTINGS[places[0]].pending.items()}
+        for at, (data, _, action) in zip(cycle(places), good(version, number), strict=False):
+            elements = json.loads(data)
+            elements[1] = ids.get(action, "i")
+            yield bytes([at]) + json.dumps(elements, separators=(",", ":")).encode()
+
+
+def words() -> Iterator[str]:
+    """Yield what frames are made of, as C writes a string: of JSON, and the messages' words."""
+    names = {feature for one in SETTINGS for feature in one.pending.values()}
+    for package in PACKAGES.values():
+        for kind in map(vars(package).get, package.__all__):
+            names |= set(getattr(kind, "__struct_encode_fields__", ()))
+            names |= set(getattr(kind, "__members__", {}).values())
+    for word in (*SNIPPETS, *(f'"{name}"'.encode() for name in sorted(names))):
+        yield "".join(f"\\x{byte:02x}" for byte in word)

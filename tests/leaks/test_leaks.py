@@ -1,0 +1,44 @@
+"""No path leaves anything behind, each in an interpreter of its own; and a leak is seen."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.leaks.__main__ import STATM
+from tests.leaks.paths import PATHS
+from tests.strategies import QUICK
+
+NUMBER = 20_000  # a block or a reference for every hundredth frame is seen
+
+
+@pytest.mark.skipif(QUICK, reason="the quick profile looks for no leaks")
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path(path: str) -> None:
+    command = [sys.executable, "-m", "tests.leaks", path, str(NUMBER)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+LEAKS = {
+    "references": "ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))",
+    "blocks": "kept.append(object())",
+    "resident bytes": "kept.append(bytes(1000))",
+}
+PROGRAM = """
+import ctypes
+from tests.leaks.__main__ import LIMITS, growth
+kept = []
+grown = growth((lambda one: {leak}, [kept, LIMITS]), {number})
+print([name for name in LIMITS if grown[name] > LIMITS[name]])
+"""
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_a_leak_is_seen(name: str) -> None:
+    if name == "resident bytes" and not STATM.exists():
+        pytest.skip("resident memory is read from /proc")
+    program = PROGRAM.format(leak=LEAKS[name], number=NUMBER)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert repr(name) in done.stdout, done

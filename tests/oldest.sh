@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs the tests of what we rely on in msgspec with the oldest one that pyproject.toml allows.
+# Usage: tests/oldest.sh PYTHON WHEEL FOLDER
+set -euo pipefail
+cd "$(dirname "$0")/.."
+venv=$3/oldest
+"$1" -m venv "$venv"
+oldest=$("$1" - <<'EOF'
+import pathlib, tomllib
+
+dependencies = tomllib.loads(pathlib.Path("pyproject.toml").read_text())["project"]["dependencies"]
+print(*(one.replace(">=", "==") for one in dependencies if one.startswith("msgspec>=")))
+EOF
+)
+"$venv/bin/pip" install --quiet "$2" "$oldest" hypothesis orjson pytest
+echo "with $oldest"
+OCPPJ_TEST_PROFILE=quick "$venv/bin/python" -m pytest -q -p no:cacheprovider \
+    tests/parity tests/test_{codec,dispatch,encoding,errors,faults,lenience,plan,table}.py

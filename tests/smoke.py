@@ -1,0 +1,31 @@
+"""Does what ocppj is for, with nothing else installed: `python -P smoke.py BACKEND`."""
+
+import subprocess
+import sys
+
+import ocppj
+
+(backend,) = sys.argv[1:]
+assert backend == ocppj.BACKEND, f"{ocppj.BACKEND} is in use"
+
+for version in ("1.6", "2.0.1", "2.1"):
+    codec = ocppj.Codec(version)
+    call = b'[2,"7","GetLocalListVersion",{}]'
+    assert codec.encode(codec.decode(call)) == call
+    assert codec.peek(call).reframe("8") == call.replace(b"7", b"8")
+    assert codec.decode('[3,"7",{"status":"Accepted"}]', {"7": "ClearCache"}).payload.status.value
+    bad = call.replace(b"{}", b'{"surplus":null}')
+    try:
+        codec.decode(bad)
+    except ocppj.DecodeError as error:
+        assert (error.message_id, error.path) == ("7", "$")
+        assert codec.decode(error.reply()).message_id == "7"
+    else:
+        raise AssertionError("it was taken")
+    lenient = codec.with_policy(ocppj.Policy.lenient())
+    assert [violation.rule for violation in lenient.decode(bad).violations] == ["unknown_field"]
+
+# The sample log has one broken frame.
+done = subprocess.run([sys.executable, "-m", "ocppj", "check"], capture_output=True, check=False)
+assert done.returncode == 1, done
+print(f"smoke: {ocppj.BACKEND} backend, {ocppj.__file__}")

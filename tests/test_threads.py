@@ -1,0 +1,181 @@
+"""One codec for all threads: the same answers as for one, and no state that could be shared."""
+
+import ast
+import os
+import re
+import sys
+import sysconfig
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+import ocppj
+from tests.conftest import VERSIONS, Make
+from tests.outcomes import encoded, outcome, peeked
+from tests.strategies import PACKAGES, SNIPPETS, good, mutate
+
+THREADS = 8
+ROUNDS = 5
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def restless() -> Iterator[None]:
+    """Let threads change as often as CPython can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def together(work: Callable[[int], Any]) -> list[Any]:
+    """Return what eight threads make of their numbers, all starting at once."""
+    gate = threading.Barrier(THREADS)
+    results: list[Any] = [None] * THREADS
+
+    def run(number: int) -> None:
+        gate.wait()
+        try:
+            results[number] = work(number)
+        except BaseException as error:  # noqa: BLE001  compared with what was expected
+            results[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def answers(seam: Any, frame: tuple[bytes, dict[str, str]]) -> list[Any]:
+    data, pending = frame
+    taken = outcome(seam, data, pending)
+    sent = None if isinstance(taken, tuple) else encoded(seam, taken)
+    return [taken, sent, peeked(seam, data)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_eight_threads_get_the_answers_of_one(dispatch: Make, version: str) -> None:
+    chance = Random(5)
+    frames = []
+    for data, message_id, action in good(version, 60):
+        frames.append((data, {message_id: action}))
+        broken = mutate(data, [(chance.random(), 3, chance.choice(SNIPPETS))])
+        frames.append((broken, {message_id: action}))
+    wanted = [answers(dispatch(version), frame) for frame in frames]
+    # A table of its own, not used yet: what it learns, it learns in all threads at once.
+    seam = dispatch(version, profiles=PACKAGES[version].PROFILES)
+
+    def work(number: int) -> list[Any]:
+        order = list(range(len(frames))) * ROUNDS
+        Random(number).shuffle(order)
+        return [at for at in order if answers(seam, frames[at]) != wanted[at]]
+
+    assert together(work) == [[]] * THREADS
+
+
+def test_codecs_are_made_in_threads(dispatch: Make) -> None:
+    seam = dispatch("1.6", profiles=PACKAGES["1.6"].PROFILES)
+    data = b'[2,"i","Heartbeat",{}]'
+
+    def work(number: int) -> bytes:
+        made = type(seam)(seam._table)
+        return made.encode(made.decode(data))  # type: ignore[no-any-return]
+
+    assert together(work) == [data] * THREADS
+
+
+def test_calls_become_pending_meanwhile(dispatch: Make) -> None:
+    seam, pending = dispatch("2.0.1"), {"i": "ClearCache"}
+    data = b'[3,"i",{"status":"Accepted"}]'
+
+    def work(number: int) -> set[str]:
+        seen = set()
+        for turn in range(2000):
+            if number % 2:
+                pending.pop("i", None)
+                pending[str(turn)] = pending["i"] = "ClearCache"
+            else:
+                seen.add(type(seam.decode(data, pending).payload).__name__)
+        return seen
+
+    for seen in together(work):
+        assert seen <= {"ClearCacheResponse", "Raw"}
+    assert isinstance(seam.decode(data).payload, msgspec.Raw)
+
+
+CORE = [path for path in (ROOT / "src" / "ocppj").glob("*.py") if path.stem != "__main__"]
+CHANGES = {
+    *("add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove"),
+    *("setdefault", "sort", "update"),
+}
+
+
+def changed(tree: ast.AST) -> set[str]:
+    """Return the names whose objects functions change in place or bind anew."""
+    found = set()
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    for function in (node for node in ast.walk(tree) if isinstance(node, functions)):
+        for node in ast.walk(function):
+            match node:
+                case ast.Global(names=names):
+                    found |= set(names)
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
+                    found |= {name} if method in CHANGES else set()
+                case ast.Subscript(value=ast.Name(id=name), ctx=ast.Store() | ast.Del()):
+                    found.add(name)
+    return found
+
+
+def bound(tree: ast.Module) -> set[str]:
+    """Return the names that a module's own statements bind."""
+    found = set()
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=targets):
+                found |= {target.id for target in targets if isinstance(target, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+    return found
+
+
+RENEWED = {"ids": {"_prefix"}}  # in a forked child, which has no other thread yet
+
+
+@pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
+def test_no_function_changes_what_a_module_holds(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    assert bound(tree) & changed(tree) == RENEWED.get(path.stem, set())
+
+
+def test_such_a_change_would_be_seen() -> None:
+    tree = ast.parse("A = []\nB = {}\nC = 0\ndef f():\n    global C\n    A.append(1)\n    B[1] = 2")
+    assert bound(tree) & changed(tree) == {"A", "B", "C"}
+
+
+def test_the_extension_holds_constants_alone() -> None:
+    """A variable of the module is bound once, at the left margin, and to nothing that grows."""
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "ext").glob("*.p[yx][xi]")))
+    assert "freethreading_compatible=True" in (ROOT / "ext" / "_dispatch_c.pyx").read_text()
+    assert not re.search(r"^\s+global ", text, re.MULTILINE)
+    names = re.findall(
+        r"^cdef (?!class|extern|enum|struct)[^(\n]*?(\w+) = (.*)", text, re.MULTILINE
+    )
+    assert len(names) > 10
+    for name, value in names:
+        assert not value.startswith(("[", "{", "dict", "list", "set"))
+        assert len(re.findall(rf"(?<![\w.]){name} = ", text)) == 1, name
+
+
+@pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="not a free-threaded CPython"
+)
+def test_the_extension_keeps_the_gil_off() -> None:
+    assert os.environ.get("OCPPJ_BACKEND", "cython") == ocppj.BACKEND
+    assert not sys._is_gil_enabled()
