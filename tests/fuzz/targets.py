@@ -1,7 +1,8 @@
 """What is fuzzed, a table: name -> a function of bytes that raises where something is broken.
 
 Only DecodeError escapes, and both backends agree on it and on everything else.
-What decodes can be encoded again, to a frame that means the same.
+What decodes can be encoded again, to a frame that means the same. (A session raises
+RemoteProtocolError too, and what it takes in can be answered; then it is idle again.)
 
 The first byte of the input chooses version, policy and kind of text; the rest is the frame. Knows
 nothing of fuzzers: `__main__` gives the table to one, `test_targets.py` seeds and broken seeds.
@@ -90,7 +91,36 @@ def peek(data: bytes) -> None:
         assert moved == ocppj.Envelope(head.message_type, "é", head.action, head.payload)
 
 
-TARGETS: Final[dict[str, Callable[[bytes], None]]] = {"decode": decode, "peek": peek}
+CODECS: Final = [ocppj.Codec(one.version, policy=one.policy) for one in SETTINGS]
+CALLS: Final = {"csms": "ClearCache", "charging_station": "Heartbeat"}
+
+
+def receive(data: bytes) -> None:
+    """Give a session the lines of a text, each as a message; its call has the id `i`."""
+    codec = CODECS[data[0] % len(CODECS) if data else 0]
+    for role, action in CALLS.items():
+        session = ocppj.Session(codec, role)  # type: ignore[arg-type]
+        session.call(codec.features[action].request_type(), message_id="i")
+        for line in data[1:].split(b"\n"):
+            try:
+                frame = session.receive(line)
+            except (ocppj.DecodeError, ocppj.RemoteProtocolError) as error:
+                reply = error.reply()
+                assert reply is None or json.loads(reply)[0] in (4, 5)
+                continue
+            if isinstance(frame, ocppj.Call):
+                assert json.loads(session.fail(frame, "InternalError"))[1] == frame.message_id
+            elif isinstance(frame, ocppj.CallResult | ocppj.CallError):
+                assert session.pending is None
+                assert not isinstance(getattr(frame, "payload", None), msgspec.Raw)
+        session.cancel()
+        assert not session._handling
+        assert session._actions == {}
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
+    target.__name__: target for target in (decode, peek, receive)
+}
 
 MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
 

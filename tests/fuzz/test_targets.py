@@ -74,7 +74,7 @@ def differs(data: Any, pending: Any = None) -> Any:
     return ocppj.CallError("other", "x")
 
 
-@pytest.mark.parametrize("name", targets.TARGETS)
+@pytest.mark.parametrize("name", ["decode", "peek"])
 @pytest.mark.parametrize("fault", [leaks, differs])
 def test_a_fault_is_seen(name: str, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     choice = targets.SETTINGS[0]
@@ -82,6 +82,22 @@ def test_a_fault_is_seen(name: str, fault: Any, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(targets, "SETTINGS", [choice._replace(seams=seams)])
     with pytest.raises((AssertionError, UnicodeDecodeError)):
         targets.TARGETS[name](b'\x00[2,"i","Heartbeat",{}]')
+
+
+def keeps(session: Any, frame: Any) -> None:
+    session._handling[frame.message_id] = frame
+
+
+def escapes(session: Any, frame: Any) -> None:
+    raise ocppj.LocalProtocolError
+
+
+@pytest.mark.parametrize("fault", [keeps, escapes])
+def test_a_fault_of_a_session_is_seen(fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocppj.Session, "_accept", fault)
+    monkeypatch.setattr(ocppj.Session, "fail", lambda *_: b'[4,"i"]')
+    with pytest.raises((AssertionError, ocppj.LocalProtocolError)):
+        targets.receive(b'\x00[2,"i","DataTransfer",{"vendorId":"v"}]')
 
 
 @pytest.mark.parametrize(

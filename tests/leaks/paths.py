@@ -86,6 +86,24 @@ def reframe() -> Work:
     return work, frames()
 
 
+def session() -> Work:
+    """Return a session that calls, is called, and is sent rubbish."""
+    one = ocppj.Session(strict, "csms")
+    clear = v201.ClearCacheRequest()
+
+    def work(frame: Frame) -> Any:
+        one.call(clear)
+        try:
+            event = one.receive(frame[0])
+            if isinstance(event, ocppj.Call):
+                one.fail(event, "NotSupported")
+        except (ocppj.DecodeError, ocppj.RemoteProtocolError) as error:
+            error.reply()
+        return one.cancel()
+
+    return work, frames() + frames(spoilt=True)
+
+
 def codec() -> Work:
     """Return a codec with a table of its own."""
 
@@ -98,7 +116,7 @@ def codec() -> Work:
 
 PATHS: Final[dict[str, Callable[[], Work]]] = {
     path.__name__: path
-    for path in (decode, refuse, bend, later, encode, unsendable, peek, reframe, codec)
+    for path in (decode, refuse, bend, later, encode, unsendable, peek, reframe, session, codec)
 }
 SLOW: Final = {"codec": 1000}
 """Name -> for how many frames one call counts."""
