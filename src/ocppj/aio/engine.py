@@ -152,6 +152,8 @@ class Connection:
 
     def received(self, data: bytes | str) -> bytes | None:
         """Take in a message; return the answer to be sent at once, if there is one."""
+        if self.closed:
+            return None  # what comes between giving a connection up and its end
         metrics = self.engine.metrics
         if metrics is not None:
             return self._measured(data, metrics)
@@ -167,7 +169,11 @@ class Connection:
         except (DecodeError, RemoteProtocolError) as error:
             kind = getattr(error, "message_type", None)
             metrics.frame(self.id, "in", kind, None, error.error_code or "Unexpected")
-            return self._refuse(error)
+            answer = self._refuse(error)
+            if answer is not None:
+                kind = self.engine.codec.peek(answer).message_type
+                metrics.frame(self.id, "out", kind, None, error.error_code or "")
+            return answer
         action = getattr(frame, "action", None)
         outcome = getattr(frame, "error_code", "")
         metrics.frame(self.id, "in", frame.message_type, action, outcome)
@@ -180,10 +186,8 @@ class Connection:
         if kind == 2:
             return self._serve(frame)  # type: ignore[arg-type]
         if kind == 6:
-            handlers = self.engine.handlers
-            waiting = handlers.notify(frame, self._context, self._report)  # type: ignore[arg-type]
-            if waiting is not None and not self._overloaded():
-                self._start(_wait(waiting))
+            if not self._overloaded():
+                self._notify(frame)  # type: ignore[arg-type]
         elif kind == 5:
             log.warning("%s does not accept an answer of ours: %s", self.id, frame)
         elif (future := self._answer) is not None and not future.done():
@@ -194,17 +198,24 @@ class Connection:
         log.debug("%s: %s", self.id, error)
         future = self._answer
         if future is not None and self._session.pending is None and not future.done():
-            future.set_exception(error)  # the answer to our call, and no good one
+            _fail(future, error)  # the answer to our call, and no good one
         return error.reply()
 
+    def _notify(self, send: Send[Any]) -> None:
+        waiting = self.engine.handlers.notify(send, self._context, self._report)
+        if waiting is not None:
+            self._start(_wait(waiting))
+
     def _serve(self, call: Call[Any]) -> bytes | None:
-        if self._overloaded():
-            limit = self.engine.max_handling
-            return self._session.fail(call, "GenericError", f"{limit} calls are handled already")
         metrics = self.engine.metrics
         start = 0.0 if metrics is None else _now()
-        handlers = self.engine.handlers
-        answer = handlers.answer(self._session, call, self._context, self._report)
+        answer: bytes | Awaitable[bytes]
+        if self._overloaded():
+            problem = f"{self.engine.max_handling} calls are handled already"
+            answer = self._session.fail(call, "GenericError", problem)
+        else:
+            handlers = self.engine.handlers
+            answer = handlers.answer(self._session, call, self._context, self._report)
         if isinstance(answer, bytes):
             if metrics is not None:
                 self._count_answer(metrics, call, answer, start)
@@ -269,8 +280,8 @@ class Connection:
         feature = self.engine.codec.feature(request)
         if feature.response_type is None:
             raise LocalProtocolError(f"{feature.name} is never answered: use send")
-        if self._waiting >= self.engine.max_waiting:
-            raise LocalProtocolError(f"{self._waiting} calls wait for their turn already")
+        if self._waiting > self.engine.max_waiting:  # and one is in flight
+            raise LocalProtocolError(f"{self.engine.max_waiting} calls wait for their turn already")
         self._waiting += 1
         try:
             if self._turn is None:
@@ -346,8 +357,10 @@ class Connection:
             reason: for the peer; at most 123 bytes.
             grace: seconds to wait for handlers at work, so that their answers still go out.
         """
-        if self._tasks and grace > 0:
-            await asyncio.wait(set(self._tasks), timeout=grace)
+        # A handler that closes its own connection does not wait for itself.
+        working = {task for task in self._tasks or () if task is not asyncio.current_task()}
+        if working and grace > 0:
+            await asyncio.wait(working, timeout=grace)
         await self._transport.close(code, reason)
         self.lost()
 
@@ -374,7 +387,7 @@ class Connection:
             return
         self.closed = True
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionLost(f"{self.id} is gone before it answered"))
+            _fail(self._answer, ConnectionLost(f"{self.id} is gone before it answered"))
         for task in tuple(self._tasks or ()):
             task.cancel()
         engine = self.engine
@@ -388,6 +401,11 @@ class Connection:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+    answer.set_exception(error)
+    answer.exception()  # seen: the caller may still wait for its call to be sent
 
 
 async def _wait(waiting: Awaitable[None]) -> None:

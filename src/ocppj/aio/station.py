@@ -22,6 +22,9 @@ from ocppj.schema import Request
 
 __all__ = ["Backoff", "ChargingStation"]
 
+MISTAKES: Final = (ModuleNotFoundError, TypeError, ValueError)
+"""What a call of `connect` raises that can never succeed."""
+
 R = TypeVar("R")
 log: Final = logging.getLogger("ocppj.aio")
 
@@ -143,9 +146,12 @@ class ChargingStation:
                     headers=headers,
                     **options,
                 )
-            except (ConnectionLost, ModuleNotFoundError, TypeError, ValueError):
+            except ConnectionLost:
                 raise
             except Exception as error:
+                # A certificate that does not verify is an OSError and a ValueError.
+                if isinstance(error, MISTAKES) and not isinstance(error, OSError):
+                    raise
                 raise ConnectionLost(f"cannot connect to {url}: {error}") from error
 
         keeping = asyncio.create_task(self._keep(await dial(), dial, backoff))
@@ -168,7 +174,7 @@ class ChargingStation:
                 await asyncio.sleep(wait)
                 try:
                     ended = await dial()
-                except ConnectionLost as error:
+                except Exception as error:  # noqa: BLE001  whatever it is, it may pass
                     log.info("%s: %s", self.id, error)
                 else:
                     break
@@ -189,7 +195,9 @@ class ChargingStation:
 
     async def wait_connected(self) -> None:
         """Wait until there is a connection."""
-        await self._connected.wait()
+        while not self.connected:
+            self._connected.clear()
+            await self._connected.wait()
 
     async def call(self, request: Request[R], timeout: float | None = None) -> R:
         """Call the CSMS: see `ocppj.aio.Connection.call`."""
