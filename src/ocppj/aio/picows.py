@@ -1,6 +1,7 @@
 """The transport on `picows`: the fast one, for gateways. It has no permessage-deflate."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
@@ -48,7 +49,7 @@ class _Listener(WSListener):
         self._wire: Any = None  # WSTransport
         self._parts = bytearray()  # of a fragmented message
         self._pong: asyncio.Task[Any] | None = None
-        self._early: list[bytes] = []
+        self._held: deque[bytes] = deque()
         self._writable: asyncio.Event | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -65,9 +66,7 @@ class _Listener(WSListener):
     def start(self, receiver: Receiver) -> None:
         """Let the messages through, the early ones first."""
         self.receiver = receiver
-        for data in self._early:
-            self._pass_on(data)
-        self._early = []
+        self._release()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
@@ -90,16 +89,20 @@ class _Listener(WSListener):
             self._pass_on(data)
 
     def _pass_on(self, data: bytes) -> None:
-        if self.receiver is None:
-            self._early.append(data)
-            if len(self._early) > MAX_EARLY:
+        if self.receiver is None or self._writable is not None:
+            self._held.append(data)
+            if self.receiver is None and len(self._held) > MAX_EARLY:
                 self._drop(WSCloseCode.POLICY_VIOLATION)
         elif (answer := self.receiver.received(data)) is not None:
             self._wire.send(_TEXT, answer)
 
+    def _release(self) -> None:
+        while self._held and self._writable is None:
+            self._pass_on(self._held.popleft())
+
     def _drop(self, code: WSCloseCode) -> None:
         self._parts.clear()
-        self._early.clear()
+        self._held.clear()
         self._wire.send_close(code)
         self._wire.disconnect()
         if self.receiver is not None:
@@ -112,7 +115,8 @@ class _Listener(WSListener):
             self.receiver.lost()
 
     def pause_writing(self) -> None:
-        # A peer that does not read is not read either: its answers would pile up.
+        # A peer that does not read is not read either: its answers would pile up. What it has
+        # sent already is held.
         self._writable = asyncio.Event()
         with suppress(RuntimeError):  # closing
             self._wire.underlying_transport.pause_reading()
@@ -121,8 +125,10 @@ class _Listener(WSListener):
         if self._writable is not None:
             self._writable.set()
             self._writable = None
-        with suppress(RuntimeError):  # closing
-            self._wire.underlying_transport.resume_reading()
+        self._release()
+        if self._writable is None:
+            with suppress(RuntimeError):  # closing
+                self._wire.underlying_transport.resume_reading()
 
     async def send(self, data: bytes) -> None:
         # First, so that nothing piles up from senders who lose patience.
