@@ -113,8 +113,7 @@ async def dial(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     sock.setblocking(False)
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", server.port))
-    limit = 2**16 if buffer is None else 1024
-    raw = Raw(*await asyncio.open_connection(sock=sock, limit=limit))
+    raw = Raw(*await asyncio.open_connection(sock=sock, limit=buffer or 2**16))
     asked = {} if subprotocol is None else {"Sec-WebSocket-Protocol": subprotocol}
     try:
         await raw.handshake(path, {**asked, **(headers or {})})
