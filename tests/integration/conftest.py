@@ -11,7 +11,7 @@ import pytest
 
 from ocppj.aio import CSMS, ChargingStation, TransportName
 
-LIMIT = 30.0
+LIMIT = 20.0
 """Seconds for a test; one that waits for ever fails."""
 
 
