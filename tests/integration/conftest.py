@@ -59,6 +59,12 @@ async def settled() -> None:
         await asyncio.wait(left - {asyncio.current_task()}, return_when=asyncio.FIRST_COMPLETED)
 
 
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what no event tells of."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
 def uvloop() -> asyncio.AbstractEventLoop:
     module = pytest.importorskip("uvloop")
     loop: asyncio.AbstractEventLoop = module.new_event_loop()

@@ -2,7 +2,14 @@
 // {role, protocol, url, calls: [[action, request, answer]], answers: {action: answer}}.
 // Each line on standard output is an event: ["port", n], ["asked", action, request],
 // ["answered", action, answer], ["failed", action, text], ["invalid", text], ["done"], ["closed"].
-const { RPCClient, RPCServer, createRPCError } = require('ocpp-rpc');
+const { RPCClient, RPCServer, createRPCError, createValidator } = require('ocpp-rpc');
+
+// Version 2.2.1 looks for its schemas of OCPP 2.1 by ids that they do not have.
+const schemas = require('ocpp-rpc/lib/schemas/ocpp2_1.json').map((schema) => ({
+    ...schema,
+    $id: schema.$id.replace(/Request$/, '.req').replace(/Response$/, '.conf'),
+}));
+const strict = { strictMode: true, strictModeValidators: [createValidator('ocpp2.1', schemas)] };
 
 const tell = (...event) => console.log(JSON.stringify(event));
 
@@ -29,7 +36,7 @@ async function make(peer, calls) {
 
 async function client({ protocol, url, calls, answers }) {
     const options = { endpoint: url, identity: 'CS-1', protocols: [protocol] };
-    const peer = new RPCClient({ ...options, strictMode: true, reconnect: false });
+    const peer = new RPCClient({ ...options, ...strict, reconnect: false });
     answer(peer, answers);
     peer.on('close', () => tell('closed'));
     await peer.connect();
@@ -37,7 +44,7 @@ async function client({ protocol, url, calls, answers }) {
 }
 
 async function server({ protocol, calls, answers }) {
-    const serving = new RPCServer({ protocols: [protocol], strictMode: true });
+    const serving = new RPCServer({ protocols: [protocol], ...strict });
     serving.on('client', async (peer) => {
         answer(peer, answers);
         peer.on('close', async () => {

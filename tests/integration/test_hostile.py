@@ -15,7 +15,7 @@ import pytest
 import ocppj
 from ocppj import v201
 from ocppj.aio import CSMS, ChargingStation, Station
-from tests.integration.conftest import End
+from tests.integration.conftest import End, until
 from tests.integration.wire import (
     BINARY,
     BOOT,
@@ -157,17 +157,16 @@ def test_a_message_that_is_too_big_ends_the_connection(end: End, pieces: int) ->
     async def main() -> None:
         codec = ocppj.Codec("2.0.1", max_size=10_000)
         csms = CSMS({"2.0.1": Central()}, codecs={"2.0.1": codec})
-        async with end.listen(csms) as server:
-            async with dial(server, "/other") as other:
-                async with dial(server) as raw:
-                    size = 10_000 // pieces + 1
-                    for n in range(pieces):
-                        kind = 0 if n else TEXT
-                        raw.writer.write(frame(b" " * size, kind, fin=n == pieces - 1))
-                    raw.send(HEARTBEAT)
-                    assert await raw.close_code() == 1009
-                other.send(HEARTBEAT)
-                assert (await other.message())[:2] == [3, "h"]
+        async with end.listen(csms) as server, dial(server, "/other") as other:
+            async with dial(server) as raw:
+                size = 10_000 // pieces + 1
+                for n in range(pieces):
+                    kind = 0 if n else TEXT
+                    raw.writer.write(frame(b" " * size, kind, fin=n == pieces - 1))
+                raw.send(HEARTBEAT)
+                assert await raw.close_code() == 1009
+            other.send(HEARTBEAT)
+            assert (await other.message())[:2] == [3, "h"]
 
     end.run(main())
 
@@ -294,19 +293,16 @@ def test_a_station_that_does_not_read_is_dropped(end: End, *, flood: bool) -> No
         csms = CSMS({"2.0.1": central})
         async with end.listen(csms, **QUICK) as server, dial(server, buffer=4096) as raw:
             seen = await csms.station("CS-1")
-            gone = asyncio.Event()
-            central.on_disconnect = lambda _: gone.set()  # type: ignore[method-assign]
-            object.__setattr__(seen.engine, "on_disconnect", central.on_disconnect)
             for n in range(300):
                 raw.send([2, str(n), "DataTransfer", {"vendorId": "us"}])
             pings = frame(b"x" * 125, PING) * 1000
-            while flood and not gone.is_set():
+            while flood and not central.gone.is_set():
                 raw.writer.write(pings)
                 assert unsent(seen) < 8 * 2**20
                 await asyncio.sleep(0)
                 if raw.writer.transport.get_write_buffer_size() > 2**20:
                     break
-            await gone.wait()
+            await central.gone.wait()
             assert not csms.stations
 
     end.run(main())
@@ -323,8 +319,7 @@ def test_closing_does_not_wait_for_a_station_that_does_not_read(
             seen = await csms.station("CS-1")
             for n in range(300):
                 raw.send([2, str(n), "DataTransfer", {"vendorId": "us"}])
-            while not unsent(seen):
-                await asyncio.sleep(0.01)
+            await until(lambda: unsent(seen))
             async with asyncio.timeout(2):
                 await server.close()
 
@@ -342,14 +337,17 @@ def test_messages_before_a_station_may_enter_are_kept_within_limits(end: End) ->
             await enter.wait()
             return True
 
-        async with end.listen(CSMS({"2.0.1": Central()}), known=known) as server:
-            async with dial(server, "/few") as few, dial(server, "/many") as many:
-                few.send(HEARTBEAT)
-                for n in range(17):
-                    many.send([2, str(n), "Heartbeat", {}])
-                assert await many.close_code() == 1008
-                enter.set()
-                assert (await few.message())[:2] == [3, "h"]
+        async with (
+            end.listen(CSMS({"2.0.1": Central()}), known=known) as server,
+            dial(server, "/few") as few,
+            dial(server, "/many") as many,
+        ):
+            few.send(HEARTBEAT)
+            for n in range(17):
+                many.send([2, str(n), "Heartbeat", {}])
+            assert await many.close_code() == 1008
+            enter.set()
+            assert (await few.message())[:2] == [3, "h"]
 
     end.run(main())
 
@@ -376,8 +374,7 @@ def test_a_thousand_reconnects_leave_nothing(end: End) -> None:
         async def crowd(many: int) -> int:
             for first in range(0, many, 20):
                 await asyncio.gather(*(come_and_go(n) for n in range(first, first + 20)))
-            while csms.stations:
-                await asyncio.sleep(0.01)
+            await until(lambda: not csms.stations)
             gc.collect()
             return tracemalloc.get_traced_memory()[0]
 
@@ -388,8 +385,7 @@ def test_a_thousand_reconnects_leave_nothing(end: End) -> None:
             after = await crowd(800)
             tracemalloc.stop()
             assert after - before < 40_000  # 50 bytes each
-            while len(asyncio.all_tasks()) > tasks:
-                await asyncio.sleep(0.01)
+            await until(lambda: len(asyncio.all_tasks()) <= tasks)
             gc.collect()
             assert not [it for it in gc.get_objects() if type(it) is Station]
 
@@ -439,4 +435,3 @@ def test_an_interrupted_program_closes_its_connections(end: End) -> None:
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert "never retrieved" not in err
     assert "ResourceWarning" not in err
-

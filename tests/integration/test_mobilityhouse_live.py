@@ -75,7 +75,7 @@ def test_their_station_and_our_csms(end: End, version: str) -> None:
                 seen = await csms.station("CS-1")
                 await calls(version, seen, DOWN[version])
                 if version != "2.1":  # where theirs does not answer what it has no handler for
-                    with pytest.raises(ocppj.CallFailed, match="NotImplemented|NotSupported"):
+                    with pytest.raises(ocppj.CallFailed, match=r"NotImplemented|NotSupported"):
                         await seen.call(message(version, "ClearCacheRequest"))
                 await peer.done.wait()
                 await seen.close()

@@ -131,12 +131,14 @@ class Central:
 
     def __init__(self) -> None:
         self.events: list[Any] = []
+        self.gone = asyncio.Event()
 
     def on_connect(self, station: Any) -> None:
         self.events.append(("connect", station.id))
 
     def on_disconnect(self, station: Any) -> None:
         self.events.append(("disconnect", station.id))
+        self.gone.set()
 
     def on_boot_notification(self, station: Any, request: Any) -> v201.BootNotificationResponse:
         status = v201.RegistrationStatusEnumType.ACCEPTED
@@ -146,7 +148,7 @@ class Central:
         await asyncio.sleep(0)
         return v201.HeartbeatResponse(current_time=NOW)
 
-    def on_data_transfer(self, station: Any, request: Any) -> v201.DataTransferResponse:
+    def on_data_transfer(self, station: Any, request: Any) -> Any:
         return v201.DataTransferResponse(status=v201.DataTransferStatusEnumType.ACCEPTED)
 
 
@@ -172,5 +174,3 @@ BOOT = v201.BootNotificationRequest(
 UNLOCK = v201.UnlockConnectorRequest(evse_id=1, connector_id=1)
 RESET = v201.ResetRequest(type=v201.ResetEnumType.IMMEDIATE)
 HEARTBEAT = [2, "h", "Heartbeat", {}]
-
-

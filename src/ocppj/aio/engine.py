@@ -379,7 +379,7 @@ class Connection:
         try:
             return hook(self._face)
         except Exception:
-            log.exception("%s: %s failed", self.id, hook.__name__)
+            log.exception("%s: %r failed", self.id, hook)
 
     def lost(self) -> None:
         """Note that the connection has ended: nobody waits for an answer any more."""

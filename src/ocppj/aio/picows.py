@@ -1,7 +1,6 @@
 """The transport on `picows`: the fast one, for gateways. It has no permessage-deflate."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
@@ -49,7 +48,7 @@ class _Listener(WSListener):
         self._wire: Any = None  # WSTransport
         self._parts = bytearray()  # of a fragmented message
         self._pong: asyncio.Task[Any] | None = None
-        self._held: deque[bytes] = deque()
+        self._held: list[bytes] = []
         self._writable: asyncio.Event | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -97,8 +96,10 @@ class _Listener(WSListener):
             self._wire.send(_TEXT, answer)
 
     def _release(self) -> None:
-        while self._held and self._writable is None:
-            self._pass_on(self._held.popleft())
+        held = iter(self._held)
+        while self._writable is None and (data := next(held, None)) is not None:
+            self._pass_on(data)
+        self._held = list(held)
 
     def _drop(self, code: WSCloseCode) -> None:
         self._parts.clear()
