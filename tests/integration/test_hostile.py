@@ -326,10 +326,10 @@ def test_closing_does_not_wait_for_a_station_that_does_not_read(
     end.run(main())
 
 
+@pytest.mark.parametrize(
+    "end", ["picows", "picows-uvloop"], indirect=True
+)  # `websockets` stops reading
 def test_messages_before_a_station_may_enter_are_kept_within_limits(end: End) -> None:
-    if end.transport == "websockets":
-        pytest.skip("the library stops reading by itself")
-
     async def main() -> None:
         enter = asyncio.Event()
 
