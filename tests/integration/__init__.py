@@ -1,1 +1,1 @@
-"""Tests of the adapters, side by side with the libraries that they adapt."""
+"""Live endpoints on loopback, other people's software, and the adapters for it."""

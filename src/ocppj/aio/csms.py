@@ -23,6 +23,7 @@ Duplicates: TypeAlias = Literal["ping", "newest", "oldest"]
 """Which of two connections of one identity stays."""
 
 Known: TypeAlias = Callable[[str], bool | Awaitable[bool]]
+GOING_AWAY: Final = (1001, "going away")
 log: Final = logging.getLogger("ocppj.aio")
 
 
@@ -30,22 +31,23 @@ class Station(Connection):
     """A charging station that is connected, as its CSMS sees it.
 
     Attributes:
+        acceptor: the listener that let it in.
         handshake: what it said on connecting.
     """
 
-    __slots__ = ("_csms", "handshake")
+    __slots__ = ("acceptor", "handshake")
 
     def __init__(
-        self, csms: "CSMS", handshake: Handshake, engine: Engine, transport: Transport
+        self, acceptor: "_Acceptor", handshake: Handshake, engine: Engine, transport: Transport
     ) -> None:
         super().__init__(handshake.station_id, engine, transport)
         self._context = (self,)
-        self._csms = csms
+        self.acceptor = acceptor
         self.handshake = handshake
 
     def lost(self) -> None:
         """Note that the connection has ended."""
-        self._csms.leave(self)
+        self.acceptor.csms.leave(self)
         super().lost()
 
     def __repr__(self) -> str:
@@ -60,22 +62,26 @@ class Server:
         port: the port it listens on; the first, where there are several sockets.
     """
 
-    def __init__(self, csms: "CSMS", listening: Listening) -> None:
-        self._csms = csms
+    def __init__(self, acceptor: "_Acceptor", listening: Listening) -> None:
+        self._acceptor = acceptor
         self._listening = listening
         self.port = listening.port
 
     async def close(self, *, grace: float = 5.0) -> None:
-        """Stop listening and close all connections with code 1001, going away.
+        """Stop listening and close its connections with code 1001, going away.
 
         Args:
-            grace: seconds to wait for handlers at work, so that their answers still go out.
+            grace: seconds to wait for handlers at work, so that their answers still go out, and
+                for `on_disconnect`.
         """
         self._listening.stop()
-        stations = list(self._csms.stations.values())
-        closing = (station.close(1001, "going away", grace=grace) for station in stations)
-        await asyncio.gather(*closing)
+        self._acceptor.closing = True
+        stations = self._acceptor.csms.stations.values()
+        own = [station for station in stations if station.acceptor is self._acceptor]
+        await asyncio.gather(*(station.close(*GOING_AWAY, grace=grace) for station in own))
         await self._listening.wait_closed()
+        for engine in self._acceptor.csms.engines.values():
+            await engine.settle(grace)
 
 
 class CSMS:
@@ -84,8 +90,8 @@ class CSMS:
     Args:
         handlers: OCPP version -> object with a method for each action that is answered; see
             `ocppj.Handlers`. The versions are those that are offered. The methods take
-            `(station, request)`. Where they exist, `on_connect(station)`, which may be async, and
-            `on_disconnect(station)` are called too.
+            `(station, request)`. Where they exist, `on_connect(station)` and
+            `on_disconnect(station)` are called too; both may be async.
         codecs: OCPP version -> codec, where it is not the plain one: leniency, vendor features.
         timeout: seconds for the answer to a call.
         duplicates: what happens when a station connects that is connected. `"ping"`: the old
@@ -123,7 +129,7 @@ class CSMS:
         self._ping_timeout = ping_timeout
         self._stations: dict[str, Station] = {}
         self.stations: Mapping[str, Station] = MappingProxyType(self._stations)
-        self._arrivals: dict[str, asyncio.Future[Station]] = {}
+        self._arrivals: dict[str, set[asyncio.Future[Station]]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -153,7 +159,7 @@ class CSMS:
         """
         acceptor = _Acceptor(self, known, authenticate)
         listening = await load(transport).serve(acceptor, host, port, **options)
-        server = Server(self, listening)
+        server = Server(acceptor, listening)
         try:
             yield server
         finally:
@@ -164,11 +170,15 @@ class CSMS:
         found = self._stations.get(station_id)
         if found is not None:
             return found
-        future = self._arrivals.get(station_id)
-        if future is None:
-            future = asyncio.get_running_loop().create_future()
-            self._arrivals[station_id] = future
-        return await asyncio.shield(future)
+        future: asyncio.Future[Station] = asyncio.get_running_loop().create_future()
+        waiting = self._arrivals.setdefault(station_id, set())
+        waiting.add(future)
+        try:
+            return await future
+        finally:
+            waiting.discard(future)
+            if not waiting and self._arrivals.get(station_id) is waiting:
+                del self._arrivals[station_id]
 
     async def enter(self, station: Station) -> bool:
         """Take a station in, or close its connection because another one stays."""
@@ -179,9 +189,13 @@ class CSMS:
                 return False
             old.lost()
             self._close_soon(old)
+        if station.acceptor.closing:
+            await station.close(*GOING_AWAY)
+            return False
         self._stations[station.id] = station
-        if (arrival := self._arrivals.pop(station.id, None)) is not None:
-            arrival.set_result(station)
+        for arrival in self._arrivals.pop(station.id, ()):
+            if not arrival.done():
+                arrival.set_result(station)
         station.opened()
         return True
 
@@ -203,13 +217,14 @@ class CSMS:
 
 class _Acceptor:
     def __init__(self, csms: CSMS, known: Known | None, authenticate: Authenticate | None) -> None:
-        self._csms = csms
+        self.csms = csms
+        self.closing = False
         self._known = known
         self._authenticate = authenticate
         self.max_size = max(engine.codec.max_size for engine in csms.engines.values())
 
     def subprotocol(self, offered: Iterable[str]) -> str | None:
-        return next((name for name in offered if name in self._csms.engines), None)
+        return next((name for name in offered if name in self.csms.engines), None)
 
     async def admit(
         self,
@@ -221,11 +236,15 @@ class _Acceptor:
         station_id = identity(path)
         if station_id is None:
             return HTTPStatus.NOT_FOUND
-        if self._known is not None and not await _agreed(self._known(station_id)):
-            return HTTPStatus.NOT_FOUND
         handshake = Handshake(station_id, path, headers, remote, certificate)
-        if self._authenticate is not None and not await _agreed(self._authenticate(handshake)):
-            return HTTPStatus.UNAUTHORIZED
+        try:
+            if self._known is not None and not await _agreed(self._known(station_id)):
+                return HTTPStatus.NOT_FOUND
+            if self._authenticate is not None and not await _agreed(self._authenticate(handshake)):
+                return HTTPStatus.UNAUTHORIZED
+        except Exception:
+            log.exception("%s: cannot tell whether it may connect", station_id)
+            return HTTPStatus.INTERNAL_SERVER_ERROR
         return handshake
 
     async def enter(
@@ -234,9 +253,9 @@ class _Acceptor:
         if subprotocol is None:
             await transport.close(1002, "no common subprotocol")
             return None
-        engine = self._csms.engines[subprotocol]
-        station = Station(self._csms, handshake, engine, transport)
-        return station if await self._csms.enter(station) else None
+        engine = self.csms.engines[subprotocol]
+        station = Station(self, handshake, engine, transport)
+        return station if await self.csms.enter(station) else None
 
 
 async def _agreed(answer: Any) -> bool:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from ocppj.aio.metrics import Metrics
@@ -51,7 +51,8 @@ class Engine:
             that keeps to OCPP never has more than one.
         metrics: is told of each frame, if given.
         on_connect: is called with each new connection, if given; may be async.
-        on_disconnect: is called with each connection that has ended, if given.
+        on_disconnect: is called with each connection that has ended, if given; may be async.
+        background: what is still at work for connections that have ended.
     """
 
     codec: Codec
@@ -63,6 +64,12 @@ class Engine:
     metrics: Metrics | None
     on_connect: Callable[[Any], Any] | None
     on_disconnect: Callable[[Any], Any] | None
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def settle(self, grace: float) -> None:
+        """Wait so many seconds at most for what is at work in the background."""
+        if self.background:
+            await asyncio.wait(set(self.background), timeout=grace)
 
 
 HOOKS: Final = ("on_connect", "on_disconnect")
@@ -114,18 +121,8 @@ class Connection:
     """
 
     __slots__ = (
-        *(
-            "_answer",
-            "_context",
-            "_entered",
-            "_face",
-            "_session",
-            "_tasks",
-            "_transport",
-            "_turn",
-            "_waiting",
-        ),
-        *("__weakref__", "closed", "engine", "id"),
+        *("_answer", "_context", "_entered", "_face", "_session", "_tasks"),
+        *("_transport", "_turn", "_waiting", "__weakref__", "closed", "engine", "id"),
     )
 
     def __init__(
@@ -152,6 +149,8 @@ class Connection:
 
     def received(self, data: bytes | str) -> bytes | None:
         """Take in a message; return the answer to be sent at once, if there is one."""
+        if self.closed:
+            return None  # what comes between giving a connection up and its end
         metrics = self.engine.metrics
         if metrics is not None:
             return self._measured(data, metrics)
@@ -167,7 +166,11 @@ class Connection:
         except (DecodeError, RemoteProtocolError) as error:
             kind = getattr(error, "message_type", None)
             metrics.frame(self.id, "in", kind, None, error.error_code or "Unexpected")
-            return self._refuse(error)
+            answer = self._refuse(error)
+            if answer is not None:
+                kind = self.engine.codec.peek(answer).message_type
+                metrics.frame(self.id, "out", kind, None, error.error_code or "")
+            return answer
         action = getattr(frame, "action", None)
         outcome = getattr(frame, "error_code", "")
         metrics.frame(self.id, "in", frame.message_type, action, outcome)
@@ -180,10 +183,10 @@ class Connection:
         if kind == 2:
             return self._serve(frame)  # type: ignore[arg-type]
         if kind == 6:
-            handlers = self.engine.handlers
-            waiting = handlers.notify(frame, self._context, self._report)  # type: ignore[arg-type]
-            if waiting is not None and not self._overloaded():
-                self._start(_wait(waiting))
+            if self._overloaded():
+                log.warning("%s: %s is dropped, too much is at work", self.id, frame.action)  # type: ignore[union-attr]
+            else:
+                self._notify(frame)  # type: ignore[arg-type]
         elif kind == 5:
             log.warning("%s does not accept an answer of ours: %s", self.id, frame)
         elif (future := self._answer) is not None and not future.done():
@@ -194,17 +197,24 @@ class Connection:
         log.debug("%s: %s", self.id, error)
         future = self._answer
         if future is not None and self._session.pending is None and not future.done():
-            future.set_exception(error)  # the answer to our call, and no good one
+            _fail(future, error)  # the answer to our call, and no good one
         return error.reply()
 
+    def _notify(self, send: Send[Any]) -> None:
+        waiting = self.engine.handlers.notify(send, self._context, self._report)
+        if waiting is not None:
+            self._start(_wait(waiting))
+
     def _serve(self, call: Call[Any]) -> bytes | None:
-        if self._overloaded():
-            limit = self.engine.max_handling
-            return self._session.fail(call, "GenericError", f"{limit} calls are handled already")
         metrics = self.engine.metrics
         start = 0.0 if metrics is None else _now()
-        handlers = self.engine.handlers
-        answer = handlers.answer(self._session, call, self._context, self._report)
+        answer: bytes | Awaitable[bytes]
+        if self._overloaded():
+            problem = f"{self.engine.max_handling} calls are handled already"
+            answer = self._session.fail(call, "GenericError", problem)
+        else:
+            handlers = self.engine.handlers
+            answer = handlers.answer(self._session, call, self._context, self._report)
         if isinstance(answer, bytes):
             if metrics is not None:
                 self._count_answer(metrics, call, answer, start)
@@ -269,8 +279,8 @@ class Connection:
         feature = self.engine.codec.feature(request)
         if feature.response_type is None:
             raise LocalProtocolError(f"{feature.name} is never answered: use send")
-        if self._waiting >= self.engine.max_waiting:
-            raise LocalProtocolError(f"{self._waiting} calls wait for their turn already")
+        if self._waiting > self.engine.max_waiting:  # and one is in flight
+            raise LocalProtocolError(f"{self.engine.max_waiting} calls wait for their turn already")
         self._waiting += 1
         try:
             if self._turn is None:
@@ -308,8 +318,6 @@ class Connection:
         finally:
             session.cancel()
             self._answer = None
-            if future.done() and not future.cancelled():
-                future.exception()  # the connection may have ended while we were sending
             if metrics is not None:
                 metrics.latency(self.id, "out", action, _now() - start, outcome)
 
@@ -348,8 +356,10 @@ class Connection:
             reason: for the peer; at most 123 bytes.
             grace: seconds to wait for handlers at work, so that their answers still go out.
         """
-        if self._tasks and grace > 0:
-            await asyncio.wait(set(self._tasks), timeout=grace)
+        # A handler that closes its own connection does not wait for itself.
+        working = {task for task in self._tasks or () if task is not asyncio.current_task()}
+        if working and grace > 0:
+            await asyncio.wait(working, timeout=grace)
         await self._transport.close(code, reason)
         self.lost()
 
@@ -359,16 +369,17 @@ class Connection:
         self._entered = True
         if engine.metrics is not None:
             engine.metrics.connected(self.id, self.version)
-        if engine.on_connect is not None:
-            waiting = self._tell(engine.on_connect)
-            if hasattr(waiting, "__await__"):
-                self._start(_logged(self.id, waiting))
+        if (work := self._hooked(engine.on_connect)) is not None:
+            self._start(work)
 
-    def _tell(self, hook: Callable[[Any], Any]) -> Any:
+    def _hooked(self, hook: Callable[[Any], Any] | None) -> Coroutine[Any, Any, None] | None:
+        """Call a hook; return what is left to be awaited of it."""
         try:
-            return hook(self._face)
+            waiting: Any = None if hook is None else hook(self._face)
         except Exception:
-            log.exception("%s: %s failed", self.id, hook.__name__)
+            log.exception("%s: %r failed", self.id, hook)
+            return None
+        return _logged(self.id, hook, waiting) if hasattr(waiting, "__await__") else None
 
     def lost(self) -> None:
         """Note that the connection has ended: nobody waits for an answer any more."""
@@ -376,7 +387,7 @@ class Connection:
             return
         self.closed = True
         if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionLost(f"{self.id} is gone before it answered"))
+            _fail(self._answer, ConnectionLost(f"{self.id} is gone before it answered"))
         for task in tuple(self._tasks or ()):
             task.cancel()
         engine = self.engine
@@ -384,20 +395,27 @@ class Connection:
             return
         if engine.metrics is not None:
             engine.metrics.disconnected(self.id, self.version)
-        if engine.on_disconnect is not None:
-            self._tell(engine.on_disconnect)
+        if (work := self._hooked(engine.on_disconnect)) is not None:
+            task = asyncio.get_running_loop().create_task(work)
+            engine.background.add(task)
+            task.add_done_callback(engine.background.discard)
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+    answer.set_exception(error)
+    answer.exception()  # seen: the caller may still wait for its call to be sent
+
+
 async def _wait(waiting: Awaitable[None]) -> None:
     await waiting
 
 
-async def _logged(station_id: str, waiting: Awaitable[Any]) -> None:
+async def _logged(station_id: str, hook: object, waiting: Awaitable[Any]) -> None:
     try:
         await waiting
     except Exception:
-        log.exception("%s: on_connect failed", station_id)
+        log.exception("%s: %r failed", station_id, hook)

@@ -29,6 +29,12 @@ __all__ = ["connect", "serve"]
 MAX_EARLY: Final = 16
 """Messages that are kept while it is decided whether a station may enter."""
 
+OPEN_TIMEOUT: Final = 10.0
+"""Seconds to find out whether a station may connect, as in `websockets`."""
+
+READ_BUFFER: Final = 4096
+"""Bytes that a connection starts with to read into; picows' own 16 KiB are half its memory."""
+
 _TEXT: Final = WSMsgType.TEXT
 _DATA: Final = (WSMsgType.TEXT, WSMsgType.BINARY)
 _CONTINUATION: Final = WSMsgType.CONTINUATION
@@ -40,21 +46,29 @@ class _Listener(WSListener):
 
     def __init__(self, max_size: int) -> None:
         self.receiver: Receiver | None = None
+        self._abandoned = False
         self._max_size = max_size
         self._wire: Any = None  # WSTransport
-        self._parts: list[bytes] | None = None  # of a fragmented message
-        self._early: list[bytes] = []
+        self._parts = bytearray()  # of a fragmented message
+        self._pong: asyncio.Task[Any] | None = None
+        self._held: list[bytes] = []
         self._writable: asyncio.Event | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._wire = transport
+        if self._abandoned:
+            transport.disconnect(graceful=False)
+
+    def abandon(self) -> None:
+        """End the connection, or do so when it stands: nobody waits for it any more."""
+        self._abandoned = True
+        if self._wire is not None:
+            self._wire.disconnect(graceful=False)
 
     def start(self, receiver: Receiver) -> None:
         """Let the messages through, the early ones first."""
         self.receiver = receiver
-        for data in self._early:
-            self._pass_on(data)
-        self._early = []
+        self._release()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         kind = frame.msg_type
@@ -63,33 +77,40 @@ class _Listener(WSListener):
         elif kind in _DATA or kind == _CONTINUATION:
             self._assemble(frame)
         elif kind == _CLOSE:
-            transport.send_close(frame.get_close_code())
+            code = frame.get_close_code()
+            transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)
             transport.disconnect()
 
     def _assemble(self, frame: WSFrame) -> None:
-        if self._parts is None:
-            self._parts = []
-        self._parts.append(frame.get_payload_as_bytes())
-        if sum(map(len, self._parts)) > self._max_size or len(self._parts) > self._max_size // 64:
+        self._parts += frame.get_payload_as_bytes()
+        if len(self._parts) > self._max_size:
             self._drop(WSCloseCode.MESSAGE_TOO_BIG)
         elif frame.fin:
-            data = b"".join(self._parts)
-            self._parts = None
+            data = bytes(self._parts)
+            self._parts.clear()
             self._pass_on(data)
 
     def _pass_on(self, data: bytes) -> None:
-        if self.receiver is None:
-            self._early.append(data)
-            if len(self._early) > MAX_EARLY:
+        if self.receiver is None or self._writable is not None:
+            self._held.append(data)
+            if self.receiver is None and len(self._held) > MAX_EARLY:
                 self._drop(WSCloseCode.POLICY_VIOLATION)
         elif (answer := self.receiver.received(data)) is not None:
             self._wire.send(_TEXT, answer)
 
+    def _release(self) -> None:
+        held = iter(self._held)
+        while self._writable is None and (data := next(held, None)) is not None:
+            self._pass_on(data)
+        self._held = list(held)
+
     def _drop(self, code: WSCloseCode) -> None:
-        self._parts = None
-        self._early.clear()
+        self._parts.clear()
+        self._held.clear()
         self._wire.send_close(code)
         self._wire.disconnect()
+        if self.receiver is not None:
+            self.receiver.lost()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
         if self._writable is not None:
@@ -98,29 +119,41 @@ class _Listener(WSListener):
             self.receiver.lost()
 
     def pause_writing(self) -> None:
-        # A peer that does not read is not read either: its answers would pile up.
+        # A peer that does not read is not read either: its answers would pile up. What it has
+        # sent already is held.
         self._writable = asyncio.Event()
-        self._wire.underlying_transport.pause_reading()
+        with suppress(RuntimeError):  # closing
+            self._wire.underlying_transport.pause_reading()
 
     def resume_writing(self) -> None:
         if self._writable is not None:
             self._writable.set()
             self._writable = None
-        with suppress(RuntimeError):  # closing
-            self._wire.underlying_transport.resume_reading()
+        self._release()
+        if self._writable is None:
+            with suppress(RuntimeError):  # closing
+                self._wire.underlying_transport.resume_reading()
 
     async def send(self, data: bytes) -> None:
+        # First, so that nothing piles up from senders who lose patience.
+        while self._writable is not None and not self._wire.is_disconnected:
+            await self._writable.wait()
         if self._wire.is_disconnected or self._wire.is_close_frame_sent:
             raise ConnectionLost("cannot send: the connection is closed")
         self._wire.send(_TEXT, data)
-        if self._writable is not None:
-            await self._writable.wait()
 
     async def ping(self) -> None:
-        try:
-            await self._wire.measure_roundtrip_time(1)
-        except Exception as error:
-            raise ConnectionLost("cannot ping: the connection is closed") from error
+        # One at a time: of two that picows measures, only the later one ends.
+        if self._pong is None or self._pong.done():
+            self._pong = asyncio.ensure_future(self._measure())
+        if not await asyncio.shield(self._pong):
+            raise ConnectionLost("cannot ping: the connection is closed")
+
+    async def _measure(self) -> bool:
+        with suppress(Exception):
+            if not self._wire.is_disconnected:
+                return bool(await self._wire.measure_roundtrip_time(1))
+        return False
 
     async def close(self, code: int, reason: str) -> None:
         if not self._wire.is_disconnected:
@@ -159,13 +192,11 @@ class _Guest(_Listener):
         self._entering = asyncio.get_running_loop().create_task(self._enter())
 
     async def _enter(self) -> None:
-        found: Handshake | HTTPStatus | None = self._admitted
-        info = self._wire.underlying_transport.get_extra_info
-        remote = info("peername")
-        if found is None:
-            found = await self._acceptor.admit(*_asked(self._request), remote, info("peercert"))
+        found = self._admitted or await self._admit()
         if isinstance(found, HTTPStatus):
             await self.close(WSCloseCode.POLICY_VIOLATION.value, found.phrase)
+            return
+        if self._wire.is_disconnected:
             return
         subprotocol = self._acceptor.subprotocol(_offered(self._request))
         receiver = await self._acceptor.enter(found, subprotocol, self)
@@ -174,6 +205,15 @@ class _Guest(_Listener):
                 receiver.lost()
             else:
                 self.start(receiver)
+
+    async def _admit(self) -> Handshake | HTTPStatus:
+        info = self._wire.underlying_transport.get_extra_info
+        asked = _asked(self._request)
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT):
+                return await self._acceptor.admit(*asked, info("peername"), info("peercert"))
+        except TimeoutError:
+            return HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class _Listening:
@@ -246,7 +286,7 @@ async def serve(
         ssl=ssl,
         max_frame_size=acceptor.max_size,
         **_pings(ping_interval, ping_timeout),
-        **options,
+        **{"read_buffer_init_size": READ_BUFFER, **options},
     )
     return _Listening(server)
 
@@ -276,17 +316,21 @@ async def connect(
     **options: Any,
 ) -> Awaitable[None]:
     """Connect. The other options are those of `picows.ws_connect`."""
-    transport, listener = await ws_connect(
-        lambda: _Listener(max_size),
-        url,
-        ssl_context=ssl,
-        max_frame_size=max_size,
-        extra_headers={**headers, "Sec-WebSocket-Protocol": ", ".join(subprotocols)},
-        **_pings(ping_interval, ping_timeout),
-        **options,
-    )
+    made = _Listener(max_size)
+    try:
+        transport, _ = await ws_connect(
+            lambda: made,
+            url,
+            ssl_context=ssl,
+            max_frame_size=max_size,
+            extra_headers={**headers, "Sec-WebSocket-Protocol": ", ".join(subprotocols)},
+            **_pings(ping_interval, ping_timeout),
+            **options,
+        )
+    except BaseException:
+        made.abandon()
+        raise
     chosen = transport.response.headers.get("Sec-WebSocket-Protocol")
-    made: Any = listener
     try:
         made.start(attach(chosen, made))
     except BaseException:

@@ -22,8 +22,13 @@ from ocppj.schema import Request
 
 __all__ = ["Backoff", "ChargingStation"]
 
+MISTAKES: Final = (ModuleNotFoundError, TypeError, ValueError)
+"""What a call of `connect` raises that can never succeed."""
+
 R = TypeVar("R")
 log: Final = logging.getLogger("ocppj.aio")
+GRACE: Final = 5.0
+"""Seconds that `on_disconnect` has when the context ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,8 @@ class ChargingStation:
         station_id: its identity: at most 48 characters, no colon.
         handlers: OCPP version -> object with a method for each action that is answered; see
             `ocppj.Handlers`. The versions are offered in this order. The methods take
-            `(request)`. Where they exist, `on_connect(station)`, which may be async, and
-            `on_disconnect(station)` are called on each connection.
+            `(request)`. Where they exist, `on_connect(station)` and
+            `on_disconnect(station)` are called for each connection; both may be async.
         codecs: OCPP version -> codec, where it is not the plain one.
         timeout: seconds for the answer to a call.
         max_waiting: so many calls may wait for their turn.
@@ -143,9 +148,12 @@ class ChargingStation:
                     headers=headers,
                     **options,
                 )
-            except (ConnectionLost, ModuleNotFoundError, TypeError, ValueError):
+            except ConnectionLost:
                 raise
             except Exception as error:
+                # A certificate that does not verify is an OSError and a ValueError.
+                if isinstance(error, MISTAKES) and not isinstance(error, OSError):
+                    raise
                 raise ConnectionLost(f"cannot connect to {url}: {error}") from error
 
         keeping = asyncio.create_task(self._keep(await dial(), dial, backoff))
@@ -156,6 +164,7 @@ class ChargingStation:
             await asyncio.wait([keeping])
             if self._connection is not None:
                 await self._connection.close()
+                await self._connection.engine.settle(GRACE)
 
     async def _keep(self, ended: Awaitable[None], dial: Any, backoff: Backoff | None) -> None:
         while True:
@@ -168,7 +177,7 @@ class ChargingStation:
                 await asyncio.sleep(wait)
                 try:
                     ended = await dial()
-                except ConnectionLost as error:
+                except Exception as error:  # noqa: BLE001  whatever it is, it may pass
                     log.info("%s: %s", self.id, error)
                 else:
                     break
@@ -189,7 +198,9 @@ class ChargingStation:
 
     async def wait_connected(self) -> None:
         """Wait until there is a connection."""
-        await self._connected.wait()
+        while not self.connected:
+            self._connected.clear()
+            await self._connected.wait()
 
     async def call(self, request: Request[R], timeout: float | None = None) -> R:
         """Call the CSMS: see `ocppj.aio.Connection.call`."""

@@ -1,11 +1,13 @@
 """The transport on the `websockets` library: the default one."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
+from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as ws_connect
 from websockets.asyncio.connection import Connection as WebSocketConnection
 from websockets.asyncio.server import Server, ServerConnection
@@ -18,6 +20,49 @@ from ocppj.aio.transport import CLOSE_TIMEOUT, Acceptor, Attach, Receiver
 from ocppj.errors import ConnectionLost
 
 __all__ = ["connect", "serve"]
+
+MAX_UNREAD: Final = 4 * 2**20
+"""Bytes that may wait for a peer to read them; it has to be more than some frames."""
+
+log: Final = logging.getLogger("ocppj.aio")
+
+
+class _Watched(WebSocketConnection):
+    """Ends when its peer does not read: the library's own ping would wait behind the data."""
+
+    _stalled: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.ping_interval is not None and self.ping_timeout is not None:
+            patience = self.ping_interval + self.ping_timeout
+            self._stalled = self.loop.call_later(patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._forget()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.paused and self.transport.get_write_buffer_size() > MAX_UNREAD:
+            self.transport.abort()  # pings, whose pongs go out without waiting
+
+
+class _Accepted(_Watched, ServerConnection):
+    pass
+
+
+class _Dialled(_Watched, ClientConnection):
+    pass
 
 
 class _Transport:
@@ -39,7 +84,11 @@ class _Transport:
             raise ConnectionLost(f"cannot ping: {error}") from error
 
     async def close(self, code: int, reason: str) -> None:
-        await self._socket.close(code, reason)
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self._socket.close(code, reason)
+        except TimeoutError:
+            self._socket.transport.abort()
 
 
 async def _pump(socket: WebSocketConnection, receiver: Receiver) -> None:
@@ -54,6 +103,9 @@ async def _pump(socket: WebSocketConnection, receiver: Receiver) -> None:
                 await socket.send(answer, text=True)
     except ConnectionClosed:
         pass
+    except Exception:
+        log.exception("cannot go on with a connection")
+        await socket.close(1011)
     finally:
         receiver.lost()
 
@@ -103,6 +155,7 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
         process_request=process_request,
         select_subprotocol=select,
         max_size=acceptor.max_size,
+        create_connection=_Accepted,
         **{"close_timeout": CLOSE_TIMEOUT, **options},
     )
     return _Listening(server)
@@ -121,6 +174,7 @@ async def connect(
         url,
         subprotocols=[Subprotocol(name) for name in subprotocols],
         additional_headers=headers,
+        create_connection=_Dialled,
         **{"close_timeout": CLOSE_TIMEOUT, **options},
     )
     try:

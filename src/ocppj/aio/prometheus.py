@@ -1,0 +1,91 @@
+"""The metrics of endpoints for `prometheus-client` (extra `prometheus`).
+
+Owns their names and labels. What a peer says is never a label: only actions and error codes that
+are known, so that there are never more series than a few hundred for each version.
+"""
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+
+from ocppj.aio.metrics import Direction
+from ocppj.codec import Codec
+from ocppj.errors import RULES
+from ocppj.policy import Violation
+
+__all__ = ["Prometheus"]
+
+
+class Prometheus:
+    """Counts frames, violations, latencies and connections: `CSMS(..., metrics=Prometheus(codec))`.
+
+    The series are `ocppj_frames_total` by direction, action and outcome, `ocppj_violations_total`
+    by rule, `ocppj_call_seconds` by direction and action, `ocppj_connections` by version. One
+    object may serve several endpoints.
+
+    Args:
+        codecs: whose actions are told apart; others are counted with an empty action.
+        registry: which exposes the series.
+
+    Raises:
+        ValueError: the registry has such series already.
+    """
+
+    def __init__(self, *codecs: Codec, registry: CollectorRegistry = REGISTRY) -> None:
+        self._actions = {action for codec in codecs for action in codec.features}
+        self._outcomes = {code for codec in codecs for code in RULES[codec.version].error_codes}
+        self._outcomes |= {"", "NoAnswer", "Unexpected"}
+        self._frames = Counter(
+            "ocppj_frames",
+            "Frames received and sent.",
+            ("direction", "action", "outcome"),
+            registry=registry,
+        )
+        self._violations = Counter(
+            "ocppj_violations", "Broken rules that were tolerated.", ("rule",), registry=registry
+        )
+        self._seconds = Histogram(
+            "ocppj_call_seconds",
+            "From a call to its answer.",
+            ("direction", "action"),
+            registry=registry,
+        )
+        self._connections = Gauge(
+            "ocppj_connections", "Connections that stand.", ("version",), registry=registry
+        )
+
+    def frame(
+        self,
+        station_id: str,  # noqa: ARG002  there may be thousands
+        direction: Direction,
+        message_type: int | None,  # noqa: ARG002
+        action: str | None,
+        outcome: str,
+    ) -> None:
+        """Count a frame."""
+        told = outcome if outcome in self._outcomes else "other"
+        self._frames.labels(direction, self._known(action), told).inc()
+
+    def violation(self, station_id: str, violation: Violation) -> None:  # noqa: ARG002
+        """Count what was tolerated."""
+        self._violations.labels(violation.rule).inc()
+
+    def latency(
+        self,
+        station_id: str,  # noqa: ARG002
+        direction: Direction,
+        action: str,
+        seconds: float,
+        outcome: str,  # noqa: ARG002
+    ) -> None:
+        """Observe how long a call took."""
+        self._seconds.labels(direction, self._known(action)).observe(seconds)
+
+    def connected(self, station_id: str, version: str) -> None:  # noqa: ARG002
+        """Count a connection."""
+        self._connections.labels(version).inc()
+
+    def disconnected(self, station_id: str, version: str) -> None:  # noqa: ARG002
+        """Count the end of a connection."""
+        self._connections.labels(version).dec()
+
+    def _known(self, action: str | None) -> str:
+        return action if action in self._actions else ""
