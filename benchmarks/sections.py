@@ -145,18 +145,27 @@ def startup(figures: dict[str, Any] | None = None) -> str:
     return table(["", "ms", "MiB"], rows)
 
 
-def load(figures: dict[str, Any] | None = None) -> str:
-    """Return the tables of endpoints under load."""
+def endpoints(figures: dict[str, Any] | None = None) -> str:
+    """Return how many round trips a second stations get that never pause."""
     figures = figures or _figures("load")
-    loops, traffic = figures["closed"], figures["mixed"]
-    base, *_ = traffic
+    loops = figures["closed"]
+    base, *_ = figures["mixed"]
     rows = []
-    for side in traffic:
+    for side in figures["mixed"]:
         cells = [side]
         for rates in loops.values():
             cells += [f"{rates[side]:,.0f}", f"{rates[side] / rates[base]:.1f}"]
         rows.append(cells)
-    closed = table(["", *(cell for name in loops for cell in (f"{name}/s", "times"))], rows)
+    head = ["", *(cell for name in loops for cell in (f"{name}/s", "times"))]
+    return f"""\
+{figures["closed_stations"]} stations that never pause, round trips per second:
+
+{table(head, rows)}"""
+
+
+def load(figures: dict[str, Any] | None = None) -> str:
+    """Return the tables of endpoints under load."""
+    figures = figures or _figures("load")
     rows = [
         [
             f"{side}, {one['offered']:,.0f}/s offered",
@@ -164,17 +173,15 @@ def load(figures: dict[str, Any] | None = None) -> str:
             *(f"{one[name]:,.1f}" for name in ("p50", "p99")),
             f"{one['memory']:,.0f}",
         ]
-        for side, results in traffic.items()
+        for side, results in figures["mixed"].items()
         for one in results
     ]
-    mixed = table(["", "stations", "answered/s", "p50 ms", "p99 ms", "KiB a station"], rows)
+    head = ["", "stations", "answered/s", "p50 ms", "p99 ms", "KiB a station"]
     return f"""\
-{figures["closed_stations"]} stations that never pause, round trips per second:
-
-{closed}
+{endpoints(figures)}
 Mixed traffic ({", ".join(figures["mix"])} in turn):
 
-{mixed}"""
+{table(head, rows)}"""
 
 
 def dropin(figures: dict[str, Any] | None = None) -> str:
@@ -206,7 +213,8 @@ def starlette(figures: dict[str, Any] | None = None) -> str:
 
 
 SECTIONS: Final = {
-    one.__name__: one for one in (speed, above, faults, leniency, startup, dropin, starlette, load)
+    one.__name__: one
+    for one in (speed, above, faults, leniency, startup, dropin, starlette, endpoints, load)
 }
 
 
