@@ -313,7 +313,7 @@ def test_a_bad_answer_ends_the_call(version: str, bad: str) -> None:
 
 
 @every_version
-@pytest.mark.parametrize("bad", ['[3,"j",5]', '[2,"i","Heartbeat",{"x":1}]', "x", '["3","i",{}]'])
+@pytest.mark.parametrize("bad", ['[2,"i","Heartbeat",{"x":1}]', "x", '["3","i",{}]'])
 def test_other_garbage_ends_no_call(version: str, bad: str) -> None:
     session = make(version)
     session.call(request(version, "ClearCache"), message_id="i")
@@ -321,6 +321,30 @@ def test_other_garbage_ends_no_call(version: str, bad: str) -> None:
         session.receive(bad)
     assert session.pending is not None
     assert session.receive(f'[3,"i",{RESPONSES["ClearCache"]}]')
+
+
+@every_version
+@pytest.mark.parametrize(
+    "bad", ['[3,"j",5]', '[3,"j",{}]', '[4,"j","x","",5]', '[4,"-1","x","",{}]']
+)
+def test_answers_to_no_call_are_counted_and_not_answered(version: str, bad: str) -> None:
+    session = make(version)
+    session.call(request(version, "ClearCache"), message_id="i")
+    with pytest.raises(ocppj.RemoteProtocolError) as caught:
+        session.receive(bad)
+    assert caught.value.reply() is None
+    assert caught.value.message_type == int(bad[1])
+    assert session.unexpected == 1
+    assert session.pending is not None
+
+
+@every_version
+def test_the_wrong_side_is_told_so_whatever_it_sends(version: str) -> None:
+    session = make(version)
+    with pytest.raises(ocppj.RemoteProtocolError) as caught:
+        session.receive('[2,"i","ClearCache",{"x":1}]')
+    assert caught.value.error_code == "NotSupported"
+    assert is_idle(session)
 
 
 @every_version
@@ -684,10 +708,20 @@ class Wire(RuleBasedStateMachine):
         try:
             frame = self.codec.decode(data, pending)
         except ocppj.DecodeError as fault:
-            with pytest.raises(ocppj.DecodeError) as caught:
+            answers = fault.message_type in (3, 4) and fault.message_id is not None
+            lost = answers and fault.message_id not in pending
+            ours = fault.message_type == 2 and isinstance(fault, ocppj.PayloadError)
+            ours = ours and not self.may_send(1 - side, self.codec.peek(data).action or "")
+            kind = ocppj.RemoteProtocolError if lost or ours else ocppj.DecodeError
+            with pytest.raises(kind) as caught:
                 session.receive(data)
-            assert str(caught.value) == str(fault)
-            if fault.message_type in (3, 4) and fault.message_id in pending:
+            if lost:
+                self.unexpected[side] += 1
+            elif ours:
+                assert caught.value.error_code == "NotSupported"
+            else:
+                assert str(caught.value) == str(fault)
+            if answers and not lost:
                 self.pending[side] = {}
             if len(fault.message_id or "") <= 36:  # OCPP 1.6 echoes what the codec refuses
                 self.send(side, caught.value.reply())

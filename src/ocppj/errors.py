@@ -253,14 +253,18 @@ class RemoteProtocolError(ProtocolError):
     """The peer has broken the order of messages.
 
     Attributes:
+        message_type: that of the frame, 2 to 6.
         message_id: that of the frame.
         error_code: what the peer is told, in the version's words; `None` if nothing.
         error_description: what is wrong.
     """
 
-    def __init__(self, problem: str, message_id: str, error_code: str | None = None) -> None:
-        super().__init__(problem, message_id, error_code)
+    def __init__(
+        self, problem: str, message_type: int, message_id: str, error_code: str | None = None
+    ) -> None:
+        super().__init__(problem, message_type, message_id, error_code)
         self.error_description = problem
+        self.message_type = message_type
         self.message_id = message_id
         self.error_code = error_code
 

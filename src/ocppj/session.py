@@ -25,6 +25,7 @@ from ocppj.errors import (
     EncodeError,
     Fault,
     LocalProtocolError,
+    PayloadError,
     RemoteProtocolError,
 )
 from ocppj.frames import Call, CallError, CallResult, Frame, Send
@@ -94,6 +95,11 @@ class Session:
         self._handling: dict[str, Call[Any]] = {}
         self._free()
 
+    @property
+    def handling(self) -> int:
+        """How many calls of the peer wait for our answer."""
+        return len(self._handling)
+
     def call(
         self,
         request: object,
@@ -151,31 +157,48 @@ class Session:
         try:
             frame = self.codec.decode(data, self._actions)
         except DecodeError as error:
-            if error.message_type in (3, 4) and error.message_id in self._actions:
-                self._free()
+            self._refuse(error, data)
             raise
         kind = frame.message_type
         if kind == 2:
             self._accept(frame)  # type: ignore[arg-type]
         elif kind == 3 or kind == 4:  # noqa: PLR1714  on the hot path
             if frame.message_id not in self._actions:
-                self.unexpected += 1
-                raise RemoteProtocolError("an answer to no call that waits", frame.message_id)
+                raise self._unwanted(kind, frame.message_id)
             self._free()
         elif kind == 6 and self._is_ours(frame.action):  # type: ignore[union-attr]
-            raise RemoteProtocolError("not sent by this side", frame.message_id)
+            raise RemoteProtocolError("not sent by this side", 6, frame.message_id)
         return frame
+
+    def _refuse(self, error: DecodeError, data: Data) -> None:
+        """Note what a bad frame means for calls. What has no place at all is no matter of form."""
+        kind, message_id = error.message_type, error.message_id
+        if message_id is None:
+            return
+        if kind == 2 and isinstance(error, PayloadError):
+            self._check_side(str(self.codec.peek(data).action), message_id)
+        elif kind == 3 or kind == 4:  # noqa: PLR1714  as above
+            if message_id not in self._actions:
+                raise self._unwanted(kind, message_id) from error
+            self._free()
+
+    def _unwanted(self, kind: int, message_id: str) -> RemoteProtocolError:
+        self.unexpected += 1
+        return RemoteProtocolError("an answer to no call that waits", kind, message_id)
 
     def _accept(self, call: Call[Any]) -> None:
         message_id = call.message_id
         if message_id in self._handling:
             problem = "the message id is that of a call still being handled"
             code = RULES[self.codec.version].codes[Fault.MESSAGE_ID_IN_USE]
-            raise RemoteProtocolError(problem, message_id, code)
-        if self._is_ours(call.action):
-            problem = f"{call.action} is not sent by this side"
-            raise RemoteProtocolError(problem, message_id, "NotSupported")
+            raise RemoteProtocolError(problem, 2, message_id, code)
+        self._check_side(call.action, message_id)
         self._handling[message_id] = call
+
+    def _check_side(self, action: str, message_id: str) -> None:
+        if self._is_ours(action):
+            problem = f"{action} is not sent by this side"
+            raise RemoteProtocolError(problem, 2, message_id, "NotSupported")
 
     def _is_ours(self, action: str) -> bool:
         return self._features[action].sender == self.role

@@ -11,7 +11,7 @@ import pytest
 import ocppj
 from ocppj import v16, v21, v201
 from ocppj.aio import CSMS, Backoff, ChargingStation, Station
-from tests.integration.conftest import End
+from tests.integration.conftest import End, until
 from tests.integration.wire import (
     BOOT,
     CLOSE,
@@ -108,6 +108,47 @@ def test_on_connect_may_call_the_peer(end: End) -> None:
         assert answers[0].status is v201.UnlockStatusEnumType.UNLOCKED
 
     end.run(main())
+
+
+def test_one_station_connects_once(end: End) -> None:
+    async def main() -> None:
+        csms = CSMS({"2.0.1": Central()})
+        station = ChargingStation("CS-1", {"2.0.1": Charger()})
+        async with end.listen(csms) as server:
+            async with end.connect(station, server):
+                with pytest.raises(ocppj.LocalProtocolError, match="already"):
+                    async with end.connect(station, server):
+                        raise AssertionError
+                await station.call(BOOT)
+            async with end.connect(station, server):
+                await station.call(BOOT)
+        for url in ("127.0.0.1:9", "http://127.0.0.1:9", ""):
+            with pytest.raises(ValueError, match="ws://"):
+                async with station.connect(url, transport=end.transport):
+                    raise AssertionError
+
+    end.run(main())
+
+
+def test_who_calls_too_late_is_told_why(end: End) -> None:
+    async def main() -> None:
+        async with pair(end) as (_, seen, station):
+            await seen.close(1008, "not today")
+            with pytest.raises(ocppj.ConnectionLost, match="closed by us: 1008 not today"):
+                await seen.call(UNLOCK)
+            await until(lambda: not station.connected)
+            with pytest.raises(ocppj.ConnectionLost, match=r"received 1008.*not today"):
+                await station.call(BOOT)
+
+    end.run(main())
+
+
+@pytest.mark.parametrize(
+    "limit", [{"timeout": 0}, {"timeout": float("nan")}, {"max_waiting": -1}, {"max_handling": 0}]
+)
+def test_limits_are_checked_at_once(limit: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(limit))):
+        CSMS({"2.0.1": Central()}, **limit)
 
 
 def test_the_end_waits_for_an_async_on_disconnect(end: End) -> None:
@@ -424,7 +465,7 @@ def test_a_send_too_many_is_dropped(end: End) -> None:
             for n in range(4):
                 raw.send([6, str(n), "NotifyPeriodicEventStream", payload])
             raw.send(HEARTBEAT)
-            assert (await raw.message())[:3] == [4, "h", "GenericError"]
+            assert (await raw.message())[0] == 3  # calls are counted for themselves
             await handled.acquire()
             await handled.acquire()
             assert handled.locked()
@@ -727,8 +768,8 @@ def test_metrics_are_told_of_everything(end: End) -> None:
             ("latency", "in", "Heartbeat", ""),
             ("frame", "in", 2, None, "OccurrenceConstraintViolation"),
             ("frame", "out", 4, None, "OccurrenceConstraintViolation"),
-            ("frame", "in", None, None, "Unexpected"),
-            ("frame", "in", None, None, "NotSupported"),
+            ("frame", "in", 3, None, "Unexpected"),
+            ("frame", "in", 2, None, "NotSupported"),
             ("frame", "out", 4, None, "NotSupported"),
             ("frame", "out", 2, "UnlockConnector", ""),
             ("frame", "in", 4, None, "GenericError"),

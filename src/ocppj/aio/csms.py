@@ -5,15 +5,14 @@ Owns identities, admission and duplicate connections. Knows transports only by n
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from ocppj.aio.engine import Connection, Engine, engines
 from ocppj.aio.metrics import Metrics
-from ocppj.aio.security import Authenticate, Handshake, identity
+from ocppj.aio.security import Admission, Authenticate, Handshake, Known
 from ocppj.aio.transport import Listening, Transport, TransportModule, TransportName, load
 from ocppj.codec import Codec
 
@@ -22,8 +21,8 @@ __all__ = ["CSMS", "Duplicates", "Server", "Station"]
 Duplicates: TypeAlias = Literal["ping", "newest", "oldest"]
 """Which of two connections of one identity stays."""
 
-Known: TypeAlias = Callable[[str], bool | Awaitable[bool]]
 GOING_AWAY: Final = (1001, "going away")
+REPLACED: Final = "replaced by a newer connection"
 log: Final = logging.getLogger("ocppj.aio")
 
 
@@ -45,10 +44,10 @@ class Station(Connection):
         self.acceptor = acceptor
         self.handshake = handshake
 
-    def lost(self) -> None:
-        """Note that the connection has ended."""
+    def lost(self, reason: str = "") -> None:
+        """Note that the connection has ended, and why."""
         self.acceptor.csms.leave(self)
-        super().lost()
+        super().lost(reason)
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "connected"
@@ -78,7 +77,8 @@ class Server:
         self._acceptor.closing = True
         stations = self._acceptor.csms.stations.values()
         own = [station for station in stations if station.acceptor is self._acceptor]
-        await asyncio.gather(*(station.close(*GOING_AWAY, grace=grace) for station in own))
+        closing = (station.close(*GOING_AWAY, grace=grace) for station in own)
+        await asyncio.gather(*closing, return_exceptions=True)
         await self._listening.wait_closed()
         for engine in self._acceptor.csms.engines.values():
             await engine.settle(grace)
@@ -187,7 +187,7 @@ class CSMS:
                 log.info("%s is connected already", station.id)
                 await station.close(1008, "connected already")
                 return False
-            old.lost()
+            old.lost(REPLACED)
             self._close_soon(old)
         if station.acceptor.closing:
             await station.close(*GOING_AWAY)
@@ -205,7 +205,7 @@ class CSMS:
         return self._duplicates == "oldest"
 
     def _close_soon(self, station: Station) -> None:
-        task = asyncio.create_task(station.close(1008, "replaced by a newer connection"))
+        task = asyncio.create_task(station.close(1008, REPLACED))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
@@ -226,26 +226,10 @@ class _Acceptor:
     def subprotocol(self, offered: Iterable[str]) -> str | None:
         return next((name for name in offered if name in self.csms.engines), None)
 
-    async def admit(
-        self,
-        path: str,
-        headers: Mapping[str, str],
-        remote: Any,
-        certificate: Mapping[str, Any] | None,
-    ) -> Handshake | HTTPStatus:
-        station_id = identity(path)
-        if station_id is None:
-            return HTTPStatus.NOT_FOUND
-        handshake = Handshake(station_id, path, headers, remote, certificate)
-        try:
-            if self._known is not None and not await _agreed(self._known(station_id)):
-                return HTTPStatus.NOT_FOUND
-            if self._authenticate is not None and not await _agreed(self._authenticate(handshake)):
-                return HTTPStatus.UNAUTHORIZED
-        except Exception:
-            log.exception("%s: cannot tell whether it may connect", station_id)
-            return HTTPStatus.INTERNAL_SERVER_ERROR
-        return handshake
+    def admission(
+        self, path: str, headers: Mapping[str, str], subprotocol: str | None
+    ) -> Admission:
+        return Admission(path, headers, subprotocol, self._known, self._authenticate)
 
     async def enter(
         self, handshake: Handshake, subprotocol: str | None, transport: Transport
@@ -256,7 +240,3 @@ class _Acceptor:
         engine = self.csms.engines[subprotocol]
         station = Station(self, handshake, engine, transport)
         return station if await self.csms.enter(station) else None
-
-
-async def _agreed(answer: Any) -> bool:
-    return bool(await answer if hasattr(answer, "__await__") else answer)

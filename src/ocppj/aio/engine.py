@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.transport import Transport
 from ocppj.catalog import Version
@@ -66,6 +68,11 @@ class Engine:
     on_disconnect: Callable[[Any], Any] | None
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        for name, least in (("timeout", 0.001), ("max_waiting", 0), ("max_handling", 1)):
+            if not getattr(self, name) >= least:
+                raise ValueError(f"{name}={getattr(self, name)!r}: use {least} or more")
+
     async def settle(self, grace: float) -> None:
         """Wait so many seconds at most for what is at work in the background."""
         if self.background:
@@ -98,6 +105,8 @@ def engines(
         codec = own.pop(version, None) or Codec(version.name)
         if codec.version != version.name:
             raise ValueError(f"the codec for {name} is one for {codec.version}")
+        if version.subprotocol in made:
+            raise ValueError(f"two handlers for OCPP {version.name}")
         made[version.subprotocol] = Engine(
             codec=codec,
             role=role,
@@ -118,11 +127,12 @@ class Connection:
         id: the charging station's identity, on either end.
         engine: what it shares with others.
         closed: whether it has ended.
+        end: why, as far as is known; empty before.
     """
 
     __slots__ = (
-        *("_answer", "_context", "_entered", "_face", "_session", "_tasks"),
-        *("_transport", "_turn", "_waiting", "__weakref__", "closed", "engine", "id"),
+        *("_answer", "_context", "_entered", "_face", "_greeting", "_session", "_tasks"),
+        *("_transport", "_turn", "_waiting", "__weakref__", "closed", "end", "engine", "id"),
     )
 
     def __init__(
@@ -131,6 +141,7 @@ class Connection:
         self.id = station_id
         self.engine = engine
         self.closed = False
+        self.end = ""
         self._entered = False
         self._transport = transport
         self._session = Session(engine.codec, engine.role, timeout=engine.timeout)
@@ -141,6 +152,7 @@ class Connection:
         self._turn: asyncio.Lock | None = None
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] | None = None
+        self._greeting: asyncio.Task[None] | None = None  # of these, that of `on_connect`
 
     @property
     def version(self) -> str:
@@ -164,12 +176,11 @@ class Connection:
         try:
             frame = self._session.receive(data)
         except (DecodeError, RemoteProtocolError) as error:
-            kind = getattr(error, "message_type", None)
-            metrics.frame(self.id, "in", kind, None, error.error_code or "Unexpected")
+            code = error.error_code or "Unexpected"
+            metrics.frame(self.id, "in", error.message_type, None, code)
             answer = self._refuse(error)
             if answer is not None:
-                kind = self.engine.codec.peek(answer).message_type
-                metrics.frame(self.id, "out", kind, None, error.error_code or "")
+                metrics.frame(self.id, "out", _type_of(answer), None, code)
             return answer
         action = getattr(frame, "action", None)
         outcome = getattr(frame, "error_code", "")
@@ -183,7 +194,8 @@ class Connection:
         if kind == 2:
             return self._serve(frame)  # type: ignore[arg-type]
         if kind == 6:
-            if self._overloaded():
+            tasks = self._tasks or ()
+            if len(tasks) - (self._greeting in tasks) >= self.engine.max_handling:
                 log.warning("%s: %s is dropped, too much is at work", self.id, frame.action)  # type: ignore[union-attr]
             else:
                 self._notify(frame)  # type: ignore[arg-type]
@@ -209,21 +221,22 @@ class Connection:
         metrics = self.engine.metrics
         start = 0.0 if metrics is None else _now()
         answer: bytes | Awaitable[bytes]
-        if self._overloaded():
+        if self._session.handling > self.engine.max_handling:
             problem = f"{self.engine.max_handling} calls are handled already"
             answer = self._session.fail(call, "GenericError", problem)
         else:
             handlers = self.engine.handlers
-            answer = handlers.answer(self._session, call, self._context, self._report)
+            try:
+                answer = handlers.answer(self._session, call, self._context, self._report)
+            except asyncio.CancelledError:  # of something that a method has looked at
+                log.exception("%s: %s failed", self.id, call.action)
+                answer = self._session.fail(call, "InternalError")
         if isinstance(answer, bytes):
             if metrics is not None:
                 self._count_answer(metrics, call, answer, start)
             return answer
         self._start(self._finish(call, answer, start))
         return None
-
-    def _overloaded(self) -> bool:
-        return self._tasks is not None and len(self._tasks) >= self.engine.max_handling
 
     async def _finish(self, call: Call[Any], answer: Awaitable[bytes], start: float) -> None:
         try:
@@ -243,23 +256,22 @@ class Connection:
             log.debug("%s is gone, and an answer with it", self.id)
 
     def _count_answer(self, metrics: Metrics, call: Call[Any], data: bytes, start: float) -> None:
-        frame = self.engine.codec.peek(data)
-        failed = frame.message_type == 4
-        outcome = self.engine.codec.decode(data).error_code if failed else ""  # type: ignore[union-attr]
-        metrics.frame(self.id, "out", frame.message_type, call.action, outcome)
+        kind = _type_of(data)
+        outcome = msgspec.json.decode(data)[2] if kind == 4 else ""
+        metrics.frame(self.id, "out", kind, call.action, outcome)
         metrics.latency(self.id, "in", call.action, _now() - start, outcome)
 
     def _report(self, message: Call[Any] | Send[Any], error: Exception) -> None:
         log.error("%s: %s failed", self.id, message.action, exc_info=error)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.Task(work, loop=asyncio.get_running_loop(), **EAGER)
-        if task.done():
-            return
-        if self._tasks is None:
-            self._tasks = set()
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        if not task.done():
+            if self._tasks is None:
+                self._tasks = set()
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return task
 
     async def call(self, request: Request[R], timeout: float | None = None) -> R:
         """Call the peer. Calls that come at the same time go one after the other.
@@ -292,7 +304,7 @@ class Connection:
 
     async def _call(self, request: object, action: str, timeout: float | None) -> Any:
         if self.closed:
-            raise ConnectionLost(f"{self.id} is not connected")
+            raise self.gone()
         session, metrics, start = self._session, self.engine.metrics, _now()
         data = session.call(request, start, timeout=timeout)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -309,6 +321,9 @@ class Connection:
                 return answer.payload
             outcome = answer.error_code
             raise CallFailed(answer.error_code, answer.error_description, answer.error_details)
+        except DecodeError as error:
+            outcome = error.error_code
+            raise
         except TimeoutError as error:
             if isinstance(error, CallTimeout):
                 raise
@@ -333,7 +348,7 @@ class Connection:
         if feature.response_type is not None:
             raise LocalProtocolError(f"{feature.name} has an answer: use call")
         if self.closed:
-            raise ConnectionLost(f"{self.id} is not connected")
+            raise self.gone()
         data = self._session.call(request)
         if self.engine.metrics is not None:
             self.engine.metrics.frame(self.id, "out", 6, feature.name, "")
@@ -356,12 +371,19 @@ class Connection:
             reason: for the peer; at most 123 bytes.
             grace: seconds to wait for handlers at work, so that their answers still go out.
         """
-        # A handler that closes its own connection does not wait for itself.
-        working = {task for task in self._tasks or () if task is not asyncio.current_task()}
-        if working and grace > 0:
-            await asyncio.wait(working, timeout=grace)
+        # A handler that closes its own connection does not wait for itself, and goes on after it.
+        tasks = self._tasks or set()
+        tasks.discard(asyncio.current_task())
+        if tasks and grace > 0:
+            await asyncio.wait(set(tasks), timeout=grace)
+        self.end = self.end or f"closed by us: {code} {reason}".rstrip()
         await self._transport.close(code, reason)
         self.lost()
+
+    def gone(self) -> ConnectionLost:
+        """Return the exception for who needs a connection that has ended."""
+        why = f": {self.end}" if self.end else ""
+        return ConnectionLost(f"{self.id} is not connected any more{why}")
 
     def opened(self) -> None:
         """Tell the handler and the metrics of a connection that stands."""
@@ -370,7 +392,7 @@ class Connection:
         if engine.metrics is not None:
             engine.metrics.connected(self.id, self.version)
         if (work := self._hooked(engine.on_connect)) is not None:
-            self._start(work)
+            self._greeting = self._start(work)
 
     def _hooked(self, hook: Callable[[Any], Any] | None) -> Coroutine[Any, Any, None] | None:
         """Call a hook; return what is left to be awaited of it."""
@@ -381,15 +403,17 @@ class Connection:
             return None
         return _logged(self.id, hook, waiting) if hasattr(waiting, "__await__") else None
 
-    def lost(self) -> None:
-        """Note that the connection has ended: nobody waits for an answer any more."""
+    def lost(self, reason: str = "") -> None:
+        """Note that the connection has ended, and why: nobody waits for an answer any more."""
         if self.closed:
             return
         self.closed = True
+        self.end = self.end or reason
         if self._answer is not None and not self._answer.done():
-            _fail(self._answer, ConnectionLost(f"{self.id} is gone before it answered"))
-        for task in tuple(self._tasks or ()):
-            task.cancel()
+            _fail(self._answer, self.gone())
+        loop = asyncio.get_running_loop()
+        for task in self._tasks or ():
+            loop.call_soon(task.cancel)  # not before it has begun: what it awaits has to be awaited
         engine = self.engine
         if not self._entered:
             return
@@ -399,6 +423,11 @@ class Connection:
             task = asyncio.get_running_loop().create_task(work)
             engine.background.add(task)
             task.add_done_callback(engine.background.discard)
+
+
+def _type_of(frame: bytes) -> int:
+    """Return the message type of a frame of ours."""
+    return frame[1] - 48
 
 
 def _now() -> float:

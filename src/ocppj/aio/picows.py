@@ -20,14 +20,22 @@ from picows import (
     ws_create_server,
 )
 
-from ocppj.aio.security import Handshake
-from ocppj.aio.transport import CLOSE_TIMEOUT, Acceptor, Attach, Receiver, Transport
+from ocppj.aio.security import Admission, Handshake
+from ocppj.aio.transport import (
+    CLOSE_TIMEOUT,
+    REFUSAL_HEADERS,
+    Acceptor,
+    Attach,
+    Receiver,
+    Transport,
+)
 from ocppj.errors import ConnectionLost
 
 __all__ = ["connect", "serve"]
 
 MAX_EARLY: Final = 16
-"""Messages that are kept while it is decided whether a station may enter."""
+"""Messages that are kept while it is decided whether a station may enter; together they have no
+more bytes than one may have."""
 
 OPEN_TIMEOUT: Final = 10.0
 """Seconds to find out whether a station may connect, as in `websockets`."""
@@ -93,10 +101,13 @@ class _Listener(WSListener):
     def _pass_on(self, data: bytes) -> None:
         if self.receiver is None or self._writable is not None:
             self._held.append(data)
-            if self.receiver is None and len(self._held) > MAX_EARLY:
+            if self.receiver is None and self._too_early():
                 self._drop(WSCloseCode.POLICY_VIOLATION)
         elif (answer := self.receiver.received(data)) is not None:
             self._wire.send(_TEXT, answer)
+
+    def _too_early(self) -> bool:
+        return len(self._held) > MAX_EARLY or sum(map(len, self._held)) > self._max_size
 
     def _release(self) -> None:
         held = iter(self._held)
@@ -112,11 +123,16 @@ class _Listener(WSListener):
         if self.receiver is not None:
             self.receiver.lost()
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._writable is not None:
             self._writable.set()
         if self.receiver is not None:
-            self.receiver.lost()
+            handshake = transport.close_handshake
+            said = handshake.recv if handshake is not None else None
+            reason = "no close frame received"
+            if said is not None:
+                reason = f"received {said.code.value} {said.reason or ''}".rstrip()
+            self.receiver.lost(reason)
 
     def pause_writing(self) -> None:
         # A peer that does not read is not read either: its answers would pile up. What it has
@@ -178,13 +194,11 @@ class _Listener(WSListener):
 class _Guest(_Listener):
     """A connection that came in, and may have to be turned out again."""
 
-    def __init__(
-        self, acceptor: Acceptor, request: WSUpgradeRequest, admitted: Handshake | None
-    ) -> None:
+    def __init__(self, acceptor: Acceptor, admission: Admission, subprotocol: str | None) -> None:
         super().__init__(acceptor.max_size)
         self._acceptor = acceptor
-        self._request = request
-        self._admitted = admitted
+        self._admission = admission
+        self._subprotocol = subprotocol
         self._entering: asyncio.Task[None] | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -192,14 +206,13 @@ class _Guest(_Listener):
         self._entering = asyncio.get_running_loop().create_task(self._enter())
 
     async def _enter(self) -> None:
-        found = self._admitted or await self._admit()
+        found = await self._admit()
         if isinstance(found, HTTPStatus):
             await self.close(WSCloseCode.POLICY_VIOLATION.value, found.phrase)
             return
         if self._wire.is_disconnected:
             return
-        subprotocol = self._acceptor.subprotocol(_offered(self._request))
-        receiver = await self._acceptor.enter(found, subprotocol, self)
+        receiver = await self._acceptor.enter(found, self._subprotocol, self)
         if receiver is not None:
             if self._wire.is_disconnected:
                 receiver.lost()
@@ -208,10 +221,9 @@ class _Guest(_Listener):
 
     async def _admit(self) -> Handshake | HTTPStatus:
         info = self._wire.underlying_transport.get_extra_info
-        asked = _asked(self._request)
         try:
             async with asyncio.timeout(OPEN_TIMEOUT):
-                return await self._acceptor.admit(*asked, info("peername"), info("peercert"))
+                return await self._admission.finish(info("peername"), info("peercert"))
         except TimeoutError:
             return HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -228,24 +240,9 @@ class _Listening:
         await self._server.wait_closed()
 
 
-def _asked(request: WSUpgradeRequest) -> tuple[str, Mapping[str, str]]:
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    return request.path.decode("latin-1"), headers
-
-
 def _offered(request: WSUpgradeRequest) -> list[str]:
     headers = request.headers.getall("Sec-WebSocket-Protocol", ())
     return [name.strip() for header in headers for name in header.split(",")]
-
-
-def _at_once(work: Any) -> Any:
-    """Return the result of a coroutine if it waits for nothing, else `None`."""
-    try:
-        work.send(None)
-    except StopIteration as done:
-        return done.value
-    work.close()
-    return None
 
 
 async def serve(
@@ -260,24 +257,23 @@ async def serve(
 ) -> _Listening:
     """Listen. The other options are those of `picows.ws_create_server`.
 
-    A station that may not enter gets an HTTP status where that can be decided without waiting and
-    without TLS; otherwise the upgrade is finished first and the connection closed with 1008.
+    A station that may not enter gets an HTTP status where the request alone tells, at once;
+    otherwise the upgrade is finished first and the connection closed with 1008.
     """
 
     def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-        found = None
-        if ssl is None:
-            found = _at_once(acceptor.admit(*_asked(request), None, None))
-        if isinstance(found, HTTPStatus):
-            headers = {}
-            if found is HTTPStatus.UNAUTHORIZED:
-                headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
-            response = WSUpgradeResponse.create_error_response(found, extra_headers=headers)
-            return WSUpgradeResponseWithListener(response, None)
+        headers = {name.lower(): value for name, value in request.headers.items()}
         chosen = acceptor.subprotocol(_offered(request))
+        admission = acceptor.admission(request.path.decode("latin-1"), headers, chosen)
+        refusal = admission.early()
+        if refusal is not None:
+            response = WSUpgradeResponse.create_error_response(
+                refusal, extra_headers=REFUSAL_HEADERS.get(refusal)
+            )
+            return WSUpgradeResponseWithListener(response, None)
         headers = {} if chosen is None else {"Sec-WebSocket-Protocol": chosen}
         response = WSUpgradeResponse.create_101_response(headers)
-        return WSUpgradeResponseWithListener(response, _Guest(acceptor, request, found))
+        return WSUpgradeResponseWithListener(response, _Guest(acceptor, admission, chosen))
 
     server = await ws_create_server(
         accept,

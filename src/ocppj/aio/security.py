@@ -4,16 +4,29 @@ Owns the identity in the path and the checks of OCPP's security profiles 1 to 3:
 authentication and client certificates, both bound to the identity. TLS itself is `ssl`'s business.
 """
 
+import logging
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote, unquote
 
-__all__ = ["Authenticate", "Handshake", "basic", "certificate", "identity", "path"]
+__all__ = [
+    "Admission",
+    "Authenticate",
+    "Handshake",
+    "Known",
+    "basic",
+    "certificate",
+    "identity",
+    "path",
+]
 
-MOST_CHARACTERS = 48  # P4-201 3.1.1
+log: Final = logging.getLogger("ocppj.aio")
+
+MOST_CHARACTERS: Final = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +37,7 @@ class Handshake:
         station_id: the last segment of the path, decoded.
         path: as requested.
         headers: of the HTTP request; names in lower case.
-        remote: address of the peer; `None` where the transport does not tell before the upgrade.
+        remote: address of the peer.
         certificate: of the client, as `ssl.SSLSocket.getpeercert` has it; `None` without.
     """
 
@@ -38,28 +51,128 @@ class Handshake:
 Authenticate: TypeAlias = Callable[[Handshake], bool | Awaitable[bool]]
 """Tells whether a station is who it says."""
 
+Known: TypeAlias = Callable[[str], bool | Awaitable[bool]]
+"""Tells of an identity whether there is such a station."""
 
-def identity(path: str) -> str | None:
+
+def identity(path: str, subprotocol: str | None) -> str | None:
     """Return the identity that a path ends with; `None` if it is none.
 
-    At most 48 characters, as OCPP 2.x has it; a colon is refused, for it would not go with HTTP
-    Basic (P4-201 3.1.1).
+    In OCPP 2.x it has at most 48 characters and no colon (P4-201 3.1.1); 1.6 has no such rule.
+
+    Args:
+        path: as requested, percent-encoded.
+        subprotocol: of the version that will be spoken; `None` if there is none.
     """
     try:
         station_id = unquote(path.partition("?")[0].rpartition("/")[2], errors="strict")
     except UnicodeDecodeError:
         return None
-    if not station_id.isprintable() or not 0 < len(station_id) <= MOST_CHARACTERS:
+    if not station_id or not station_id.isprintable():
         return None
-    return None if ":" in station_id else station_id
+    if subprotocol in (None, "ocpp1.6"):
+        return station_id
+    return None if ":" in station_id or len(station_id) > MOST_CHARACTERS else station_id
 
 
-def path(station_id: str) -> str:
-    """Return the last segment of the path for an identity."""
-    if identity(quote(station_id, safe="")) != station_id:
+def path(station_id: str, subprotocols: Iterable[str]) -> str:
+    """Return the last segment of the path for an identity.
+
+    Raises:
+        ValueError: it is none in one of the versions.
+    """
+    segment = quote(station_id, safe="")
+    if any(identity(segment, name) != station_id for name in subprotocols):
         problem = f"use 1 to {MOST_CHARACTERS} printable characters and no colon"
         raise ValueError(f"{station_id!r} is no identity of a charging station: {problem}")
-    return quote(station_id, safe="")
+    return segment
+
+
+class Admission:
+    """Whether a station may enter. Each check is made once, and as early as it can be.
+
+    Args:
+        path: as requested.
+        headers: of the HTTP request; names in lower case.
+        subprotocol: that will be spoken; `None` if there is none in common.
+        known: tells of an identity whether there is such a station.
+        authenticate: tells whether a station is who it says. It is asked before the upgrade only if
+            it has an attribute `early` that is true: it looks at the headers alone.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        subprotocol: str | None,
+        known: Known | None,
+        authenticate: Authenticate | None,
+    ) -> None:
+        station_id = identity(path, subprotocol)
+        self._handshake = Handshake(station_id or "", path, headers)
+        self._checks: list[tuple[HTTPStatus, Callable[[Handshake], Any], bool]] = [
+            (HTTPStatus.NOT_FOUND, lambda _: station_id is not None, True)
+        ]
+        if known is not None:
+            self._checks.append((HTTPStatus.NOT_FOUND, lambda it: known(it.station_id), True))
+        if authenticate is not None:
+            early = getattr(authenticate, "early", False)
+            self._checks.append((HTTPStatus.UNAUTHORIZED, authenticate, early))
+        self._waiting: Awaitable[bool] | None = None
+
+    def early(self) -> HTTPStatus | None:
+        """Return the refusal if the request alone tells at once, else `None`."""
+        while self._checks and self._checks[0][2]:
+            status, check, _ = self._checks[0]
+            try:
+                answer = check(self._handshake)
+            except Exception as error:  # noqa: BLE001  checks are other people's code
+                return self._unknown(error)
+            if hasattr(answer, "__await__"):
+                self._waiting = answer
+                return None
+            del self._checks[0]
+            if not answer:
+                return status
+        return None
+
+    async def finish(
+        self, remote: Any, certificate: Mapping[str, Any] | None
+    ) -> Handshake | HTTPStatus:
+        """Return who is connecting, or the HTTP status of the refusal."""
+        handshake = replace(self._handshake, remote=remote, certificate=certificate)
+        try:
+            for status, check, _ in self._checks:
+                answer = self._waiting or check(handshake)
+                self._waiting = None
+                if not (await answer if hasattr(answer, "__await__") else answer):
+                    return status
+        except Exception as error:  # noqa: BLE001  as above
+            return self._unknown(error)
+        return handshake
+
+    def _unknown(self, error: Exception) -> HTTPStatus:
+        station_id = self._handshake.station_id
+        log.error("%s: cannot tell whether it may connect", station_id, exc_info=error)
+        return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class _Basic:
+    """HTTP Basic authentication: see `basic`."""
+
+    early = True
+
+    def __init__(self, check: Callable[[str, bytes], bool | Awaitable[bool]]) -> None:
+        self._check = check
+
+    def __call__(self, handshake: Handshake) -> bool | Awaitable[bool]:
+        scheme, _, value = handshake.headers.get("authorization", "").partition(" ")
+        try:
+            said = b64decode(value, validate=True) if scheme.lower() == "basic" else b""
+        except (Base64Error, ValueError):
+            return False
+        user = handshake.station_id.encode() + b":"
+        return said.startswith(user) and self._check(handshake.station_id, said[len(user) :])
 
 
 def basic(check: Callable[[str, bytes], bool | Awaitable[bool]]) -> Authenticate:
@@ -71,17 +184,7 @@ def basic(check: Callable[[str, bytes], bool | Awaitable[bool]]) -> Authenticate
         check: is given the identity and the password as it came; compare with
             `hmac.compare_digest`.
     """
-
-    def authenticate(handshake: Handshake) -> bool | Awaitable[bool]:
-        scheme, _, value = handshake.headers.get("authorization", "").partition(" ")
-        try:
-            said = b64decode(value, validate=True) if scheme.lower() == "basic" else b""
-        except (Base64Error, ValueError):
-            return False
-        user = handshake.station_id.encode() + b":"
-        return said.startswith(user) and check(handshake.station_id, said[len(user) :])
-
-    return authenticate
+    return _Basic(check)
 
 
 def certificate(handshake: Handshake) -> bool:

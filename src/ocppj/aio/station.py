@@ -17,7 +17,7 @@ from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import path
 from ocppj.aio.transport import Transport, TransportModule, TransportName, load
 from ocppj.codec import Codec
-from ocppj.errors import ConnectionLost
+from ocppj.errors import ConnectionLost, LocalProtocolError
 from ocppj.schema import Request
 
 __all__ = ["Backoff", "ChargingStation"]
@@ -58,7 +58,7 @@ class ChargingStation:
     """A charging station: it calls its CSMS and answers the CSMS's calls.
 
     Args:
-        station_id: its identity: at most 48 characters, no colon.
+        station_id: its identity: in OCPP 2.x at most 48 characters and no colon.
         handlers: OCPP version -> object with a method for each action that is answered; see
             `ocppj.Handlers`. The versions are offered in this order. The methods take
             `(request)`. Where they exist, `on_connect(station)` and
@@ -87,11 +87,12 @@ class ChargingStation:
         max_handling: int = 16,
         metrics: Metrics | None = None,
     ) -> None:
-        self._path = path(station_id)
         self.id = station_id
         limits = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
         self._engines = engines(handlers, codecs, "charging_station", metrics=metrics, **limits)
+        self._path = path(station_id, self._engines)
         self._connection: Connection | None = None
+        self._connecting = False
         self._connected = asyncio.Event()
 
     @property
@@ -130,7 +131,13 @@ class ChargingStation:
 
         Raises:
             ConnectionLost: the first attempt has failed.
+            LocalProtocolError: the station is connected, or connecting, already.
+            ValueError: the address is none.
         """
+        if not url.startswith(("ws://", "wss://")):
+            raise ValueError(f"{url!r} is no address of a CSMS: it begins with ws:// or wss://")
+        if self._connecting:
+            raise LocalProtocolError(f"{self.id} connects already, in another `connect`")
         headers = dict(options.pop("headers", {}))
         if password is not None:
             secret = password.encode() if isinstance(password, str) else password
@@ -156,15 +163,19 @@ class ChargingStation:
                     raise
                 raise ConnectionLost(f"cannot connect to {url}: {error}") from error
 
-        keeping = asyncio.create_task(self._keep(await dial(), dial, backoff))
+        self._connecting = True
         try:
-            yield self
+            keeping = asyncio.create_task(self._keep(await dial(), dial, backoff))
+            try:
+                yield self
+            finally:
+                keeping.cancel()
+                await asyncio.wait([keeping])
+                if self._connection is not None:
+                    await self._connection.close()
+                    await self._connection.engine.settle(GRACE)
         finally:
-            keeping.cancel()
-            await asyncio.wait([keeping])
-            if self._connection is not None:
-                await self._connection.close()
-                await self._connection.engine.settle(GRACE)
+            self._connecting = False
 
     async def _keep(self, ended: Awaitable[None], dial: Any, backoff: Backoff | None) -> None:
         while True:
@@ -173,7 +184,8 @@ class ChargingStation:
             if backoff is None:
                 return
             for wait in backoff.waits():
-                log.info("%s connects again in %.1f s", self.id, wait)
+                end = self._connection.end if self._connection is not None else ""
+                log.info("%s connects again in %.1f s; the last time: %s", self.id, wait, end)
                 await asyncio.sleep(wait)
                 try:
                     ended = await dial()
@@ -192,8 +204,10 @@ class ChargingStation:
         return self._connection
 
     def _current(self) -> Connection:
-        if self._connection is None or self._connection.closed:
-            raise ConnectionLost(f"{self.id} is not connected")
+        if self._connection is None:
+            raise ConnectionLost(f"{self.id} is not connected: see `connect`")
+        if self._connection.closed:
+            raise self._connection.gone()
         return self._connection
 
     async def wait_connected(self) -> None:

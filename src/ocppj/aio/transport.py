@@ -9,9 +9,10 @@ from http import HTTPStatus
 from importlib import import_module
 from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
 
-from ocppj.aio.security import Handshake
+from ocppj.aio.security import Admission, Handshake
 
 __all__ = [
+    "REFUSAL_HEADERS",
     "Acceptor",
     "Attach",
     "Listening",
@@ -56,8 +57,13 @@ class Receiver(Protocol):
     def received(self, data: bytes) -> bytes | None:
         """Take in a message; return the answer to be sent at once, if there is one."""
 
-    def lost(self) -> None:
-        """Note that the connection has ended."""
+    def lost(self, reason: str = "") -> None:
+        """Note that the connection has ended, and why."""
+
+
+REFUSAL_HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Basic realm="OCPP", charset="UTF-8"'}
+}
 
 
 class Acceptor(Protocol):
@@ -68,14 +74,10 @@ class Acceptor(Protocol):
     def subprotocol(self, offered: Iterable[str]) -> str | None:
         """Return which of the subprotocols that a station offers is spoken."""
 
-    async def admit(
-        self,
-        path: str,
-        headers: Mapping[str, str],
-        remote: Any,
-        certificate: Mapping[str, Any] | None,
-    ) -> Handshake | HTTPStatus:
-        """Return who is connecting, or the HTTP status of the refusal."""
+    def admission(
+        self, path: str, headers: Mapping[str, str], subprotocol: str | None
+    ) -> Admission:
+        """Return what decides whether a station may enter."""
 
     async def enter(
         self, handshake: Handshake, subprotocol: str | None, transport: Transport

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from ocppj.aio.transport import CLOSE_TIMEOUT, Acceptor, Attach, Receiver
+from ocppj.aio.transport import CLOSE_TIMEOUT, REFUSAL_HEADERS, Acceptor, Attach, Receiver
 from ocppj.errors import ConnectionLost
 
 __all__ = ["connect", "serve"]
@@ -96,18 +96,19 @@ async def _pump(socket: WebSocketConnection, receiver: Receiver) -> None:
 
     The answer to one is sent before the next is read: a peer that does not read is not read either.
     """
+    reason = ""
     try:
         while True:
             answer = receiver.received(await socket.recv(decode=False))
             if answer is not None:
                 await socket.send(answer, text=True)
-    except ConnectionClosed:
-        pass
+    except ConnectionClosed as error:
+        reason = str(error)
     except Exception:
         log.exception("cannot go on with a connection")
         await socket.close(1011)
     finally:
-        receiver.lost()
+        receiver.lost(reason)
 
 
 class _Listening:
@@ -129,11 +130,13 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
     async def process_request(socket: ServerConnection, request: Request) -> Response | None:
         headers = {name.lower(): value for name, value in request.headers.raw_items()}
         certificate = socket.transport.get_extra_info("peercert")
-        found = await acceptor.admit(request.path, headers, socket.remote_address, certificate)
+        offered = request.headers.get_all("Sec-WebSocket-Protocol")
+        chosen = acceptor.subprotocol(n.strip() for line in offered for n in line.split(","))
+        admission = acceptor.admission(request.path, headers, chosen)
+        found = admission.early() or await admission.finish(socket.remote_address, certificate)
         if isinstance(found, HTTPStatus):
             response = socket.respond(found, f"{found.phrase}\n")
-            if found is HTTPStatus.UNAUTHORIZED:
-                response.headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
+            response.headers.update(REFUSAL_HEADERS.get(found, {}))
             return response
         handshakes[socket] = found
         return None

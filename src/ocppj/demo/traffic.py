@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ocppj.aio.metrics import Direction
-from ocppj.aio.security import Handshake
+from ocppj.aio.security import Admission, Handshake
 from ocppj.aio.transport import (
     Acceptor,
     Attach,
@@ -130,6 +130,28 @@ class Traffic:
             self._note(passed)
 
 
+class _Told(Admission):
+    """Shows who is not let in."""
+
+    def __init__(self, admission: Admission, path: str, traffic: Traffic) -> None:
+        self._admission = admission
+        self._path = path
+        self._traffic = traffic
+
+    def early(self) -> HTTPStatus | None:
+        found = self._admission.early()
+        return None if found is None else self._told(found)
+
+    async def finish(self, remote: Any, certificate: Any) -> Handshake | HTTPStatus:
+        found = await self._admission.finish(remote, certificate)
+        return self._told(found) if isinstance(found, HTTPStatus) else found
+
+    def _told(self, refusal: HTTPStatus) -> HTTPStatus:
+        text = f"is not let in: {refusal.value} {refusal.phrase}"
+        self._traffic.tell(self._path, text, "red")
+        return refusal
+
+
 class _Door:
     """Stands before the acceptor."""
 
@@ -139,11 +161,8 @@ class _Door:
         self.max_size = acceptor.max_size
         self.subprotocol = acceptor.subprotocol
 
-    async def admit(self, path: str, *rest: Any) -> Handshake | HTTPStatus:
-        found = await self._acceptor.admit(path, *rest)
-        if isinstance(found, HTTPStatus):
-            self._traffic.tell(path, f"is not let in: {found.value} {found.phrase}", "red")
-        return found
+    def admission(self, path: str, headers: Mapping[str, str], name: str | None) -> Admission:
+        return _Told(self._acceptor.admission(path, headers, name), path, self._traffic)
 
     async def enter(
         self, handshake: Handshake, subprotocol: str | None, transport: Transport
@@ -188,8 +207,8 @@ class _Wire:
             self._show("out", answer)
         return answer
 
-    def lost(self) -> None:
-        self._receiver.lost()
+    def lost(self, reason: str = "") -> None:
+        self._receiver.lost(reason)
         if self._codec is not None:  # a transport may say it twice
             self._codec = None
             self._traffic.tell(self._station_id, "disconnected")
