@@ -8,6 +8,7 @@ The id of the station and the head of the frame are all that routing needs.
 
 import argparse
 import asyncio
+from urllib.parse import unquote
 
 from picows import (
     WSFrame,
@@ -25,17 +26,11 @@ import ocppj
 CODECS = {"ocpp2.0.1": ocppj.Codec("2.0.1"), "ocpp1.6": ocppj.Codec("1.6")}
 
 
-def route(station: str, head: ocppj.Envelope) -> bytes | None:
-    """Hand a frame to the backend that is in charge of its action; return an answer, if any."""
-    print(station, head.message_type, head.action, len(head.payload), "bytes", flush=True)
-    if head.message_type != 2:
-        return None
-    refusal = ocppj.CallError(head.message_id, "NotSupported", f"no backend for {head.action}")
-    return CODECS["ocpp2.0.1"].encode(refusal)
-
-
 class Station(WSListener):
-    """One station."""
+    """One station.
+
+    Its name and the action are the peer's own words: what is printed of them is escaped.
+    """
 
     def __init__(self, name: str, codec: ocppj.Codec) -> None:
         self.name = name
@@ -46,13 +41,23 @@ class Station(WSListener):
         if frame.msg_type == WSMsgType.CLOSE or not frame.fin:
             transport.send_close(frame.get_close_code())
             transport.disconnect()
-        elif frame.msg_type == WSMsgType.TEXT:
+        elif frame.msg_type in (WSMsgType.TEXT, WSMsgType.BINARY):
             try:
-                answer = route(self.name, self.codec.peek(frame.get_payload_as_bytes()))
+                answer = route(self, self.codec.peek(frame.get_payload_as_bytes()))
             except ocppj.DecodeError as error:
                 answer = error.reply()
             if answer is not None:
                 transport.send(WSMsgType.TEXT, answer)
+
+
+def route(station: Station, head: ocppj.Envelope) -> bytes | None:
+    """Hand a frame to the backend that is in charge of its action; return an answer, if any."""
+    kind, size = head.message_type, len(head.payload)
+    print(f"{station.name!a} {kind} {head.action!a} {size} bytes", flush=True)
+    if head.message_type != 2:
+        return None
+    refusal = ocppj.CallError(head.message_id, "NotSupported", f"no backend for {head.action}")
+    return station.codec.encode(refusal)
 
 
 def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
@@ -63,7 +68,7 @@ def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
         refusal = WSUpgradeResponse.create_error_response(400, b"no common subprotocol")
         return WSUpgradeResponseWithListener(refusal, None)
     response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": chosen})
-    name = request.path.decode().rpartition("/")[2]
+    name = unquote(request.path.partition(b"?")[0].rpartition(b"/")[2])
     return WSUpgradeResponseWithListener(response, Station(name, CODECS[chosen]))
 
 

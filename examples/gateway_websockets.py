@@ -7,10 +7,12 @@ It speaks OCPP 1.6 and 2.0.1, answers BootNotification and Heartbeat, and refuse
 
 import argparse
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 import ocppj
 from ocppj import v16, v201
@@ -29,13 +31,28 @@ def handle(request: object) -> object:
             accepted = v201.RegistrationStatusEnumType.ACCEPTED
             return v201.BootNotificationResponse(current_time=now, interval=300, status=accepted)
         case v16.BootNotificationRequest():
-            done = v16.BootNotificationStatus.ACCEPTED
+            done = v16.RegistrationStatus.ACCEPTED
             return v16.BootNotificationResponse(current_time=now, interval=300, status=done)
         case v201.HeartbeatRequest():
             return v201.HeartbeatResponse(current_time=now)
         case v16.HeartbeatRequest():
             return v16.HeartbeatResponse(current_time=now)
     raise ocppj.CallRefused("NotSupported")
+
+
+def answer(session: ocppj.Session, data: bytes) -> bytes | None:
+    """Take in a message; return what answers it, if anything."""
+    try:
+        frame = session.receive(data)
+    except (ocppj.DecodeError, ocppj.RemoteProtocolError) as error:
+        print(f"refused: {str(error)!a}", flush=True)
+        return error.reply()
+    if not isinstance(frame, ocppj.Call):
+        return None
+    try:
+        return session.reply(frame, handle(frame.payload))
+    except ocppj.CallRefused as refusal:
+        return session.fail(frame, refusal.error_code, refusal.error_description)
 
 
 async def serve_station(socket: ServerConnection) -> None:
@@ -46,24 +63,14 @@ async def serve_station(socket: ServerConnection) -> None:
     session = ocppj.Session(CODECS[socket.subprotocol], role="csms")
     try:
         while True:
-            data = await socket.recv(decode=False)
-            answer = None
-            try:
-                frame = session.receive(data)
-                if isinstance(frame, ocppj.Call):
-                    answer = session.reply(frame, handle(frame.payload))
-            except ocppj.CallRefused as refusal:
-                answer = session.fail(frame, refusal.error_code, refusal.error_description)
-            except (ocppj.DecodeError, ocppj.RemoteProtocolError) as error:
-                print(f"{socket.request.path}: {error}", flush=True)
-                answer = error.reply()
-            if answer is not None:
-                await socket.send(answer, text=True)
+            reply = answer(session, await socket.recv(decode=False))
+            if reply is not None:
+                await socket.send(reply, text=True)
     except ConnectionClosed:
         pass
 
 
-def choose(_: ServerConnection, offered: list[str]) -> str | None:
+def choose(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     """Take the version that the station likes best of those that we have."""
     return next((name for name in offered if name in CODECS), None)
 

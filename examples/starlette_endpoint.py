@@ -26,7 +26,7 @@ class Handler:
         self, station_id: str, request: v201.BootNotificationRequest
     ) -> v201.BootNotificationResponse:
         """Accept every station."""
-        print(station_id, request.charging_station.model, flush=True)
+        print(f"{station_id!a} {request.charging_station.model!a}", flush=True)
         return v201.BootNotificationResponse(
             current_time=datetime.now(UTC),
             interval=300,
@@ -44,7 +44,7 @@ HANDLERS = ocppj.Handlers(Handler(), CODEC)
 
 def report(message: object, error: Exception) -> None:
     """Log what a handler has raised; the peer is told InternalError and no more."""
-    print("failed:", message, error, flush=True)
+    print(f"failed: {message!a} {error!a}", flush=True)
 
 
 async def endpoint(socket: WebSocket) -> None:
@@ -57,18 +57,17 @@ async def endpoint(socket: WebSocket) -> None:
     context = (socket.path_params["station_id"],)
     session = ocppj.Session(CODEC, role="csms")
     try:
-        while True:
-            data = await socket.receive_text()
+        while (message := await socket.receive())["type"] == "websocket.receive":
+            data = message.get("bytes") or message.get("text") or ""
             try:
                 frame = session.receive(data)
             except (ocppj.DecodeError, ocppj.RemoteProtocolError) as error:
                 answer = error.reply()
             else:
-                answer = None
-                if isinstance(frame, ocppj.Call):
-                    answer = HANDLERS.answer(session, frame, context, report)
-                    if not isinstance(answer, bytes):
-                        answer = await answer
+                if not isinstance(frame, ocppj.Call):
+                    continue
+                answered = HANDLERS.answer(session, frame, context, report)
+                answer = answered if isinstance(answered, bytes) else await answered
             if answer is not None:
                 await socket.send_text(answer.decode())
     except WebSocketDisconnect:

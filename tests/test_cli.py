@@ -143,10 +143,17 @@ def test_the_listing_is_bounded(run: Any, log: Any) -> None:
     assert "more refused" not in done.out
 
 
-def test_an_empty_file_is_good(run: Any, log: Any) -> None:
-    done = run("check", log())
-    assert done.status == 0
+def test_no_frames_at_all_are_nothing_to_check(run: Any, log: Any) -> None:
+    nothing = "ocppj: no frames: nothing to check\n"
+    empty, good = log(), log(HEARTBEAT, name="b.log")
+    done = run("check", empty)
+    assert (done.status, done.err) == (2, nothing)
     assert "0 frames, 0 refused, 0 bytes" in done.out
+    done = run("check", "--json", "-V", "auto", empty, log("", name="c.log"))
+    assert (done.status, done.err, done.json["totals"]["frames"]) == (2, nothing, 0)
+    done = run("check", empty, good)
+    assert (done.status, done.err) == (0, "")
+    assert f"{empty}: OCPP 2.0.1: 0 frames, 0 refused" in done.out
 
 
 def test_the_version_is_taken_by_both_of_its_names(run: Any, log: Any) -> None:
@@ -282,7 +289,7 @@ def test_a_dash_is_stdin_between_files(run: Any, piped: Any, log: Any) -> None:
 def test_an_empty_pipe_is_no_reason_for_the_sample(run: Any, piped: Any) -> None:
     piped("")
     done = run("check")
-    assert done.status == 0
+    assert done.status == 2
     assert "0 frames, 0 refused" in done.out
 
 
@@ -847,6 +854,23 @@ def test_help_names_version_and_backend(run: Any) -> None:
     assert run("check", "--help").status == 0
 
 
+@pytest.mark.parametrize(
+    ("command", "texts"),
+    [
+        ("check", ("Check logs of frames.", "or no\nframes at all")),
+        ("csms", ("Run a demonstration CSMS.", "; 130 Ctrl-C")),
+        ("station", ("when 5 attempts to", "; 1 given up connecting", "; 130 Ctrl-C")),
+    ],
+)
+def test_help_tells_the_exit_status(
+    run: Any, command: str, texts: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "2000")
+    done = run(command, "--help")
+    assert done.status == 0
+    assert all(text in done.out for text in texts)
+
+
 def test_text_that_the_terminal_cannot_show_is_escaped(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -916,7 +940,7 @@ def test_process_reads_a_pipe() -> None:
     done = execute("check", data=f"x >> {HEARTBEAT}\r\n{BAD}".encode())
     assert done.returncode == 1
     assert b"<stdin>:2: Heartbeat: FormatViolation" in done.stdout
-    assert execute("check", data=b"").returncode == 0
+    assert execute("check", data=b"").returncode == 2
     assert execute("check", "-", data=HEARTBEAT.encode()).returncode == 0
     assert execute("decode", data=HEARTBEAT.encode()).returncode == 0
 

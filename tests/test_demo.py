@@ -3,6 +3,7 @@
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from ocppj.aio import Backoff
 from ocppj.cli import main
+from ocppj.demo import station as demo_station
 
 PATIENCE = 30.0
 PACE = "0.05"
@@ -205,6 +208,22 @@ def test_a_session_outlives_its_connection(start: Any, script: Any) -> None:
     assert charger.end() == 0
     second.until("call    StatusNotification", "status=Charging")
     second.until("call    StopTransaction", "transactionId=1 reason=EVDisconnected")
+
+
+def test_once_gives_up_where_nobody_listens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "2000")
+    monkeypatch.setattr(demo_station, "BACKOFF", Backoff(0.001, 0.0))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens, and nobody else may
+        url = f"ws://127.0.0.1:{taken.getsockname()[1]}"
+        assert main(["station", "--url", url, "--id", "CS-1", "--once"]) == 1
+    out, err = capsys.readouterr()
+    assert out.count(f"CS-1 connecting to {url}\n") == 5
+    assert out.count(f"CS-1 cannot connect to {url}/CS-1: ") == out.count("; again in 0.0 s") == 4
+    assert err.startswith(f"ocppj: cannot connect to {url}/CS-1: ")
+    assert err.endswith("; given up after 5 attempts\n")
 
 
 def test_what_is_triggered_comes_after_the_answer(start: Any) -> None:

@@ -94,7 +94,8 @@ on which the rules stand; zone = "+01:00" or "Europe/Berlin", that of timestamps
               description, path (null where the fault is not in the payload)
   unreadable  of each file that cannot be read: file, problem
 
-Exit status: 0 all good, 1 a frame was refused, 2 wrong usage or a file that cannot be read."""
+Exit status: 0 all good, 1 a frame was refused, 2 wrong usage, a file that cannot be read, or no
+frames at all."""
 
 
 def _piped() -> bool:
@@ -262,14 +263,19 @@ def parser() -> argparse.ArgumentParser:
     known = ", ".join(version.name for version in VERSIONS)
     main_parser = argparse.ArgumentParser(
         prog="ocppj",
-        description=f"ocppj {__version__} ({BACKEND} backend): check and explain OCPP-J frames.",
+        description=f"ocppj {__version__} ({BACKEND} backend): check logs of OCPP-J frames, look "
+        "at frames and actions, try them out with a CSMS and a charging station.",
         allow_abbrev=False,
     )
     commands = main_parser.add_subparsers(title="commands", metavar="COMMAND")
 
     def command(name: str, run: object, text: str, **options: Any) -> argparse.ArgumentParser:
         made = commands.add_parser(
-            name, help=text, description=f"{text}.".capitalize(), allow_abbrev=False, **options
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            allow_abbrev=False,
+            **options,
         )
         made.set_defaults(run=run)
         return made

@@ -199,7 +199,7 @@ class Report:
     @property
     def status(self) -> int:
         """The exit status."""
-        if self._unreadable:
+        if self._unreadable or not self._frames:
             return UNUSABLE
         return REFUSED if self._refusals else OK
 
@@ -277,6 +277,8 @@ class Report:
             say_json(self._everything())
         elif self._files:
             say(*self._summary())
+        if not (self._frames or self._unreadable):
+            complain("no frames: nothing to check")
 
     def _everything(self) -> dict[str, Any]:
         unknown = self._counts.get(UNKNOWN_CALL, Counts())

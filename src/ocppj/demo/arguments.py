@@ -16,6 +16,8 @@ __all__ = ["add_csms", "add_station"]
 UNUSABLE: Final = 2
 TRANSPORTS: Final = ("websockets", "picows")
 MOST_PORTS: Final = 65535
+ATTEMPTS: Final = 5
+"""To connect for the first time, with --once."""
 
 CSMS_NOTES: Final = """\
 Any station is let in, at ws://HOST:PORT/ and its identity, with OCPP 1.6, 2.0.1 or 2.1. Port 0 lets
@@ -27,14 +29,15 @@ lists them. Blank lines and lines that begin with # are skipped. A line of FILE 
 run; one from stdin does not. At the end of FILE, and of a stdin that is no terminal, the CSMS goes
 on; "quit" ends it.
 
-Exit status: 0 after quit, 1 a line of FILE failed, 2 wrong usage, or it cannot listen."""
+Exit status: 0 after quit; 1 a line of FILE failed; 2 wrong usage, or cannot listen; 130 Ctrl-C."""
 
 STATION_NOTES: Final = """\
 The station has two connectors (OCPP 2.x: EVSEs). It charges when it is started remotely: some meter
 values, each for a minute of charging at 11 kW, unless it is stopped before. It takes the first of
-its versions that the CSMS speaks, and connects again when the connection is lost.
+its versions that the CSMS speaks, and connects again when the connection is lost. Without --once it
+tries to connect for ever.
 
-Exit status: 0 after --once, 2 wrong usage."""
+Exit status: 0 after --once; 1 given up connecting, with --once; 2 wrong usage; 130 Ctrl-C."""
 
 
 def _port(text: str) -> int:
@@ -115,10 +118,11 @@ def add_station(command: Callable[..., argparse.ArgumentParser]) -> None:
         dest="versions",
         help=f"OCPP version, preferred first; may be repeated; {', '.join(known)} by default",
     )
-    station.set_defaults(known=known)
+    station.set_defaults(known=known, attempts=ATTEMPTS)
     _add_shared(station)
     station.add_argument("--password", metavar="TEXT", help="for HTTP Basic authentication")
-    station.add_argument("--once", action="store_true", help="end after one charging session")
+    once = f"end after one charging session, or when {ATTEMPTS} attempts to connect have failed"
+    station.add_argument("--once", action="store_true", help=once)
     station.add_argument(
         *("--pace",),
         type=_pace,

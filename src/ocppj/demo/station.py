@@ -23,7 +23,7 @@ from ocppj.terminal import complain
 
 __all__ = ["run"]
 
-UNUSABLE: Final = 2
+FAILED, UNUSABLE = 1, 2
 SPEAKERS: Final = {"1.6": ocpp16.SPEAKER, "2.0.1": ocpp2.SPEAKER, "2.1": ocpp2.SPEAKER}
 BACKOFF: Final = Backoff(minimum=1.0, random_range=1.0)
 
@@ -58,7 +58,8 @@ async def _serve(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
         stack.enter_context(screen.logged())
         stack.callback(charger.close)
-        for wait in BACKOFF.waits():
+        for attempt, wait in enumerate(BACKOFF.waits(), 1):
+            traffic.tell(station.id, f"connecting to {arguments.url}")
             connecting = station.connect(
                 arguments.url, transport=traffic, password=arguments.password, backoff=BACKOFF
             )
@@ -66,6 +67,9 @@ async def _serve(arguments: argparse.Namespace) -> int:
                 await stack.enter_async_context(connecting)
                 break
             except ConnectionLost as error:
+                if arguments.once and attempt == arguments.attempts:
+                    complain(f"{error}; given up after {attempt} attempts")
+                    return FAILED
                 traffic.tell(station.id, f"{error}; again in {wait:.1f} s", "red")
             await asyncio.sleep(wait)
         if arguments.once:
