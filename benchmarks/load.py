@@ -4,9 +4,10 @@ One process listens and one plays the stations, each on a core of its own; the s
 that were made beforehand and look at nothing of the answers but that they are results. Two loads:
 
 - closed loop: 200 stations, each of which sends its next frame when the last one is answered;
-- mixed traffic: many stations (2,000 unless told), each of which sends a Heartbeat,
-  StatusNotification, MeterValues or TransactionEvent in turn, so many frames a second in all.
-  A frame that is due while the last one is not answered yet waits, and its wait counts.
+- mixed traffic: many stations (2,000 unless told), each of which sends Heartbeat,
+  StatusNotification, MeterValues and TransactionEvent in turn, so many frames a second in all.
+  A frame that is due while the last one is not answered yet waits, and its wait counts; one that is
+  not answered in the end counts with its age.
 """
 
 import argparse
@@ -16,8 +17,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from itertools import cycle
+from collections.abc import Iterable
 from statistics import median, quantiles
 from time import perf_counter
 from typing import Any, Final, NamedTuple
@@ -126,6 +126,11 @@ class Client(WSListener):
         if self._due:
             transport.send(WSMsgType.TEXT, self._due[0][1])
 
+    def waited(self) -> list[float]:
+        """Return how long each frame has taken, or waited in vain so far."""
+        now = perf_counter()
+        return self.latencies + [now - since for since, _ in self._due]
+
     def give(self, frame: bytes) -> None:
         """Send a frame, or keep it until the one before is answered."""
         self._due.append((perf_counter(), frame))
@@ -173,22 +178,27 @@ async def mixed(gateway: Gateway, count: int, rate: float, seconds: float) -> Re
     """Return what becomes of so many frames per second from so many stations."""
     empty = gateway.memory()
     stations = await _stations(gateway.port, (Client() for _ in range(count)))
-    await asyncio.sleep(0.5)
+    frames = [_frame(name) for name in MIX]
+    for station in stations:  # the first frame of a connection is not like the others
+        station.give(frames[0])
+    while any(not station.answered for station in stations):  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
     memory = (gateway.memory() - empty) / count
-    frames: Iterator[bytes] = cycle([_frame(name) for name in MIX])
-    turns = cycle(stations)
-    start = perf_counter()
+    for station in stations:
+        station.latencies.clear()
+    before, start = sum(station.answered for station in stations), perf_counter()
     given = 0
     while (now := perf_counter() - start) < seconds:
         while given < now * rate:
-            next(turns).give(next(frames))
+            turn, number = divmod(given, count)
+            stations[number].give(frames[(number + turn) % len(frames)])
             given += 1
         await asyncio.sleep(0.001)
-    answered = sum(one.answered for one in stations) / (perf_counter() - start)
-    await asyncio.sleep(0.5)
-    assert not any(one.wrong for one in stations), "not all answers were results"
-    latencies = [latency * 1e3 for one in stations for latency in one.latencies]
-    cuts = quantiles(latencies, n=100) if len(latencies) > 1 else [float("nan")] * 99
+    spent = perf_counter() - start
+    answered = (sum(station.answered for station in stations) - before) / spent
+    waited = [seconds * 1e3 for station in stations for seconds in station.waited()]
+    assert not any(station.wrong for station in stations), "not all answers were results"
+    cuts = quantiles(waited, n=100)
     return Result(count, rate, answered, cuts[49], cuts[98], memory)
 
 
@@ -210,16 +220,22 @@ def run_closed(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
     }
 
 
-def run_mixed(count: int, rates: Iterable[float], seconds: float) -> dict[str, list[Result]]:
-    """Return side -> results."""
+def run_mixed(
+    count: int, rates: Iterable[float], rounds: int, seconds: float
+) -> dict[str, list[Result]]:
+    """Return side -> for each rate the medians of interleaved rounds."""
     found: dict[str, list[Result]] = {side: [] for side in SIDES}
     for rate in rates:
-        for side, results in found.items():
-            gateway = Gateway(side)
-            try:
-                results.append(uvloop.run(mixed(gateway, count, rate, seconds)))
-            finally:
-                gateway.stop()
+        runs: dict[str, list[Result]] = {side: [] for side in SIDES}
+        for _ in range(rounds):
+            for side, results in runs.items():
+                gateway = Gateway(side)
+                try:
+                    results.append(uvloop.run(mixed(gateway, count, rate, seconds)))
+                finally:
+                    gateway.stop()
+        for side, results in runs.items():
+            found[side].append(Result(*map(median, zip(*results, strict=True))))
     return found
 
 
@@ -237,7 +253,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     _pin(0, 1)
     loops = run_closed(given.rounds, given.seconds)
-    traffic = run_mixed(given.stations, given.rates, given.seconds)
+    traffic = run_mixed(given.stations, given.rates, given.rounds, given.seconds)
     figures = {
         "environment": environment(*LIBRARIES),
         "closed_stations": CLOSED_STATIONS,

@@ -24,6 +24,7 @@ INTERVAL: Final = 60
 """Seconds between heartbeats."""
 
 MOST_NOTES: Final = 1000
+MOST_TEXT: Final = 2000
 CALLS: Final = ("call", "send")
 
 
@@ -73,7 +74,7 @@ class Central:
     def note(self, passed: Passed) -> None:
         """Note what a station has sent, for `wait_for`."""
         if passed.direction == "in" and passed.kind in CALLS:
-            self._noted_of(passed.station_id).append(passed)
+            self._noted_of(passed.station_id).append(passed._replace(text=passed.text[:MOST_TEXT]))
             self._noted.set()
 
     async def wait_for(self, station_id: str, action: str, text: str, seconds: float) -> None:

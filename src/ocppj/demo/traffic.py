@@ -267,7 +267,11 @@ def _text(data: bytes | str) -> str:
 
 def _brief(payload: str) -> str:
     """Return the values in a payload, those on top first."""
-    return " ".join(_values("", msgspec.json.decode(payload)))
+    try:
+        value = msgspec.json.decode(payload)
+    except msgspec.DecodeError:  # a result to no call is not decoded, and may have any number
+        return quoted(payload)
+    return " ".join(_values("", value))
 
 
 def _values(name: str, value: Any) -> Iterator[str]:
