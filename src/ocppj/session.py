@@ -166,8 +166,8 @@ class Session:
             if frame.message_id not in self._actions:
                 raise self._unwanted(kind, frame.message_id)
             self._free()
-        elif kind == 6 and self._is_ours(frame.action):  # type: ignore[union-attr]
-            raise RemoteProtocolError("not sent by this side", 6, frame.message_id)
+        elif isinstance(frame, Send) and self._features[frame.action].sender == self.role:
+            raise self._misdirected(frame.action, kind, frame.message_id)
         return frame
 
     def _refuse(self, error: DecodeError, data: Data) -> None:
@@ -176,7 +176,9 @@ class Session:
         if message_id is None:
             return
         if kind == 2 and isinstance(error, PayloadError):
-            self._check_side(str(self.codec.peek(data).action), message_id)
+            action = str(self.codec.peek(data).action)
+            if self._features[action].sender == self.role:
+                raise self._misdirected(action, kind, message_id) from error
         elif kind == 3 or kind == 4:  # noqa: PLR1714  as above
             if message_id not in self._actions:
                 raise self._unwanted(kind, message_id) from error
@@ -192,16 +194,13 @@ class Session:
             problem = "the message id is that of a call still being handled"
             code = RULES[self.codec.version].codes[Fault.MESSAGE_ID_IN_USE]
             raise RemoteProtocolError(problem, 2, message_id, code)
-        self._check_side(call.action, message_id)
+        if self._features[call.action].sender == self.role:
+            raise self._misdirected(call.action, 2, message_id)
         self._handling[message_id] = call
 
-    def _check_side(self, action: str, message_id: str) -> None:
-        if self._is_ours(action):
-            problem = f"{action} is not sent by this side"
-            raise RemoteProtocolError(problem, 2, message_id, "NotSupported")
-
-    def _is_ours(self, action: str) -> bool:
-        return self._features[action].sender == self.role
+    def _misdirected(self, action: str, kind: int, message_id: str) -> RemoteProtocolError:
+        code = "NotSupported" if kind == 2 else None
+        return RemoteProtocolError(f"{action} is not sent by this side", kind, message_id, code)
 
     def reply(self, call: Call[Any], response: object) -> bytes:
         """Answer a call of the peer.

@@ -170,7 +170,10 @@ class Connection:
             frame = self._session.receive(data)
         except (DecodeError, RemoteProtocolError) as error:
             return self._refuse(error)
-        return self._handle(frame)
+        if frame.message_type == 2:
+            return self._serve(frame)  # type: ignore[arg-type]
+        self._handle(frame)
+        return None
 
     def _measured(self, data: bytes | str, metrics: Metrics) -> bytes | None:
         try:
@@ -187,12 +190,13 @@ class Connection:
         metrics.frame(self.id, "in", frame.message_type, action, outcome)
         for violation in frame.violations:
             metrics.violation(self.id, violation)
-        return self._handle(frame)
+        if isinstance(frame, Call):
+            return self._serve(frame)
+        self._handle(frame)
+        return None
 
-    def _handle(self, frame: Frame) -> bytes | None:
+    def _handle(self, frame: Frame) -> None:
         kind = frame.message_type
-        if kind == 2:
-            return self._serve(frame)  # type: ignore[arg-type]
         if kind == 6:
             tasks = self._tasks or ()
             if len(tasks) - (self._greeting in tasks) >= self.engine.max_handling:
@@ -203,7 +207,6 @@ class Connection:
             log.warning("%s does not accept an answer of ours: %s", self.id, frame)
         elif (future := self._answer) is not None and not future.done():
             future.set_result(frame)
-        return None
 
     def _refuse(self, error: DecodeError | RemoteProtocolError) -> bytes | None:
         log.debug("%s: %s", self.id, error)
@@ -221,7 +224,7 @@ class Connection:
         metrics = self.engine.metrics
         start = 0.0 if metrics is None else _now()
         answer: bytes | Awaitable[bytes]
-        if self._session.handling > self.engine.max_handling:
+        if self._tasks and self._session.handling > self.engine.max_handling:
             problem = f"{self.engine.max_handling} calls are handled already"
             answer = self._session.fail(call, "GenericError", problem)
         else:
