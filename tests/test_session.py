@@ -154,9 +154,13 @@ def test_what_the_peers_role_may_not_send_is_not_supported(
 def test_who_may_send_what_is_in_the_features() -> None:
     for version, codec in CODECS.items():
         for action, feature in codec.features.items():
-            senders = {"csms", "charging_station"} if feature.sender == "both" else {feature.sender}
+            if feature.response_type is None:
+                continue
             for role in ("csms", "charging_station"):
-                assert make(version, role)._is_ours(action) == (senders == {role})
+                ours = feature.sender == role
+                wanted = ocppj.RemoteProtocolError if ours else ocppj.PayloadError
+                with pytest.raises(wanted):
+                    make(version, role).receive(f'[2,"i","{action}",{{"no such field":1}}]')
 
 
 @pytest.mark.parametrize("unknown", [None, 5, v201.HeartbeatResponse, {"a": 1}])
@@ -418,7 +422,10 @@ def test_a_send_is_outside_of_all_this() -> None:
 
 
 def test_a_send_is_never_answered_whatever_it_is() -> None:
-    assert refused(station("2.1"), SEND) == ("not sent by this side", None)
+    assert refused(station("2.1"), SEND) == (
+        "NotifyPeriodicEventStream is not sent by this side",
+        None,
+    )
     with pytest.raises(ocppj.DecodeError) as caught:
         make("2.1").receive(SEND.replace('"id":1,', ""))
     assert caught.value.reply() is None
