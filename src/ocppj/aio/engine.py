@@ -101,7 +101,7 @@ def engines(
         made[version.subprotocol] = Engine(
             codec=codec,
             role=role,
-            handlers=Handlers(handler, codec, HOOKS),
+            handlers=Handlers(handler, codec, HOOKS, role=role),
             on_connect=getattr(handler, "on_connect", None),
             on_disconnect=getattr(handler, "on_disconnect", None),
             **shared,
