@@ -419,6 +419,15 @@ def test_odd_structs_of_a_vendor(backend_name: str) -> None:
                 send(bad)
 
 
+@pytest.mark.parametrize("backend_name", ["cython", "python"])
+def test_a_dict_is_no_generic_struct(backend_name: str) -> None:
+    seam = backend(backend_name)(profiles=[VENDOR])
+    with pytest.raises(ocppj.EncodeError, match=r"^expected Box.*, got dict at \$\.box$"):
+        seam.encode(ocppj.Call("i", "Boxed", Boxed(box={"item": 1})))  # type: ignore[arg-type]
+    with pytest.raises(ocppj.EncodeError, match=r"^expected int, got str at \$\.box\.item$"):
+        seam.encode(ocppj.Call("i", "Boxed", Boxed(box=Box(item="no"))))  # type: ignore[arg-type]
+
+
 def test_a_field_that_was_deleted_is_an_error(codec: ocppj.Codec) -> None:
     frame = ocppj.Call("i", "Reset", v201.ResetRequest(type=v201.ResetEnumType.IMMEDIATE))
     del frame.payload.type
