@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 import ocppj
-from ocppj import v201
+from ocppj import v16, v201
 from ocppj.v201 import availability, remote_control
 from tests.conftest import VERSIONS
 
@@ -36,6 +36,35 @@ def test_a_version_goes_by_its_name_and_by_its_subprotocol(version: str) -> None
 def test_an_unknown_version_is_an_error_that_names_the_known(name: Any) -> None:
     with pytest.raises(ValueError, match=r'use one of "1\.6", "2\.0\.1", "2\.1"'):
         ocppj.Codec(name)
+
+
+@pytest.mark.parametrize("policy", ["lenient", ocppj.Policy.lenient, {}, None])
+def test_a_policy_is_a_policy(codec: ocppj.Codec, policy: Any) -> None:
+    for make in (codec.with_policy, lambda wrong: ocppj.Codec("2.0.1", policy=wrong)):
+        with pytest.raises(TypeError, match=r"^policy=.*: use a Policy, such as"):
+            make(policy)
+
+
+@pytest.mark.parametrize(
+    ("profiles", "got"),
+    [
+        (VENDOR, "got a Profile"),
+        (availability, "got a module"),
+        ([availability], "got one with a module"),
+        (VENDOR.features, "got one with a Feature"),
+        ("core", "got one with a str"),
+    ],
+)
+def test_profiles_are_profiles(profiles: Any, got: str) -> None:
+    with pytest.raises(TypeError, match=f"^profiles: expected a list of Profile, {got}$"):
+        ocppj.Codec("2.0.1", profiles=profiles)
+
+
+def test_a_request_is_named_with_its_module_and_is_no_class(codec: ocppj.Codec) -> None:
+    with pytest.raises(ocppj.EncodeError, match=r"^ocppj\.v16\.core\.HeartbeatRequest is not a re"):
+        codec.feature(v16.HeartbeatRequest())
+    with pytest.raises(ocppj.EncodeError, match=r"^ClearCacheRequest is a class: make an instance"):
+        codec.feature(v201.ClearCacheRequest)
 
 
 def test_profiles_select_blocks() -> None:
@@ -159,5 +188,5 @@ def test_a_codec_that_was_not_made_is_harmless() -> None:
 def test_a_typed_result_is_not_that_of_another_action(codec: ocppj.Codec) -> None:
     frame = codec.decode('[3,"i",{"status":"Accepted"}]', pending={"i": "Reset"})
     assert isinstance(frame, ocppj.CallResult)
-    with pytest.raises(ValueError, match="is a ResetResponse already, not a ClearCacheResponse"):
+    with pytest.raises(ValueError, match="already, as a ResetResponse, not a ClearCacheResponse"):
         codec.decode_result(frame, "ClearCache")

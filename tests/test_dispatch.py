@@ -39,6 +39,19 @@ def test_takes_any_spelling_and_any_kind_of_buffer(
     assert dispatch().decode(data) == ocppj.Call("x", "Heartbeat", v201.HeartbeatRequest())
 
 
+@pytest.mark.parametrize("data", [None, 5, [], [2, "x", "Heartbeat", {}], {}, {"a": 1}])
+def test_what_is_no_text_is_our_mistake(dispatch: Make, data: Any) -> None:
+    for read in (dispatch().decode, dispatch().peek):
+        with pytest.raises(TypeError, match=r"^data=.*: use bytes or str$"):
+            read(data)
+
+
+@pytest.mark.parametrize("pending", [["x"], "x", {"x"}])
+def test_what_is_no_mapping_of_calls_is_our_mistake(dispatch: Make, pending: Any) -> None:
+    with pytest.raises(TypeError, match=r"^pending=.*: use a mapping of message id to action$"):
+        dispatch().decode('[3,"x",{}]', pending)
+
+
 def test_takes_a_slice_of_a_buffer_and_of_wide_items(dispatch: Make) -> None:
     text = b'..[2,"x","Heartbeat",{}]..'
     assert dispatch().decode(memoryview(text)[2:-2]).message_id == "x"

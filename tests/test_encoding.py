@@ -27,8 +27,14 @@ def transfer(data: Any) -> ocppj.Call[Any]:
     return ocppj.Call("i", "DataTransfer", v201.DataTransferRequest(vendor_id="v", data=data))
 
 
-def meter(value: Any) -> ocppj.Call[Any]:
-    sample = v201.SampledValueType(value=value)
+def boot(station: Any) -> ocppj.Call[Any]:
+    reason = v201.BootReasonEnumType.POWER_UP
+    request = v201.BootNotificationRequest(charging_station=station, reason=reason)
+    return ocppj.Call("i", "BootNotification", request)
+
+
+def meter(value: Any, **more: Any) -> ocppj.Call[Any]:
+    sample = v201.SampledValueType(value=value, **more)
     values = [v201.MeterValueType(timestamp=NOW, sampled_value=[sample])]
     return ocppj.Call("i", "MeterValues", v201.MeterValuesRequest(evse_id=1, meter_value=values))
 
@@ -78,6 +84,7 @@ class Str(str):
     __slots__ = ()
 
 
+STRUCT = "expected ChargingStationType, got dict"
 BAD: dict[str, tuple[Any, str | None, str]] = {
     "naive timestamp": (
         heartbeat(current_time=NOW.replace(tzinfo=None)),
@@ -96,7 +103,18 @@ BAD: dict[str, tuple[Any, str | None, str]] = {
     ),
     "date for a timestamp": (heartbeat(current_time=date(2026, 1, 1)), "$.currentTime", "expected"),
     "number for a timestamp": (heartbeat(current_time=5), "$.currentTime", "expected datetime"),
-    "None for a required field": (heartbeat(current_time=None), "$.currentTime", "None"),
+    "None for a required field": (
+        heartbeat(current_time=None),
+        "$.currentTime",
+        "a value is required, got None",
+    ),
+    "None in a list": (
+        ocppj.Call("i", "MeterValues", v201.MeterValuesRequest(evse_id=1, meter_value=[None])),  # type: ignore[list-item]
+        "$.meterValue[0]",
+        "a value is required, got None",
+    ),
+    "dict for a Struct": (boot({"model": "m", "vendorName": "v"}), "$.chargingStation", STRUCT),
+    "wrong dict for a Struct": (boot({"model": 5}), "$.chargingStation", STRUCT),
     "NaN": (meter(math.nan), "$.meterValue[0].sampledValue[0].value", "NaN"),
     "infinity": (meter(-math.inf), "$.meterValue[0].sampledValue[0].value", "infinit"),
     "Decimal": (meter(Decimal("1.5")), "$.meterValue[0].sampledValue[0].value", "expected float"),
@@ -136,7 +154,17 @@ BAD: dict[str, tuple[Any, str | None, str]] = {
     "unknown enum value": (
         ocppj.Call("i", "Reset", v201.ResetRequest(type="Soon")),  # type: ignore[arg-type]
         "$.type",
-        "enum",
+        "'Soon' is not a value of ResetEnumType: use Immediate, OnIdle",
+    ),
+    "unknown value of a long enum": (
+        meter(1.5, measurand="x" * 100),
+        "$.meterValue[0].sampledValue[0].measurand",
+        f"'{'x' * 79} is not a value of MeasurandEnumType: use Current.Export, ",
+    ),
+    "value of another enum": (
+        ocppj.Call("i", "Reset", v201.ResetRequest(type=v201.BootReasonEnumType.UNKNOWN)),  # type: ignore[arg-type]
+        "$.type",
+        "is not a value of ResetEnumType",
     ),
     "bool for an integer": (
         ocppj.Call("i", "CancelReservation", v201.CancelReservationRequest(reservation_id=True)),
@@ -184,8 +212,15 @@ BAD: dict[str, tuple[Any, str | None, str]] = {
     "payload of another version": (
         ocppj.Call("i", "Heartbeat", v16.HeartbeatRequest()),
         "$",
-        "not a HeartbeatRequest",
+        "is ocppj.v201.availability.HeartbeatRequest, not ocppj.v16.core.HeartbeatRequest",
     ),
+    "response of another version": (
+        ocppj.CallResult("i", v16.HeartbeatResponse(current_time=NOW)),
+        "$",
+        "ocppj.v16.core.HeartbeatResponse is not a response",
+    ),
+    "class as a request": (ocppj.Call("i", "Heartbeat", v201.HeartbeatRequest), "$", "is a class"),
+    "class as a response": (ocppj.CallResult("i", v201.HeartbeatResponse), "$", "is a class"),
     "request as a result": (ocppj.CallResult("i", v201.HeartbeatRequest()), "$", "not a response"),
     "unknown action": (ocppj.Call("i", "Nope", v201.HeartbeatRequest()), None, "'Nope'"),
     "long id": (ocppj.Call("i" * 37, "Heartbeat", v201.HeartbeatRequest()), None, "36"),
@@ -214,6 +249,13 @@ def test_what_cannot_be_sent_is_refused_with_its_place(codec: ocppj.Codec, name:
     assert problem in str(caught.value)
     if path:
         assert str(caught.value).endswith(f" at {path}")
+
+
+def test_the_values_of_a_long_enum_are_cut(codec: ocppj.Codec) -> None:
+    with pytest.raises(ocppj.EncodeError) as caught:
+        codec.encode(meter(1.5, measurand="x" * 1000))
+    assert ", ... at $.meterValue" in str(caught.value)
+    assert len(str(caught.value)) < 600
 
 
 def test_without_validation_a_frame_is_only_encoded(codec: ocppj.Codec) -> None:
@@ -375,6 +417,15 @@ def test_odd_structs_of_a_vendor(backend_name: str) -> None:
         for _ in range(2):
             with pytest.raises(ocppj.EncodeError):
                 send(bad)
+
+
+@pytest.mark.parametrize("backend_name", ["cython", "python"])
+def test_a_dict_is_no_generic_struct(backend_name: str) -> None:
+    seam = backend(backend_name)(profiles=[VENDOR])
+    with pytest.raises(ocppj.EncodeError, match=r"^expected Box.*, got dict at \$\.box$"):
+        seam.encode(ocppj.Call("i", "Boxed", Boxed(box={"item": 1})))  # type: ignore[arg-type]
+    with pytest.raises(ocppj.EncodeError, match=r"^expected int, got str at \$\.box\.item$"):
+        seam.encode(ocppj.Call("i", "Boxed", Boxed(box=Box(item="no"))))  # type: ignore[arg-type]
 
 
 def test_a_field_that_was_deleted_is_an_error(codec: ocppj.Codec) -> None:

@@ -43,6 +43,28 @@ def python(code: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.mark.parametrize(
+    ("module", "library", "extra"),
+    [
+        ("integrations.mobilityhouse", "ocpp", "mobilityhouse"),
+        ("aio.prometheus", "prometheus_client", "prometheus"),
+    ],
+)
+def test_a_library_that_is_missing_is_named_with_its_extra(
+    module: str, library: str, extra: str
+) -> None:
+    code = f"""
+import sys
+sys.modules[{library!r}] = None
+try:
+    import ocppj.{module}
+except ModuleNotFoundError as error:
+    print(error.name, error)
+"""
+    problem = f"{library} is not installed: pip install 'ocppj[{extra}]'"
+    assert python(code) == f"{library} {problem}"
+
+
 def test_importing_ocppj_loads_no_messages() -> None:
     loaded = "[name for name in sys.modules if name.startswith('ocppj.v')]"
     assert python(f"import sys, ocppj; print({loaded})") == "[]"

@@ -180,6 +180,7 @@ def test_the_vendor_id_is_bounded() -> None:
 GRAMMAR = [
     (b"[1", "not JSON: it is truncated"),
     (b"", "not JSON: it is truncated"),
+    (rb'[2,"\ud800"]', "not JSON: it is truncated or has half a surrogate pair"),
     (b"[1,]", "not JSON: trailing comma in array (byte 3)"),
     (b"[1] x", "not JSON: trailing characters (byte 5)"),
     (b"[nul]", "not JSON: invalid character (byte 2)"),

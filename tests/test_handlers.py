@@ -329,6 +329,61 @@ def test_other_names_may_begin_alike() -> None:
         ocppj.Handlers(handler, make().codec, ["on_close"])
 
 
+class Declared(v201.remote_control.ChargingStationHandler):
+    def on_unlock_connector(self, station: Any, request: Any) -> Any:
+        return v201.UnlockConnectorResponse(status=v201.UnlockStatusEnumType.UNLOCKED)
+
+
+@pytest.mark.parametrize("action", ["UnlockConnector", "TriggerMessage"])
+def test_what_a_protocol_declares_is_no_method(action: str) -> None:
+    session = ocppj.Session(ocppj.Codec("2.0.1"), "charging_station")
+    handlers = ocppj.Handlers(Declared(), session.codec, role=session.role)
+    payload = {
+        "UnlockConnector": '{"evseId":1,"connectorId":1}',
+        "TriggerMessage": '{"requestedMessage":"Heartbeat"}',
+    }
+    call: Any = session.receive(f'[2,"i","{action}",{payload[action]}]')
+    data: Any = handlers.answer(session, call, ("CS-1",), Errors())
+    own = action == "UnlockConnector"
+    assert json.loads(data)[2] == ({"status": "Unlocked"} if own else "NotSupported")
+
+
+def test_a_declared_method_may_be_set_on_the_object() -> None:
+    handler: Any = Declared()
+    handler.on_trigger_message = heartbeat
+    handlers = ocppj.Handlers(handler, make().codec)
+    assert set(handlers._methods) == {"UnlockConnector", "TriggerMessage"}
+
+
+def test_what_a_protocol_declares_of_blocks_that_are_left_out_is_no_mistake() -> None:
+    codec = ocppj.Codec("2.0.1", profiles=[v201.availability.PROFILE])
+    handler = type("Mine", (v201.remote_control.ChargingStationHandler,), {})()
+    assert ocppj.Handlers(handler, codec)._methods == {}
+
+
+def test_a_method_for_what_the_other_side_receives_is_an_error() -> None:
+    codec = make().codec
+    handler = type("Mine", (), {"on_clear_cache": heartbeat, "on_data_transfer": heartbeat})()
+    ocppj.Handlers(handler, codec)
+    ocppj.Handlers(handler, codec, role="charging_station")
+    problem = r"^Mine\.on_clear_cache: ClearCache is sent by the csms, not to it$"
+    with pytest.raises(ValueError, match=problem):
+        ocppj.Handlers(handler, codec, role="csms")
+
+
+def test_a_method_that_only_one_of_its_actions_reaches_is_none() -> None:
+    codec = vendor(
+        ocppj.Feature("Fan", FanRequest, FanResponse, "csms", "on_fan"),
+        ocppj.Feature("Turbo", FanRequest, FanResponse, "charging_station", "on_fan"),
+    )
+    ocppj.Handlers(type("Mine", (), {"on_fan": heartbeat})(), codec, role="csms")
+
+
+def test_a_class_is_no_handler() -> None:
+    with pytest.raises(TypeError, match=r"^Declared is a class: make an instance of it$"):
+        ocppj.Handlers(Declared, make().codec)
+
+
 @pytest.mark.parametrize("method", ["", "on_acme_fan", "fan", "on_reset"])
 def test_vendors_name_their_methods(method: str) -> None:
     codec = vendor(ocppj.Feature("AcmeFan", FanRequest, FanResponse, "csms", method))

@@ -34,10 +34,10 @@ LAYERS: dict[str, set[str]] = {
     "encoding": {"errors", "frames", "plan", "table"},
     "codec": {
         *("schema", "catalog", "frames", "policy", "table"),
-        *("_dispatch", "_dispatch_py", "errors"),
+        *("_dispatch", "_dispatch_py", "encoding", "errors"),
     },
     "ids": set(),
-    "session": {"_dispatch_py", "codec", "errors", "frames", "ids"},
+    "session": {"_dispatch_py", "codec", "encoding", "errors", "frames", "ids"},
     "handlers": {"codec", "errors", "frames", "schema", "session"},
 }
 INTEGRATIONS: dict[str, set[str]] = {

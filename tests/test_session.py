@@ -163,7 +163,13 @@ def test_who_may_send_what_is_in_the_features() -> None:
                     make(version, role).receive(f'[2,"i","{action}",{{"no such field":1}}]')
 
 
-@pytest.mark.parametrize("unknown", [None, 5, v201.HeartbeatResponse, {"a": 1}])
+def test_a_session_has_a_codec() -> None:
+    wrong: Any = "2.0.1"
+    with pytest.raises(TypeError, match=r"^codec='2\.0\.1': use a Codec, such as Codec\("):
+        ocppj.Session(wrong, "csms")
+
+
+@pytest.mark.parametrize("unknown", [None, 5, CODECS["1.6"], {"a": 1}])
 def test_only_requests_can_be_called(unknown: Any) -> None:
     session = station()
     with pytest.raises(ocppj.EncodeError, match=r"is not a request of OCPP .* that is known"):
@@ -275,6 +281,11 @@ def test_the_response_is_the_actions(version: str) -> None:
     session = make(version)
     call = session.receive('[2,"i","Heartbeat",{}]')
     assert isinstance(call, ocppj.Call)
+    other = next(name for name in VERSIONS if name != version)
+    with pytest.raises(ocppj.EncodeError, match=r"with ocppj\.v.*, not ocppj\.v.*Response at \$"):
+        session.reply(call, response(other, "Heartbeat"))
+    with pytest.raises(ocppj.EncodeError, match="HeartbeatResponse is a class"):
+        session.reply(call, type(response(version, "Heartbeat")))
     for wrong in (response(version, "DataTransfer"), call.payload, None, {}):
         with pytest.raises(ocppj.EncodeError, match="answered with a HeartbeatResponse") as caught:
             session.reply(call, wrong)

@@ -70,6 +70,8 @@ class Dispatch:
     _sure_size: int
 
     def __init__(self, table: Table, policy: Policy = STRICT) -> None:
+        if not isinstance(policy, Policy):
+            raise TypeError(f"policy={policy!r:.80}: use a Policy, such as Policy.lenient()")
         keep = super().__setattr__
         keep("_table", table)
         keep("_policy", policy)
@@ -217,7 +219,7 @@ class Head:
         except msgspec.ValidationError as error:
             self._fail(Fault.FRAME, "expected a JSON array", error)
         except msgspec.DecodeError as error:
-            self._fail(Fault.FRAME, f"not JSON: {_complaint(error)}", error)
+            self._fail(Fault.FRAME, f"not JSON: {_complaint(error, text)}", error)
         self.message_type, self.message_id = self._type_and_id()
         count = ELEMENTS[self.message_type]
         if len(self.elements) != count:
@@ -229,7 +231,10 @@ class Head:
     def _text(self, data: Data) -> bytes:
         limit = self._table.max_size
         # A code point has at least one byte: what is too long needs no encoding to tell.
-        size = data.nbytes if isinstance(data, memoryview) else len(data)
+        try:
+            size = len(data) if isinstance(data, str) else memoryview(data).nbytes
+        except TypeError:
+            raise TypeError(f"data={data!r:.80}: use bytes or str") from None
         try:
             if size <= limit:
                 if isinstance(data, str):
@@ -311,6 +316,8 @@ class Head:
 
     def _response(self, pending: Mapping[str, str] | None) -> Any:
         payload = self.elements[2]
+        if not (pending is None or hasattr(pending, "get")):
+            raise TypeError(f"pending={pending!r:.80}: use a mapping of message id to action")
         action = None if pending is None else pending.get(self.message_id)
         if action is not None:
             return self._payload(payload, self._table.response_type(action))
@@ -398,6 +405,9 @@ def decode_payload(
     raise PayloadError(fault, problem, table.version.rules, path, known) from complaint
 
 
-def _complaint(error: msgspec.DecodeError) -> str:
+def _complaint(error: msgspec.DecodeError, text: bytes) -> str:
     """Return what msgspec has against the grammar of a text, with the byte where it stands."""
-    return str(error).removeprefix("JSON is malformed: ").replace("Input data was", "it is")
+    # Of half a surrogate pair, too, msgspec says that the text was truncated.
+    half = " or has half a surrogate pair" if b"\\u" in text else ""
+    problem = str(error).removeprefix("JSON is malformed: ")
+    return problem.replace("Input data was truncated", f"it is truncated{half}")

@@ -13,6 +13,7 @@ import msgspec
 from ocppj._dispatch import Dispatch
 from ocppj._dispatch_py import decode_payload
 from ocppj.catalog import Version
+from ocppj.encoding import apart, full_name, kind_of
 from ocppj.errors import EncodeError
 from ocppj.frames import CallResult, bent
 from ocppj.policy import STRICT, Policy
@@ -53,6 +54,7 @@ class Codec(Dispatch):
         max_depth: how deep a frame may nest, its own array included; 32 by default.
 
     Raises:
+        TypeError: the profiles are not profiles, or the policy is not a `Policy`.
         ValueError: there is no such version, two features have one action, or a limit is not
             between 1 and 2**31 - 1.
     """
@@ -113,13 +115,13 @@ class Codec(Dispatch):
         Raises:
             EncodeError: it is not a request that the codec knows, or that of several actions.
         """
-        kind = type(request)
-        action = self._table.request_actions.get(kind)
-        if action is None:
-            problem = f"{kind.__name__} is not a request of OCPP {self.version} that is known here"
-            raise EncodeError(problem, "$")
+        action = self._table.request_actions.get(type(request))
         if not action:
-            problem = f"{kind.__name__} is the request of several actions"
+            name = full_name(kind_of(request))
+            if action is None:
+                problem = f"{name} is not a request of OCPP {self.version} that is known here"
+                raise EncodeError(problem, "$")
+            problem = f"{name} is the request of several actions"
             raise EncodeError(f"{problem}: give each its own type", "$")
         return self._table.features[action]
 
@@ -138,8 +140,8 @@ class Codec(Dispatch):
         kind = self._table.response_type(action)
         if not isinstance(frame.payload, msgspec.Raw):
             if type(frame.payload) is not kind:
-                name = type(frame.payload).__name__
-                raise ValueError(f"the payload is a {name} already, not a {kind.__name__}")
+                both = apart(type(frame.payload), kind)
+                raise ValueError(f"the payload is decoded already, as {both}")
             return frame
         known = frame.message_type, frame.message_id
         violations = list(frame.violations)

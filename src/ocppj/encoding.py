@@ -15,12 +15,15 @@ from msgspec.structs import force_setattr, replace
 
 from ocppj.errors import DecodeError, EncodeError
 from ocppj.frames import FRAMES, Call, CallError, CallResult, CallResultError, Frame, Send, plain
-from ocppj.plan import plan
+from ocppj.plan import Part, plan
 from ocppj.table import Table
 
-__all__ = ["encode"]
+__all__ = ["apart", "encode", "full_name", "kind_of"]
 
 _encode: Final = msgspec.json.Encoder().encode
+
+CHOICES: Final = 12
+"""So many values of an enum are named in an error."""
 
 
 def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> bytes:
@@ -50,8 +53,8 @@ def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> b
     except DecodeError as error:
         problem = error.error_description.removesuffix(f" at {error.path}")
         if problem.endswith("got null"):
-            problem += ", which None, NaN and infinities become"
-        raise EncodeError(problem, error.path) from error
+            problem += ", which NaN and infinities become"
+        raise EncodeError(*_plainer(payload, problem, error.path)) from error
     except RecursionError as error:
         raise EncodeError("nested without end", _culprit(payload, depth=1)) from error
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
@@ -62,7 +65,8 @@ def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> b
         found = _difference(meant, getattr(decoded, name))
         if found is not None:  # a vendor's Struct may have no equality of its own
             path, ours, theirs = found
-            raise EncodeError(f"{ours!r:.80} would be read as {theirs!r:.80}", path)
+            problem = f"{ours!r:.80} would be read as {theirs!r:.80}"
+            raise EncodeError(*_plainer(payload, problem, path))
     return data
 
 
@@ -83,16 +87,17 @@ def _pending(frame: Frame, table: Table) -> dict[str, str] | None:
     if isinstance(frame.payload, msgspec.Raw):
         return None
     if isinstance(frame, CallResult):
-        return {frame.message_id: _answered(type(frame.payload), table)}
+        return {frame.message_id: _answered(frame.payload, table)}
     _check_request(frame, table.calls if isinstance(frame, Call) else table.sends)
     return None
 
 
-def _answered(kind: type[Any], table: Table) -> str:
-    """Return an action that a response type belongs to."""
-    action = table.response_actions.get(kind)
+def _answered(response: object, table: Table) -> str:
+    """Return an action that a response belongs to."""
+    action = table.response_actions.get(type(response))
     if action is None:
-        raise EncodeError(f"{kind.__name__} is not a response that this codec knows", "$")
+        name = full_name(kind_of(response))
+        raise EncodeError(f"{name} is not a response that this codec knows", "$")
     return action
 
 
@@ -101,8 +106,31 @@ def _check_request(frame: Call[Any] | Send[Any], types: Mapping[str, type[Any]])
     if wanted is None:
         raise EncodeError(f"{frame.action!r:.80} is not an action of a {type(frame).__name__} here")
     if type(frame.payload) is not wanted:
-        problem = f"the payload of {frame.action} is a {wanted.__name__}"
-        raise EncodeError(f"{problem}, not a {type(frame.payload).__name__}", "$")
+        both = apart(wanted, kind_of(frame.payload))
+        raise EncodeError(f"the payload of {frame.action} is {both}", "$")
+
+
+def kind_of(payload: object) -> type[Any]:
+    """Return the type of a payload.
+
+    Raises:
+        EncodeError: the payload is a class.
+    """
+    if isinstance(payload, type):
+        raise EncodeError(f"{payload.__name__} is a class: make an instance of it", "$")
+    return type(payload)
+
+
+def full_name(kind: type[Any]) -> str:
+    """Return the name of a type with its module."""
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def apart(one: type[Any], other: type[Any]) -> str:
+    """Name two types, `a X, not a Y`; in full if their names are the same."""
+    if one.__name__ == other.__name__:
+        return f"{full_name(one)}, not {full_name(other)}"
+    return f"a {one.__name__}, not a {other.__name__}"
 
 
 def _fitted(frame: Frame, table: Table) -> Frame:
@@ -178,6 +206,35 @@ def _culprit(value: Any, path: str = "$", depth: int = 64) -> str:
         except (AttributeError, TypeError, ValueError, OverflowError, RecursionError):
             return _culprit(item, path + step, depth - 1)  # the same as in `encode`
     return path
+
+
+def _plainer(payload: Any, problem: str, path: str | None) -> tuple[str, str | None]:
+    """Return a fault of a payload and its path as Python's view tells it, if that tells more."""
+    kind = "struct" if isinstance(payload, msgspec.Struct) else "other"
+    return _misfit(payload, Part(kind, cls=type(payload))) or (problem, path)
+
+
+def _misfit(value: Any, part: Part, path: str = "$") -> tuple[str, str] | None:
+    """Return where a value first is of a wrong Python type, or no value of its enum."""
+    kind = part.kind
+    cls: Any = getattr(part.cls, "__origin__", part.cls)  # of a generic one
+    if value is None and kind != "other":
+        return "a value is required, got None", path
+    if kind == "enum" and value not in [*cls]:
+        choices = ", ".join([*cls][:CHOICES]) + ", ..." * (len(cls) > CHOICES)
+        return f"{value!r:.80} is not a value of {cls.__name__}: use {choices}", path
+    if kind == "struct" and not isinstance(value, cls):
+        return f"expected {cls.__name__}, got {type(value).__name__}", path
+    inner: list[tuple[Part, bool]] = []
+    if kind == "list" and part.item is not None and isinstance(value, list):
+        inner = [(part.item, False)] * len(value)
+    elif isinstance(value, msgspec.Struct) and type(value) is cls:
+        fields = plan(type(value))
+        inner = [*zip(fields.parts, fields.optional, strict=True)]
+    for (step, item), (inside, optional) in zip(_children(value), inner, strict=False):
+        if not (optional and item is None) and (found := _misfit(item, inside, path + step)):
+            return found
+    return None
 
 
 def _difference(ours: Any, theirs: Any, path: str = "$") -> tuple[str, Any, Any] | None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ocppj.codec import Codec
 from ocppj.errors import CallRefused, EncodeError
 from ocppj.frames import Call, Send
-from ocppj.session import Session
+from ocppj.session import Role, Session
 
 __all__ = ["Handlers"]
 
@@ -31,25 +31,41 @@ class Handlers:
         handler: the object. Actions without a method are answered NotSupported.
         codec: which actions there are.
         others: names of methods that begin with `on_` and belong to no action.
+        role: our side, if methods for what only the other side receives are to be an error.
 
     Raises:
-        ValueError: a method that begins with `on_` belongs to no action.
+        TypeError: the handler is a class.
+        ValueError: a method that begins with `on_` belongs to no action, or to one that the role
+            never receives.
     """
 
     __slots__ = ("_methods",)
 
-    def __init__(self, handler: object, codec: Codec, others: Iterable[str] = ()) -> None:
-        known = {feature.method for feature in codec.features.values()}
-        for name in sorted({*dir(handler)} - known - {*others}):
-            if name.startswith(PREFIX) and callable(getattr(handler, name, None)):
-                near = get_close_matches(name, known, 1)
+    def __init__(
+        self,
+        handler: object,
+        codec: Codec,
+        others: Iterable[str] = (),
+        *,
+        role: Role | None = None,
+    ) -> None:
+        if isinstance(handler, type):
+            raise TypeError(f"{handler.__name__} is a class: make an instance of it")
+        known = {feature.method: feature for feature in codec.features.values()}
+        received = {feature.method for feature in codec.features.values() if feature.sender != role}
+        for name in sorted({*dir(handler)} - received - {*others}):
+            if name.startswith(PREFIX) and _method(handler, name) is not None:
+                problem = f"{type(handler).__name__}.{name}"
+                if name in known:
+                    action = known[name].name
+                    raise ValueError(f"{problem}: {action} is sent by the {role}, not to it")
+                near = get_close_matches(name, received, 1)
                 hint = f": do you mean {near[0]}?" if near else ""
-                kind = type(handler).__name__
-                raise ValueError(f"{kind}.{name} answers no action of OCPP {codec.version}{hint}")
+                raise ValueError(f"{problem} answers no action of OCPP {codec.version}{hint}")
         self._methods: dict[str, Callable[..., Any]] = {}
         for action, feature in codec.features.items():
-            method = getattr(handler, feature.method, None)
-            if callable(method):
+            method = _method(handler, feature.method)
+            if method is not None:
                 self._methods[action] = method
 
     def answer(
@@ -103,6 +119,16 @@ class Handlers:
             on_error(send, error)
             return None
         return _quietly(send, done, on_error) if hasattr(done, "__await__") else None
+
+
+def _method(handler: object, name: str) -> Callable[..., Any] | None:
+    """Return a method of an object, `None` if it has none but what a protocol only declares."""
+    method = getattr(handler, name, None)
+    if not callable(method):
+        return None
+    home = next((kind for kind in type(handler).__mro__ if name in vars(kind)), None)
+    declared = getattr(home, "_is_protocol", False) and name not in getattr(handler, "__dict__", ())
+    return None if declared else method
 
 
 async def _quietly(send: Send[Any], done: Awaitable[Any], on_error: OnError) -> None:

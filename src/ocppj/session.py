@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from ocppj._dispatch_py import Data
 from ocppj.codec import Codec
+from ocppj.encoding import apart, kind_of
 from ocppj.errors import (
     MESSAGE_ID_LENGTH,
     RULES,
@@ -60,6 +61,7 @@ class Session:
         unexpected: how many answers were dropped because they answered no call.
 
     Raises:
+        TypeError: the codec is not a `Codec`.
         ValueError: there is no such role, or the time-out is not above 0.
     """
 
@@ -82,6 +84,8 @@ class Session:
         timeout: float = TIMEOUT,
         next_id: Callable[[], str] = next_id,
     ) -> None:
+        if not isinstance(codec, Codec):
+            raise TypeError(f'codec={codec!r:.80}: use a Codec, such as Codec("2.0.1")')
         if role not in get_args(Role):
             raise ValueError(f"unknown role {role!r}: use csms or charging_station")
         if not timeout > 0:
@@ -112,7 +116,8 @@ class Session:
 
         Args:
             request: the payload; its type tells the action.
-            now: the time, in seconds of any clock that does not go back.
+            now: the time, in seconds of any clock that does not go back. Whoever uses `expire` has
+                to give it, of the same clock.
             message_id: instead of the next of the id source, to repeat a call for instance.
             timeout: seconds, instead of the session's.
 
@@ -217,10 +222,10 @@ class Session:
             EncodeError: the response is not one to this action, or breaks its rules.
         """
         self._check_handled(call)
-        wanted = self._features[call.action].response_type
+        wanted: Any = self._features[call.action].response_type
         if type(response) is not wanted:
-            problem = f"{call.action} is answered with a {getattr(wanted, '__name__', wanted)}"
-            raise EncodeError(f"{problem}, not a {type(response).__name__}", "$")
+            both = apart(wanted, kind_of(response))
+            raise EncodeError(f"{call.action} is answered with {both}", "$")
         return self._answer(CallResult(call.message_id, response))
 
     def fail(

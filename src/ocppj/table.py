@@ -66,6 +66,10 @@ class Table:
         self, version: Version, profiles: Iterable[Profile] | None, max_size: int, max_depth: int
     ) -> None:
         self.version = version
+        if not (profiles is None or isinstance(profiles, Iterable)):
+            raise TypeError(
+                f"profiles: expected a list of Profile, got a {type(profiles).__name__}"
+            )
         self.profiles = tuple(version.profiles if profiles is None else profiles)
         self.max_size = max_size
         self.max_depth = max_depth
@@ -79,6 +83,9 @@ class Table:
         self.sends: dict[str, type[Any]] = {}
         self.request_actions: dict[type[Any], str] = {}
         for profile in self.profiles:
+            if not isinstance(profile, Profile):
+                kind = type(profile).__name__
+                raise TypeError(f"profiles: expected a list of Profile, got one with a {kind}")
             for feature in profile.features:
                 self._add(feature, features)
         official = {feature for profile in version.profiles for feature in profile.features}

@@ -94,7 +94,9 @@ def engines(
         shared: the rest of what an engine has.
 
     Raises:
-        ValueError: there is no such version, none at all, or a method that belongs to no action.
+        TypeError: a handler is a class.
+        ValueError: there is no such version, none at all, or a method that belongs to no action
+            or to one that the other side receives.
     """
     if not handlers:
         raise ValueError('no version is offered: give handlers for one, such as {"2.0.1": ...}')
@@ -110,7 +112,7 @@ def engines(
         made[version.subprotocol] = Engine(
             codec=codec,
             role=role,
-            handlers=Handlers(handler, codec, HOOKS),
+            handlers=Handlers(handler, codec, HOOKS, role=role),
             on_connect=getattr(handler, "on_connect", None),
             on_disconnect=getattr(handler, "on_disconnect", None),
             **shared,

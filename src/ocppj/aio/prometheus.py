@@ -4,7 +4,11 @@ Owns their names and labels. What a peer says is never a label: only actions and
 are known, so that there are never more series than a few hundred for each version.
 """
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+try:
+    from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+except ModuleNotFoundError as error:
+    problem = f"{error.name} is not installed: pip install 'ocppj[prometheus]'"
+    raise ModuleNotFoundError(problem, name=error.name) from error
 
 from ocppj.aio.metrics import Direction
 from ocppj.codec import Codec

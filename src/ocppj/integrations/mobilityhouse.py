@@ -13,7 +13,11 @@ from functools import lru_cache
 from types import MethodType, new_class
 from typing import Any, TypeVar
 
-from ocpp import charge_point, exceptions, messages
+try:
+    from ocpp import charge_point, exceptions, messages
+except ModuleNotFoundError as error:
+    problem = f"{error.name} is not installed: pip install 'ocppj[mobilityhouse]'"
+    raise ModuleNotFoundError(problem, name=error.name) from error
 
 from ocppj.errors import DecodeError, PayloadError, UnknownActionError
 from ocppj.integrations.names import snake
