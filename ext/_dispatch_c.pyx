@@ -257,6 +257,7 @@ cdef class Dispatch:
     cdef dict shapes
     cdef Py_ssize_t max_size
     cdef Py_ssize_t max_depth
+    cdef bint bends
 
     def __init__(self, table, policy=STRICT):
         if self._table is not None:
@@ -271,6 +272,7 @@ cdef class Dispatch:
         self.results = table.fast_results
         self.response_actions = table.response_actions
         self.shapes = table.shapes
+        self.bends = policy.bends
         self.max_size = table.max_size
         self.max_depth = table.max_depth
 
@@ -290,7 +292,8 @@ cdef class Dispatch:
         frame = self.plain(p, size, pending)
         if frame is not None and not PyExceptionInstance_Check(frame):
             return frame
-        error = self.verdict(p, size, frame)
+        # Where a policy may bend the payload, only the reference can tell.
+        error = None if self.bends and frame is not None else self.verdict(p, size, frame)
         if error is None:
             return self._reference.read(data, pending, frame)
         raise error from frame

@@ -170,7 +170,8 @@ class Dispatch:
     ) -> DecodeError | None:
         """Return what is wrong with a CALL or CALLRESULT; `None` if only `read` can tell.
 
-        Its shape is right and its size and depth are within the limits.
+        Its shape is right and its size and depth are within the limits. A payload that the policy
+        may bend is not for here.
 
         Args:
             known: its first two elements.
@@ -183,7 +184,7 @@ class Dispatch:
             if action is None or action in table.calls:
                 return None
             return _unknown(action, table, known)
-        found = None if self._policy.bends else find_again(complaint, payload)
+        found = find_again(complaint, payload)
         if found is None:
             return None
         fault, problem, path = found
