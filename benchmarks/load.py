@@ -92,10 +92,13 @@ class Gateway:
         self._process.communicate()
 
 
+CORES: Final = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+"""Those of the machine, before a process is given one: a child would have its parent's alone."""
+
+
 def _pin(pid: int, core: int) -> None:
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if len(cores) > 1:
-        os.sched_setaffinity(pid, {cores[core]})
+    if len(CORES) > 1:
+        os.sched_setaffinity(pid, {CORES[core]})
 
 
 class Client(WSListener):

@@ -169,6 +169,16 @@ def test_a_session_has_a_codec() -> None:
         ocppj.Session(wrong, "csms")
 
 
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
+def test_a_time_out_is_above_0(seconds: float) -> None:
+    session = make("2.0.1")
+    with pytest.raises(ValueError, match="timeout="):
+        session.call(request("2.0.1", "ClearCache"), timeout=seconds)
+    assert is_idle(session)
+    with pytest.raises(ValueError, match="timeout="):
+        ocppj.Session(CODECS["2.0.1"], "csms", timeout=seconds)
+
+
 @pytest.mark.parametrize("unknown", [None, 5, CODECS["1.6"], {"a": 1}])
 def test_only_requests_can_be_called(unknown: Any) -> None:
     session = station()

@@ -81,7 +81,8 @@ class Handlers:
                 what it returns. The peer is told InternalError, and nothing of the text.
 
         Returns:
-            The frame, or an awaitable of it if the method gave one; it raises nothing of its own.
+            The frame, or an awaitable of it if the method gave one. Neither raises what a method
+            does; `LocalProtocolError` if somebody else has answered the call meanwhile.
         """
         method = self._methods.get(call.action)
         if method is None:

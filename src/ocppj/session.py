@@ -127,7 +127,12 @@ class Session:
         Raises:
             LocalProtocolError: a call of ours is in flight, or this role may not send the action.
             EncodeError: the request is not one that the codec knows, or breaks its rules.
+            ValueError: the time-out is not above 0.
         """
+        if timeout is None:
+            timeout = self._timeout
+        elif not timeout > 0:
+            raise ValueError(f"timeout={timeout!r}: use seconds above 0")
         feature = self.codec.feature(request)
         if feature.sender not in (self.role, "both"):
             raise LocalProtocolError(f"{feature.name} is not sent by a {self.role}")
@@ -142,7 +147,7 @@ class Session:
         data = self.codec.encode(call)
         self._actions = {message_id: feature.name}
         self.pending = call
-        self.deadline = now + (self._timeout if timeout is None else timeout)
+        self.deadline = now + timeout
         return data
 
     def receive(self, data: Data) -> Frame:
