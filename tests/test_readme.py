@@ -1,11 +1,14 @@
 """The Python of README and docs runs as it stands, and prints what its comments say."""
 
 import re
+import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from benchmarks import sections
+from ocppj.cli import parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -48,3 +51,28 @@ def test_its_numbers_are_those_of_the_results(page: Path) -> None:
     text = page.read_text()
     assert "<!-- benchmarks: " in text
     assert sections.rewritten(text) == text
+
+
+TEXTS = [path.read_text() for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))]
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+def found(pattern: str) -> list[str]:
+    """Return what all pages say that matches, each once."""
+    return sorted({match for text in TEXTS for match in re.findall(pattern, text)})
+
+
+@pytest.mark.parametrize("line", found(r"(?m)^(?:\$ |.*&& )?ocppj ((?:check|csms|station)\b.*)$"))
+def test_a_command_of_ours_can_be_typed(line: str) -> None:
+    parser().parse_args(shlex.split(line))
+
+
+@pytest.mark.parametrize("extras", found(r"'(?:\.|ocppj)\[([a-z,]+)\]'"))
+def test_an_extra_is_there(extras: str) -> None:
+    assert set(extras.split(",")) <= set(EXTRAS)
+
+
+@pytest.mark.parametrize("name", found(r"python -m ((?:benchmarks|tests|tools)[\w.]*)"))
+def test_a_module_that_is_to_be_run_is_there(name: str) -> None:
+    path = ROOT / name.replace(".", "/")
+    assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()
