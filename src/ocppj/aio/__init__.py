@@ -3,8 +3,8 @@
 Needs a transport: `pip install 'ocppj[websockets]'`, or `'ocppj[picows]'` for the fast one.
 """
 
+from ocppj.aio.connection import Connection
 from ocppj.aio.csms import CSMS, Duplicates, Server, Station
-from ocppj.aio.engine import Connection
 from ocppj.aio.metrics import Direction, Metrics
 from ocppj.aio.security import Authenticate, Handshake, basic, certificate
 from ocppj.aio.station import Backoff, ChargingStation

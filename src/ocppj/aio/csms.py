@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from ocppj.aio.engine import Connection, Engine, engines
+from ocppj.aio.connection import Connection
+from ocppj.aio.engine import Engine, engines
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import Admission, Authenticate, Handshake, Known
 from ocppj.aio.transport import Listening, Transport, TransportModule, TransportName, load

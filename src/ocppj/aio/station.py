@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
-from ocppj.aio.engine import Connection, engines
+from ocppj.aio.connection import Connection
+from ocppj.aio.engine import engines
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import path
 from ocppj.aio.transport import Transport, TransportModule, TransportName, load

@@ -52,7 +52,7 @@ class Transport(Protocol):
 
 
 class Receiver(Protocol):
-    """Takes the messages of a connection: `ocppj.aio.engine.Connection` does."""
+    """Takes the messages of a connection: `ocppj.aio.connection.Connection` does."""
 
     def received(self, data: bytes) -> bytes | None:
         """Take in a message; return the answer to be sent at once, if there is one."""

@@ -1,0 +1,369 @@
+"""One connection: a session, the handlers, and calls that wait for their turn.
+
+Owns what both ends do with a connection once it stands. Knows no WebSocket library: a transport
+brings the messages and takes the answers.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from ocppj.aio.engine import Engine
+from ocppj.aio.metrics import Metrics
+from ocppj.aio.transport import Transport
+from ocppj.errors import (
+    CallFailed,
+    CallTimeout,
+    ConnectionLost,
+    DecodeError,
+    LocalProtocolError,
+    RemoteProtocolError,
+)
+from ocppj.frames import Call, CallResult, Frame, Send
+from ocppj.schema import Request
+from ocppj.session import Session
+
+__all__ = ["Connection"]
+
+log: Final = logging.getLogger("ocppj.aio")
+EAGER: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+"""A handler that never waits is done before its task is ever scheduled."""
+
+R = TypeVar("R")
+
+
+class Connection:
+    """One connection to a peer. Belongs to one event loop.
+
+    Attributes:
+        id: the charging station's identity, on either end.
+        engine: what it shares with others.
+        closed: whether it has ended.
+        end: why, as far as is known; empty before.
+    """
+
+    __slots__ = (
+        *("_answer", "_context", "_entered", "_face", "_greeting", "_session", "_tasks"),
+        *("_transport", "_turn", "_waiting", "__weakref__", "closed", "end", "engine", "id"),
+    )
+
+    def __init__(
+        self, station_id: str, engine: Engine, transport: Transport, face: Any = None
+    ) -> None:
+        self.id = station_id
+        self.engine = engine
+        self.closed = False
+        self.end = ""
+        self._entered = False
+        self._transport = transport
+        self._session = Session(engine.codec, engine.role, timeout=engine.timeout)
+        # What `on_connect` gets, and what handler methods get before the request.
+        self._face = self if face is None else face
+        self._context: tuple[Any, ...] = ()
+        self._answer: asyncio.Future[Any] | None = None
+        self._turn: asyncio.Lock | None = None
+        self._waiting = 0
+        self._tasks: set[asyncio.Task[None]] | None = None
+        self._greeting: asyncio.Task[None] | None = None  # of these, that of `on_connect`
+
+    @property
+    def version(self) -> str:
+        """The OCPP version that was negotiated."""
+        return self.engine.codec.version
+
+    def received(self, data: bytes | str) -> bytes | None:
+        """Take in a message; return the answer to be sent at once, if there is one."""
+        if self.closed:
+            return None  # what comes between giving a connection up and its end
+        metrics = self.engine.metrics
+        if metrics is not None:
+            return self._measured(data, metrics)
+        try:
+            frame = self._session.receive(data)
+        except (DecodeError, RemoteProtocolError) as error:
+            return self._refuse(error)
+        if frame.message_type == 2:
+            return self._serve(frame)  # type: ignore[arg-type]
+        self._handle(frame)
+        return None
+
+    def _measured(self, data: bytes | str, metrics: Metrics) -> bytes | None:
+        try:
+            frame = self._session.receive(data)
+        except (DecodeError, RemoteProtocolError) as error:
+            code = error.error_code or "Unexpected"
+            metrics.frame(self.id, "in", error.message_type, None, code)
+            answer = self._refuse(error)
+            if answer is not None:
+                metrics.frame(self.id, "out", _type_of(answer), None, code)
+            return answer
+        action = getattr(frame, "action", None)
+        outcome = getattr(frame, "error_code", "")
+        metrics.frame(self.id, "in", frame.message_type, action, outcome)
+        for violation in frame.violations:
+            metrics.violation(self.id, violation)
+        if isinstance(frame, Call):
+            return self._serve(frame)
+        self._handle(frame)
+        return None
+
+    def _handle(self, frame: Frame) -> None:
+        kind = frame.message_type
+        if kind == 6:
+            tasks = self._tasks or ()
+            if len(tasks) - (self._greeting in tasks) >= self.engine.max_handling:
+                log.warning("%s: %s is dropped, too much is at work", self.id, frame.action)  # type: ignore[union-attr]
+            else:
+                self._notify(frame)  # type: ignore[arg-type]
+        elif kind == 5:
+            log.warning("%s does not accept an answer of ours: %s", self.id, frame)
+        elif (future := self._answer) is not None and not future.done():
+            future.set_result(frame)
+
+    def _refuse(self, error: DecodeError | RemoteProtocolError) -> bytes | None:
+        log.debug("%s: %s", self.id, error)
+        future = self._answer
+        if future is not None and self._session.pending is None and not future.done():
+            _fail(future, error)  # the answer to our call, and no good one
+        return error.reply()
+
+    def _notify(self, send: Send[Any]) -> None:
+        waiting = self.engine.handlers.notify(send, self._context, self._report)
+        if waiting is not None:
+            self._start(_wait(waiting))
+
+    def _serve(self, call: Call[Any]) -> bytes | None:
+        metrics = self.engine.metrics
+        start = 0.0 if metrics is None else _now()
+        answer: bytes | Awaitable[bytes]
+        if self._tasks and self._session.handling > self.engine.max_handling:
+            problem = f"{self.engine.max_handling} calls are handled already"
+            answer = self._session.fail(call, "GenericError", problem)
+        else:
+            handlers = self.engine.handlers
+            try:
+                answer = handlers.answer(self._session, call, self._context, self._report)
+            except asyncio.CancelledError:  # of something that a method has looked at
+                log.exception("%s: %s failed", self.id, call.action)
+                answer = self._session.fail(call, "InternalError")
+        if isinstance(answer, bytes):
+            if metrics is not None:
+                self._count_answer(metrics, call, answer, start)
+            return answer
+        self._start(self._finish(call, answer, start))
+        return None
+
+    async def _finish(self, call: Call[Any], answer: Awaitable[bytes], start: float) -> None:
+        try:
+            data = await answer
+        except asyncio.CancelledError:
+            if self.closed:
+                raise
+            data = self._session.fail(call, "InternalError")  # a handler has cancelled itself
+        if self.engine.metrics is not None:
+            self._count_answer(self.engine.metrics, call, data, start)
+        await self._deliver(data)
+
+    async def _deliver(self, data: bytes) -> None:
+        try:
+            await self._transport.send(data)
+        except ConnectionLost:
+            log.debug("%s is gone, and an answer with it", self.id)
+
+    def _count_answer(self, metrics: Metrics, call: Call[Any], data: bytes, start: float) -> None:
+        kind = _type_of(data)
+        outcome = msgspec.json.decode(data)[2] if kind == 4 else ""
+        metrics.frame(self.id, "out", kind, call.action, outcome)
+        metrics.latency(self.id, "in", call.action, _now() - start, outcome)
+
+    def _report(self, message: Call[Any] | Send[Any], error: Exception) -> None:
+        log.error("%s: %s failed", self.id, message.action, exc_info=error)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.Task(work, loop=asyncio.get_running_loop(), **EAGER)
+        if not task.done():
+            if self._tasks is None:
+                self._tasks = set()
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def call(self, request: Request[R], timeout: float | None = None) -> R:
+        """Call the peer. Calls that come at the same time go one after the other.
+
+        Args:
+            request: the payload.
+            timeout: seconds to wait for the answer, counted from when it is this call's turn; the
+                endpoint's by default.
+
+        Raises:
+            CallFailed: the peer answered with an error.
+            CallTimeout: it did not answer in time; `ConnectionLost` if the connection has ended.
+            DecodeError: its answer breaks the rules.
+            EncodeError: the request does.
+            LocalProtocolError: it is not ours to send, or too many calls wait for their turn.
+        """
+        feature = self.engine.codec.feature(request)
+        if feature.response_type is None:
+            raise LocalProtocolError(f"{feature.name} is never answered: use send")
+        if self._waiting > self.engine.max_waiting:  # and one is in flight
+            raise LocalProtocolError(f"{self.engine.max_waiting} calls wait for their turn already")
+        self._waiting += 1
+        try:
+            if self._turn is None:
+                self._turn = asyncio.Lock()
+            async with self._turn:
+                return await self._call(request, feature.name, timeout)  # type: ignore[no-any-return]
+        finally:
+            self._waiting -= 1
+
+    async def _call(self, request: object, action: str, timeout: float | None) -> Any:
+        if self.closed:
+            raise self.gone()
+        session, metrics, start = self._session, self.engine.metrics, _now()
+        data = session.call(request, start, timeout=timeout)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._answer = future
+        if metrics is not None:
+            metrics.frame(self.id, "out", 2, action, "")
+        outcome = "NoAnswer"
+        try:
+            async with asyncio.timeout_at(session.deadline):
+                await self._transport.send(data)
+                answer = await future
+            if isinstance(answer, CallResult):
+                outcome = ""
+                return answer.payload
+            outcome = answer.error_code
+            raise CallFailed(answer.error_code, answer.error_description, answer.error_details)
+        except DecodeError as error:
+            outcome = error.error_code
+            raise
+        except TimeoutError as error:
+            if isinstance(error, CallTimeout):
+                raise
+            seconds = self.engine.timeout if timeout is None else timeout
+            problem = f"{self.id} did not answer {action} within {seconds:g} s"
+            raise CallTimeout(problem) from None
+        finally:
+            session.cancel()
+            self._answer = None
+            if metrics is not None:
+                metrics.latency(self.id, "out", action, _now() - start, outcome)
+
+    async def send(self, request: object) -> None:
+        """Send a SEND, which is never answered (OCPP 2.1).
+
+        Raises:
+            ConnectionLost: the connection has ended.
+            EncodeError: the request breaks the rules.
+            LocalProtocolError: it is not ours to send, or has an answer.
+        """
+        feature = self.engine.codec.feature(request)
+        if feature.response_type is not None:
+            raise LocalProtocolError(f"{feature.name} has an answer: use call")
+        if self.closed:
+            raise self.gone()
+        data = self._session.call(request)
+        if self.engine.metrics is not None:
+            self.engine.metrics.frame(self.id, "out", 6, feature.name, "")
+        await self._transport.send(data)
+
+    async def ping(self, timeout: float) -> bool:
+        """Tell whether the peer answers a WebSocket ping within so many seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._transport.ping()
+        except (ConnectionLost, TimeoutError):
+            return False
+        return True
+
+    async def close(self, code: int = 1000, reason: str = "", *, grace: float = 0.0) -> None:
+        """Close the connection.
+
+        Args:
+            code: WebSocket close code.
+            reason: for the peer; at most 123 bytes.
+            grace: seconds to wait for handlers at work, so that their answers still go out.
+        """
+        # A handler that closes its own connection does not wait for itself, and goes on after it.
+        tasks = self._tasks or set()
+        tasks.discard(asyncio.current_task())
+        if tasks and grace > 0:
+            await asyncio.wait(set(tasks), timeout=grace)
+        self.end = self.end or f"closed by us: {code} {reason}".rstrip()
+        await self._transport.close(code, reason)
+        self.lost()
+
+    def gone(self) -> ConnectionLost:
+        """Return the exception for who needs a connection that has ended."""
+        why = f": {self.end}" if self.end else ""
+        return ConnectionLost(f"{self.id} is not connected any more{why}")
+
+    def opened(self) -> None:
+        """Tell the handler and the metrics of a connection that stands."""
+        engine = self.engine
+        self._entered = True
+        if engine.metrics is not None:
+            engine.metrics.connected(self.id, self.version)
+        if (work := self._hooked(engine.on_connect)) is not None:
+            self._greeting = self._start(work)
+
+    def _hooked(self, hook: Callable[[Any], Any] | None) -> Coroutine[Any, Any, None] | None:
+        """Call a hook; return what is left to be awaited of it."""
+        try:
+            waiting: Any = None if hook is None else hook(self._face)
+        except Exception:
+            log.exception("%s: %r failed", self.id, hook)
+            return None
+        return _logged(self.id, hook, waiting) if hasattr(waiting, "__await__") else None
+
+    def lost(self, reason: str = "") -> None:
+        """Note that the connection has ended, and why: nobody waits for an answer any more."""
+        if self.closed:
+            return
+        self.closed = True
+        self.end = self.end or reason
+        if self._answer is not None and not self._answer.done():
+            _fail(self._answer, self.gone())
+        loop = asyncio.get_running_loop()
+        for task in self._tasks or ():
+            loop.call_soon(task.cancel)  # not before it has begun: what it awaits has to be awaited
+        engine = self.engine
+        if not self._entered:
+            return
+        if engine.metrics is not None:
+            engine.metrics.disconnected(self.id, self.version)
+        if (work := self._hooked(engine.on_disconnect)) is not None:
+            task = asyncio.get_running_loop().create_task(work)
+            engine.background.add(task)
+            task.add_done_callback(engine.background.discard)
+
+
+def _type_of(frame: bytes) -> int:
+    """Return the message type of a frame of ours."""
+    return frame[1] - 48
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+    answer.set_exception(error)
+    answer.exception()  # seen: the caller may still wait for its call to be sent
+
+
+async def _wait(waiting: Awaitable[None]) -> None:
+    await waiting
+
+
+async def _logged(station_id: str, hook: object, waiting: Awaitable[Any]) -> None:
+    try:
+        await waiting
+    except Exception:
+        log.exception("%s: %r failed", station_id, hook)
