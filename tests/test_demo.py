@@ -18,6 +18,7 @@ import pytest
 from ocppj.aio import Backoff
 from ocppj.cli import main
 from ocppj.demo import station as demo_station
+from ocppj.demo.traffic import _brief
 
 PATIENCE = 30.0
 PACE = "0.05"
@@ -388,3 +389,8 @@ def test_other_commands_load_neither_asyncio_nor_a_websocket_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("payload", ['{"a":1e999}', '{"a":%s}' % ("9" * 5000)])
+def test_a_payload_that_nobody_has_decoded_can_be_shown(payload: str) -> None:
+    assert _brief(payload)

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 import ocppj
-from ocppj.aio import CSMS, ChargingStation, basic, certificate
-from tests.integration.conftest import End, until
+from ocppj import v16
+from ocppj.aio import CSMS, ChargingStation, Handshake, basic, certificate
+from tests.integration.conftest import ENDS, End, until
 from tests.integration.wire import (
     BOOT,
     HEARTBEAT,
+    NOW,
     UNLOCK,
     Central,
     Charger,
@@ -391,5 +393,70 @@ def test_who_waits_to_enter_does_not_outlive_the_server(end: End) -> None:
                 await closing
                 assert old.closed
             assert not csms.stations
+
+    end.run(main())
+
+
+def test_each_check_is_made_once_and_in_a_task(end: End) -> None:
+    asked: list[tuple[str, object]] = []
+
+    async def known(station_id: str) -> bool:
+        async with asyncio.timeout(5):  # which needs a task
+            await asyncio.sleep(0)
+        asked.append(("known", station_id))
+        return True
+
+    def authenticate(handshake: Handshake) -> bool:
+        asked.append(("authenticate", handshake.remote is not None))
+        return True
+
+    async def main() -> None:
+        csms = CSMS({"2.0.1": Central()})
+        listen = end.listen(csms, known=known, authenticate=authenticate)
+        async with listen as server, dial(server) as raw:
+            raw.send(HEARTBEAT)
+            assert (await raw.message())[0] == 3
+        assert asked == [("known", "CS-1"), ("authenticate", True)]
+
+    end.run(main())
+
+
+@pytest.mark.parametrize("name", ["AA:BB:CC", "x" * 49])
+def test_identities_of_1_6_have_no_such_rules(end: End, name: str) -> None:
+    class Old:
+        def on_heartbeat(self, station: Any, request: Any) -> Any:
+            return v16.HeartbeatResponse(current_time=NOW)
+
+    async def main() -> None:
+        csms = CSMS({"1.6": Old(), "2.0.1": Central()})
+        station = ChargingStation(name, {"1.6": object()})
+        async with end.listen(csms) as server, end.connect(station, server):
+            assert (await station.call(v16.HeartbeatRequest())).current_time == NOW
+            assert list(csms.stations) == [name]
+        with pytest.raises(ValueError, match="is no identity"):
+            ChargingStation(name, {"2.0.1": object(), "1.6": object()})
+
+    end.run(main())
+
+
+@pytest.mark.parametrize("name", ["picows", "picows-uvloop"])
+def test_early_messages_are_bounded_by_their_bytes(name: str) -> None:
+    """With websockets nothing can be sent before the checks are made."""
+    end = ENDS[name]
+
+    async def main() -> None:
+        asking = asyncio.Event()
+
+        async def known(station_id: str) -> bool:
+            await asking.wait()
+            return True
+
+        codecs = {"2.0.1": ocppj.Codec("2.0.1", max_size=1000)}
+        csms = CSMS({"2.0.1": Central()}, codecs=codecs)
+        async with end.listen(csms, known=known) as server, dial(server) as raw:
+            for _ in range(3):
+                raw.send(b" " * 900)
+            assert await raw.close_code() == 1008
+            asking.set()
 
     end.run(main())

@@ -110,6 +110,65 @@ def test_on_connect_may_call_the_peer(end: End) -> None:
     end.run(main())
 
 
+def test_counting_frames_does_not_depend_on_their_ids(end: End) -> None:
+    async def main() -> None:
+        metrics = Counting()
+        csms = CSMS({"1.6": object()}, metrics=metrics)
+        async with end.listen(csms) as server, dial(server, subprotocol="ocpp1.6") as raw:
+            raw.send([2, "x" * 37, "Heartbeat", {}])  # OCPP 1.6 echoes what it refuses
+            assert (await raw.message())[:2] == [4, "x" * 37]
+            raw.send(HEARTBEAT)
+            assert (await raw.message())[2] == "NotSupported"
+
+    end.run(main())
+
+
+def test_a_method_that_meets_a_cancelled_future_is_answered_for(end: End) -> None:
+    class Cancelled(Central):
+        def on_heartbeat(self, station: Any, request: Any) -> Any:
+            raise asyncio.CancelledError
+
+    async def main() -> None:
+        async with pair(end, Cancelled()) as (_, _, station):
+            with pytest.raises(ocppj.CallFailed, match="InternalError"):
+                await station.call(v201.HeartbeatRequest())
+            await station.call(BOOT)
+
+    end.run(main())
+
+
+def test_on_connect_takes_no_place_of_a_call(end: End) -> None:
+    class Greeting(Central):
+        async def on_connect(self, station: Any) -> None:
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        csms = CSMS({"2.0.1": Greeting()}, max_handling=1)
+        async with end.listen(csms) as server, dial(server) as raw:
+            raw.send(HEARTBEAT)
+            assert (await raw.message())[0] == 3
+
+    end.run(main())
+
+
+def test_a_handler_may_close_its_own_connection_and_go_on(end: End) -> None:
+    done = asyncio.Event()
+
+    class Closing(Central):
+        async def on_heartbeat(self, station: Any, request: Any) -> Any:
+            await station.close()
+            await asyncio.sleep(0)
+            done.set()
+
+    async def main() -> None:
+        async with pair(end, Closing()) as (_, _, station):
+            with pytest.raises(ocppj.ConnectionLost):
+                await station.call(v201.HeartbeatRequest())
+            await done.wait()
+
+    end.run(main())
+
+
 def test_one_station_connects_once(end: End) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()})

@@ -47,7 +47,7 @@ class Connection:
     """
 
     __slots__ = (
-        *("_answer", "_context", "_entered", "_face", "_greeting", "_session", "_tasks"),
+        *("_answer", "_closer", "_context", "_entered", "_face", "_greeting", "_session", "_tasks"),
         *("_transport", "_turn", "_waiting", "__weakref__", "closed", "end", "engine", "id"),
     )
 
@@ -68,6 +68,7 @@ class Connection:
         self._turn: asyncio.Lock | None = None
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] | None = None
+        self._closer: asyncio.Task[Any] | None = None
         self._greeting: asyncio.Task[None] | None = None  # of these, that of `on_connect`
 
     @property
@@ -291,10 +292,10 @@ class Connection:
             grace: seconds to wait for handlers at work, so that their answers still go out.
         """
         # A handler that closes its own connection does not wait for itself, and goes on after it.
-        tasks = self._tasks or set()
-        tasks.discard(asyncio.current_task())
+        self._closer = asyncio.current_task()
+        tasks = (self._tasks or set()) - {self._closer}
         if tasks and grace > 0:
-            await asyncio.wait(set(tasks), timeout=grace)
+            await asyncio.wait(tasks, timeout=grace)
         self.end = self.end or f"closed by us: {code} {reason}".rstrip()
         await self._transport.close(code, reason)
         self.lost()
@@ -331,7 +332,7 @@ class Connection:
         if self._answer is not None and not self._answer.done():
             _fail(self._answer, self.gone())
         loop = asyncio.get_running_loop()
-        for task in self._tasks or ():
+        for task in (self._tasks or set()) - {self._closer}:
             loop.call_soon(task.cancel)  # not before it has begun: what it awaits has to be awaited
         engine = self.engine
         if not self._entered:
