@@ -11,11 +11,12 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from ocppj.aio.connection import Connection
-from ocppj.aio.engine import Engine, engines
+from ocppj.aio.engine import MAX_HANDLING, MAX_WAITING, Engine, engines
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import Admission, Authenticate, Handshake, Known
 from ocppj.aio.transport import Listening, Transport, TransportModule, TransportName, load
 from ocppj.codec import Codec
+from ocppj.session import TIMEOUT
 
 __all__ = ["CSMS", "Duplicates", "Server", "Station"]
 
@@ -115,11 +116,11 @@ class CSMS:
         handlers: Mapping[str, object],
         *,
         codecs: Mapping[str, Codec] | None = None,
-        timeout: float = 30.0,
+        timeout: float = TIMEOUT,
         duplicates: Duplicates = "ping",
         ping_timeout: float = 5.0,
-        max_waiting: int = 64,
-        max_handling: int = 16,
+        max_waiting: int = MAX_WAITING,
+        max_handling: int = MAX_HANDLING,
         metrics: Metrics | None = None,
     ) -> None:
         if duplicates not in get_args(Duplicates):

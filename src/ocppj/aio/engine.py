@@ -16,6 +16,10 @@ from ocppj.session import Role
 
 __all__ = ["Engine", "engines"]
 
+MAX_WAITING: Final = 64
+MAX_HANDLING: Final = 16
+"""What an endpoint has unless it is told otherwise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:

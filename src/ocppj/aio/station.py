@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
 from ocppj.aio.connection import Connection
-from ocppj.aio.engine import engines
+from ocppj.aio.engine import MAX_HANDLING, MAX_WAITING, engines
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import path
 from ocppj.aio.transport import Transport, TransportModule, TransportName, load
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost, LocalProtocolError
 from ocppj.schema import Request
+from ocppj.session import TIMEOUT
 
 __all__ = ["Backoff", "ChargingStation"]
 
@@ -83,9 +84,9 @@ class ChargingStation:
         handlers: Mapping[str, object],
         *,
         codecs: Mapping[str, Codec] | None = None,
-        timeout: float = 30.0,
-        max_waiting: int = 64,
-        max_handling: int = 16,
+        timeout: float = TIMEOUT,
+        max_waiting: int = MAX_WAITING,
+        max_handling: int = MAX_HANDLING,
         metrics: Metrics | None = None,
     ) -> None:
         self.id = station_id
@@ -185,8 +186,8 @@ class ChargingStation:
             if backoff is None:
                 return
             for wait in backoff.waits():
-                end = self._connection.end if self._connection is not None else ""
-                log.info("%s connects again in %.1f s; the last time: %s", self.id, wait, end)
+                end = (self._connection and self._connection.end) or "no reason is known"
+                log.info("%s connects again in %.1f s: %s", self.id, wait, end)
                 await asyncio.sleep(wait)
                 try:
                     ended = await dial()
