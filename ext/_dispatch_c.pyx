@@ -20,6 +20,7 @@ import msgspec
 
 from ocppj import _dispatch_py
 from ocppj.errors import MESSAGE_ID_LENGTH as _MESSAGE_ID_LENGTH
+from ocppj.exponents import MAX_EXPONENTS as _MAX_EXPONENTS, SEARCHED_SIZE as _SEARCHED_SIZE
 from ocppj.policy import STRICT
 from ocppj.frames import Call as _Call, CallResult as _CallResult, Envelope as _Envelope
 
@@ -68,6 +69,8 @@ cdef Py_ssize_t RESULT_ID = slot_offset(_CallResult.message_id)
 cdef Py_ssize_t RESULT_PAYLOAD = slot_offset(_CallResult.payload)
 assert min(CALL_ID, CALL_ACTION, CALL_PAYLOAD, RESULT_ID, RESULT_PAYLOAD) > 0
 cdef Py_ssize_t MESSAGE_ID_LENGTH = _MESSAGE_ID_LENGTH
+cdef Py_ssize_t MAX_EXPONENTS = _MAX_EXPONENTS
+cdef Py_ssize_t SEARCHED_SIZE = _SEARCHED_SIZE
 
 
 cdef object Envelope = _Envelope
@@ -304,7 +307,7 @@ cdef class Dispatch:
         cdef Head head
         cdef Slot* slot
         cdef PyObject* found
-        if size > self.max_size or not scanned(p, end, &head):
+        if size > self.max_size or not scanned(p, end, &head) or too_many_exponents(p, size):
             return None
         if head.action is not NULL:
             slot = self.index.find(head.action, head.action_size)
@@ -425,7 +428,10 @@ cdef class Dispatch:
             data = cut(data, &moments)
             if data is None:
                 return None
-        return data if PyBytes_GET_SIZE(data) <= self.max_size else None
+        size = PyBytes_GET_SIZE(data)
+        if size > self.max_size or too_many_exponents(PyBytes_AS_STRING(data), size):
+            return None
+        return data
 
     def peek(self, data):
         cdef const char* p

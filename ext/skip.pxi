@@ -86,6 +86,37 @@ cdef inline const char* past_number(const char* p, const char* end) noexcept nog
     return p
 
 
+cdef extern from *:
+    """
+    /* Count what may begin an exponent: a digit, an e, and a digit or a sign. No branch, so that the
+       compiler can take many bytes at once. */
+    static Py_ssize_t count_exponents(const char *text, Py_ssize_t size) {
+        const unsigned char *p = (const unsigned char *)text;
+        Py_ssize_t found = 0;
+        for (Py_ssize_t i = 1; i < size - 1;) {
+            Py_ssize_t stop = size - 1 - i > 255 ? i + 255 : size - 1;
+            unsigned char some = 0;
+            for (; i < stop; i++) {
+                some += (unsigned char)((p[i] | 0x20) == 'e')
+                    & (unsigned char)((unsigned char)(p[i - 1] - '0') < 10)
+                    & (unsigned char)((unsigned char)(p[i + 1] - '+') <= '9' - '+');
+            }
+            found += some;
+        }
+        return found;
+    }
+    """
+    Py_ssize_t count_exponents(const char*, Py_ssize_t) noexcept nogil
+
+
+cdef inline bint too_many_exponents(const char* p, Py_ssize_t size) noexcept nogil:
+    """Tell whether there may be more numbers that are expensive to decode than a frame may have.
+
+    Strings are counted too: `ocppj.exponents`, the reference, tells them apart.
+    """
+    return size > SEARCHED_SIZE and count_exponents(p, size) > MAX_EXPONENTS
+
+
 cdef inline const char* past_word(const char* p, const char* end, const char* word, int size) noexcept nogil:
     return p + size if end - p >= size and memcmp(p, word, size) == 0 else NULL
 

@@ -24,6 +24,7 @@ from ocppj.errors import (
     PayloadError,
     UnknownActionError,
 )
+from ocppj.exponents import MAX_EXPONENTS, SEARCHED_SIZE, too_many_exponents
 from ocppj.faults import find, find_again
 from ocppj.frames import (
     ELEMENTS,
@@ -61,13 +62,14 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9]{1,50}")
 class Dispatch:
     """The frames of one codec, from bytes and to bytes. One instance may serve any thread."""
 
-    __slots__ = ("_calls", "_policy", "_results", "_sure_size", "_table")
+    __slots__ = ("_calls", "_max_size", "_policy", "_results", "_sure_size", "_table")
 
     _table: Table
     _policy: Policy
     _calls: Mapping[str, Decode]
     _results: Mapping[str, Decode]
     _sure_size: int
+    _max_size: int
 
     def __init__(self, table: Table, policy: Policy = STRICT) -> None:
         if not isinstance(policy, Policy):
@@ -77,8 +79,9 @@ class Dispatch:
         keep("_policy", policy)
         keep("_calls", table.fast_calls)
         keep("_results", table.fast_results)
-        # No item of a buffer has more than eight bytes: so many are not too large, whatever it is.
-        keep("_sure_size", table.max_size // 8)
+        # An item has at most 8 bytes, so this many items fit in max_size.
+        keep("_sure_size", min(table.max_size // 8, SEARCHED_SIZE))
+        keep("_max_size", table.max_size)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a codec cannot be changed: {name}")
@@ -98,7 +101,7 @@ class Dispatch:
         """
         complaint = None
         try:
-            if len(data) <= self._sure_size:
+            if len(data) <= self._sure_size or self._fits(data):
                 # A result that nobody waits for stays undecoded: nothing to be fast at.
                 if pending is None or data[1] not in _THREE:
                     _, message_id, action, payload = _call_head(data)
@@ -117,6 +120,12 @@ class Dispatch:
         except Exception:  # noqa: BLE001, S110
             pass
         return self.read(data, pending, complaint)
+
+    def _fits(self, data: Data) -> bool:
+        """Tell whether the fast path may take data that is not small."""
+        if type(data) is str:
+            data = data.encode()
+        return type(data) is bytes and len(data) <= self._max_size and not too_many_exponents(data)
 
     def encode(self, frame: Frame, *, validate: bool = True) -> bytes:
         """Encode a frame, validated: what comes out, `decode` takes, and gives an equal frame.
@@ -226,6 +235,9 @@ class Head:
         if len(self.elements) != count:
             problem = f"message type {self.message_type} has {count} elements"
             self._fail(Fault.FRAME, f"{problem}, got {len(self.elements)}")
+        if too_many_exponents(text):
+            problem = f"more than {MAX_EXPONENTS} numbers with an exponent of three digits"
+            self._fail(Fault.PROPERTY, problem)
         if deeper(text, table.max_depth):
             self._fail(Fault.FRAME, f"nested deeper than {table.max_depth}")
 

@@ -22,7 +22,10 @@ from ocppj.table import Table
 
 __all__ = ["Codec"]
 
-MAX_SIZE: Final = 2**20
+MAX_SIZE: Final = 2**17
+"""Bytes. Messages of OCPP rarely have more than 10 KiB; a charging profile with all the periods that
+2.x allows has some 100 KiB. The cost of the most expensive frame is proportional to this limit."""
+
 MAX_DEPTH: Final = 32
 MOST: Final = 2**31 - 1
 
@@ -50,7 +53,7 @@ class Codec(Dispatch):
         profiles: the functional blocks that it knows, a vendor's own included; all of the version
             by default. To add one: `[*ocppj.v201.PROFILES, MINE]`.
         policy: which faults of a peer are taken all the same; none by default. See `Policy`.
-        max_size: bytes that a frame may have; 1 MiB by default.
+        max_size: maximum size of a frame in bytes, received or sent; 128 KiB by default.
         max_depth: how deep a frame may nest, its own array included; 32 by default.
 
     Raises:

@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["deeper"]
+__all__ = ["STRING", "deeper"]
 
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+"""A string of valid JSON."""
+
 _NESTED: Final = (dict, list)
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -25,7 +27,7 @@ def _text_deeper(text: bytes, limit: int) -> bool:
     """Tell it of the text, all keys counted."""
     if text.count(b"[") + text.count(b"{") <= limit:
         return False
-    brackets = _STRING.sub(b"", text).translate(_BRACKETS, _NO_BRACKETS)
+    brackets = STRING.sub(b"", text).translate(_BRACKETS, _NO_BRACKETS)
     for _ in range(limit):
         # Each round takes away the innermost level.
         brackets = brackets.replace(b"[]", b"")

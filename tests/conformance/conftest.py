@@ -15,6 +15,9 @@ from .payloads import Case, cases
 
 ROUNDS: Final = int(os.environ.get("OCPPJ_CONFORMANCE_ROUNDS", "1"))
 MODULES: Final = {"cython": "ocppj._dispatch_c", "python": "ocppj._dispatch_py"}
+MAX_SIZE: Final = 2**20
+"""Bytes. The largest payloads that the schemas allow have more than the default."""
+
 TRIED: Final = pytest.StashKey[Counter[tuple[str, str]]]()
 
 
@@ -31,7 +34,8 @@ class Backend:
         self.name = name
         kind = importlib.import_module(MODULES[name]).Dispatch
         self.dispatches: Mapping[str, Dispatch] = {
-            version: kind(Codec(version)._table) for version in ("1.6", "2.0.1", "2.1")
+            version: kind(Codec(version, max_size=MAX_SIZE)._table)
+            for version in ("1.6", "2.0.1", "2.1")
         }
 
     def decode(self, version: str, data: str, pending: Mapping[str, str] | None) -> Any:

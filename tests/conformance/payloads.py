@@ -6,6 +6,7 @@ its places, in turn all of them.
 
 import json
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -59,6 +60,8 @@ class Place(NamedTuple):
 RANDOM_PAYLOADS: Final = 10
 SPREAD: Final = 2
 """Down to this depth, the arrays of full payloads have more than one item."""
+EXPONENT: Final = re.compile(r"\de[+-]?\d{3}")
+MAX_EXPONENTS: Final = 512
 WIDE: Final = 24
 """Arrays with more room than this are filled in payloads of their own."""
 VENDOR_KEYS: Final = ("fan", "Vendor Key", "vendor_id", "vendorid", "", "a.b", "ключ", "🔌", "$ref")
@@ -176,8 +179,9 @@ def _right(message: Message, rng: random.Random, rounds: int) -> Iterator[Case]:
         if place.node.kind == "array" and place.node.items is not None:
             item = least.make(place.node.items)
             for size in {place.node.min_items, place.node.max_items or 5}:
-                with_it = _exchanged(root, place, [item] * size, takes, rng)
-                yield Case(f"{size} items", *with_it)
+                text, verdict = _exchanged(root, place, [item] * size, takes, rng)
+                judged = ("property", None, "exponents") if _is_slow(text) else ()
+                yield Case(f"{size} items", text, verdict, *judged)
         elif place.node.kind == "timestamp":
             for text in EDGES_OF_TIME:
                 yield Case(
@@ -204,8 +208,13 @@ def _wrong(message: Message, rng: random.Random) -> Iterator[Case]:
         wrongs = [*bad(place.node, place.value, rng, least.make), *odd(place.node)]
         for wrong in wrongs:
             text, verdict = _exchanged(root, place, wrong.value, takes, rng)
-            fault, path = _judged(wrong, place)
+            fault, path = ("property", None) if _is_slow(text) else _judged(wrong, place)
             yield Case(wrong.what, text, verdict, fault, path, wrong.difference)
+
+
+def _is_slow(text: str) -> bool:
+    """Tell whether a payload has more numbers with long exponents than a frame may have."""
+    return len(EXPONENT.findall(text)) > MAX_EXPONENTS
 
 
 def _judged(wrong: Bad, place: Place) -> tuple[Fault | None, str | None]:

@@ -32,6 +32,7 @@ from tests.integration.wire import (
 )
 
 BIG = v201.DataTransferRequest(vendor_id="us", data="x" * 500_000)
+LARGE = {"2.0.1": ocppj.Codec("2.0.1", max_size=2**20)}
 QUICK = {"ping_interval": 0.1, "ping_timeout": 0.1}
 
 
@@ -88,7 +89,7 @@ def test_a_csms_that_vanishes_fails_the_stations_call_at_once(end: End) -> None:
 
 def test_a_station_that_vanishes_while_it_is_sent_to(end: End) -> None:
     async def main() -> None:
-        csms = CSMS({"2.0.1": Central()})
+        csms = CSMS({"2.0.1": Central()}, codecs=LARGE)
         async with end.listen(csms) as server, dial(server, buffer=4096) as raw:
             seen = await csms.station("CS-1")
             while True:  # until the call cannot even be sent
@@ -252,7 +253,7 @@ class Amplifier(Central):
 def test_a_station_that_does_not_read_stalls_nobody_and_costs_little(end: End) -> None:
     async def main() -> None:
         central = Amplifier()
-        csms = CSMS({"2.0.1": central})
+        csms = CSMS({"2.0.1": central}, codecs=LARGE)
         asked = 300
         async with (
             end.listen(csms) as server,
