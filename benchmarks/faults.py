@@ -1,7 +1,8 @@
 """What refused frames cost, their reply included: `python -m benchmarks.faults`.
 
-Each fault is put into each of the five calls of OCPP 2.0.1 and timed beside the good frame; then
-frames of 1 MiB that were made to be expensive, beside a good one of that size.
+Each fault is put into each of the five calls of OCPP 2.0.1 and timed beside the good frame. Then
+come frames of the default `max_size` that were made to be expensive, beside a good one of that
+size, and the most expensive ones that a search finds (`benchmarks/worst.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -9,12 +10,15 @@ from itertools import cycle
 from typing import Any, Final
 
 import msgspec
+import orjson
 
 from benchmarks.corpus import ENTRIES, Entry, frame_text
-from benchmarks.growth import LIMIT, entry, grown
+from benchmarks.growth import entry, grown
 from benchmarks.page import environment, fastest, machine, publish, table
 from benchmarks.peers.messages import codec
-from ocppj import BACKEND, DecodeError
+from benchmarks.worst import least_time, memory, search
+from ocppj import BACKEND, Codec, DecodeError
+from ocppj.codec import MAX_SIZE as LIMIT
 
 __all__ = ["main"]
 
@@ -28,7 +32,7 @@ Refuse = Callable[[str | bytes], bytes]
 
 def refused(version: str) -> Refuse:
     """Return a function that decodes a frame which has to be refused, and gives the reply."""
-    decode = codec(version).decode
+    decode = Codec(version).decode
 
     def refuse(data: str | bytes) -> bytes:
         try:
@@ -82,7 +86,7 @@ def faulty(one: Entry) -> dict[str, str]:
 
 
 def hostile() -> dict[str, str | bytes]:
-    """Return what a frame does -> a frame of 1 MiB, or a little more where that is the fault."""
+    """Return what a frame does -> a frame of the default size, or a little more."""
     head = '[2,"17","Heartbeat",{"customData":{"vendorId":"x","y":'
     room = LIMIT - len(head) - 8
     big = frame_text(grown(entry("TransactionEvent"), "meterValue", LIMIT))
@@ -93,9 +97,9 @@ def hostile() -> dict[str, str | bytes]:
         "cut off at the end": big[:-1],
         "one long unknown field": f'[2,"17","Heartbeat",{{"{"x" * (room - 9)}":1}}]',
         "many unknown fields": f'[2,"17","Heartbeat",{{{keys}}}]',
-        "message id of 1 MiB": f'[2,"{"i" * (room - 9)}","Heartbeat",{{}}]',
+        "a long message id": f'[2,"{"i" * (room - 9)}","Heartbeat",{{}}]',
         "message id of escapes": '[2,"' + "\\u0041" * (room // 6) + '","Heartbeat",{}]',
-        "action of 1 MiB": f'[2,"17","{"A" * room}",{{}}]',
+        "a long action": f'[2,"17","{"A" * room}",{{}}]',
         "only [": "[" * LIMIT,
         "arrays in arrays": head + "[" * (room // 2) + "]" * (room // 2) + "}}]",
         "objects in objects": head + '{"a":' * (room // 6) + "1" + "}" * (room // 6) + "}}]",
@@ -104,7 +108,7 @@ def hostile() -> dict[str, str | bytes]:
             head + '["' + "[{" * (room // 2 - 40) + '",' + "[" * 30 + "]" * 30 + "]}}]"
         ),
         "quotes with escapes": head + '"' + '\\"' * (room // 2 - 8) + '",}}]',
-        "a number of 1 MiB": head + "9" * room + "}}]",
+        "a long number": head + "9" * room + "}}]",
         "white space": "[2," + " " * (LIMIT - 30) + '"17","Heartbeat",[]]',
         "not UTF-8 at the end": (head + '"' + "x" * (room - 4)).encode() + b'\xff"}}]',
         "a byte too large": head + '"' + "x" * (room + 20) + '"}}]',
@@ -129,6 +133,20 @@ def large(rounds: int) -> dict[str, float]:
     calls: dict[str, Any] = {GOOD: (codec("2.0.1").decode, good)}
     calls |= {name: (refuse, data) for name, data in hostile().items()}
     return {name: round(ns) for name, ns in fastest(calls, rounds).items()}
+
+
+def found() -> dict[str, Any]:
+    """Return what the search finds, beside `orjson.loads` of an ordinary frame of that size."""
+    good = frame_text(grown(entry("TransactionEvent"), "meterValue", LIMIT)).encode()
+    tried, slowest = search()
+    held, peaks = zip(*(memory(one) for _, one in slowest), strict=True)
+    return {
+        "tried": tried,
+        "orjson_ms": least_time(lambda: orjson.loads(good), 5) * 1e3,
+        "slowest_ms": [[one.described(), seconds * 1e3] for seconds, one in slowest],
+        "held_mib": max(held) / 2**20,
+        "peak_mib": max(peaks) / 2**20,
+    }
 
 
 class _Bare(Exception):
@@ -182,6 +200,7 @@ def _parts(figures: dict[str, Any]) -> list[str]:
     )
     count = len(faults) * len(names)
     good = figures["large"][GOOD]
+    worst = figures["found"]
     hard = [[name, f"{ns / 1e6:.2f}", f"{ns / good:.2f}"] for name, ns in figures["large"].items()]
     return [
         "# What refused frames cost",
@@ -193,8 +212,13 @@ def _parts(figures: dict[str, Any]) -> list[str]:
         "".join(f"- {name}: {ns:,} ns\n" for name, ns in figures["single"].items()),
         "## Refused frames per second on one core",
         table(["fault", *names], rates),
-        "## 1 MiB, made to be expensive",
-        table(["frame", "ms", "of a good one"], hard),
+        f"## {LIMIT // 1024} KiB, made to be expensive",
+        table(["frame", "ms", "relative to a valid one"], hard),
+        "## The most expensive frames that a search finds",
+        f"""{worst["tried"]} frames of {LIMIT // 1024} KiB, processor time. `orjson.loads` of an
+ordinary frame of that size: {worst["orjson_ms"]:.2f} ms. Decoding one of those below takes up to
+{worst["peak_mib"]:.1f} MiB, of which the decoded frame keeps up to {worst["held_mib"]:.1f}.""",
+        table(["frame", "ms"], [[name, f"{ms:.1f}"] for name, ms in worst["slowest_ms"]]),
     ]
 
 
@@ -207,6 +231,7 @@ def main() -> None:
         "small": small(21),
         "single": single(21),
         "large": large(7),
+        "found": found(),
     }
     publish("faults", figures, *_parts(figures))
 

@@ -403,7 +403,7 @@ def test_binary_data_is_refused_line_by_line(run: Any, log: Any) -> None:
 def test_a_line_that_is_too_long_is_refused(run: Any, log: Any) -> None:
     path = log(HEARTBEAT, "x" * 3_000_000, BAD)
     done = run("check", path)
-    assert f"{path}:2: (no action): RpcFrameworkError: larger than 1048576 bytes" in done.out
+    assert f"{path}:2: (no action): RpcFrameworkError: larger than 131072 bytes" in done.out
     assert f"{path}:3: Heartbeat" in done.out
 
 

@@ -172,11 +172,12 @@ def test_nests_as_deep_as_allowed(dispatch: Make, depth: int) -> None:
 
 @pytest.mark.parametrize("depth", [33, 100, 10_000, 100_000, 500_000])
 def test_nests_no_deeper(dispatch: Make, depth: int) -> None:
+    seam = dispatch(max_size=2**20 + 1000)
     with pytest.raises(ocppj.FrameError, match="nested deeper than 32"):
-        dispatch().decode(data_transfer(depth))
+        seam.decode(data_transfer(depth))
     custom = call("Heartbeat", {"customData": {"vendorId": "v", "x": None}})
     with pytest.raises(ocppj.FrameError, match="nested deeper than 32"):
-        dispatch().decode(custom.replace("null", "[" * depth + "]" * depth))
+        seam.decode(custom.replace("null", "[" * depth + "]" * depth))
 
 
 def test_brackets_in_strings_do_not_nest(dispatch: Make) -> None:
@@ -209,7 +210,7 @@ def test_integers_have_64_bits(dispatch: Make, value: int) -> None:
 
 
 def test_an_integer_of_many_digits_is_a_bound_broken_not_bad_json(dispatch: Make) -> None:
-    for digits in (20, 5_000, 500_000):
+    for digits in (20, 5_000, 100_000):
         text = call("CancelReservation", {"reservationId": 0}).replace("0}", "9" * digits + "}")
         with pytest.raises(ocppj.PayloadError) as caught:
             dispatch().decode(text)

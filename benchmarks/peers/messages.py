@@ -15,8 +15,8 @@ __all__ = ["codec", "decoders", "dispatched", "payload_decoder"]
 
 @cache
 def codec(version: str) -> Codec:
-    """Return a version's codec."""
-    return Codec(version)
+    """Return a version's codec, for frames that are larger than the default too."""
+    return Codec(version, max_size=2**20)
 
 
 def _decoder(kind: type[Any] | None, depth: int = 16) -> Decode:

@@ -23,8 +23,8 @@ from ocppj.table import Table
 __all__ = ["Codec"]
 
 MAX_SIZE: Final = 2**17
-"""Bytes. Messages of OCPP rarely have more than 10 KiB; a charging profile with all the periods that
-2.x allows has some 100 KiB. The cost of the most expensive frame is proportional to this limit."""
+"""Bytes. Messages of OCPP rarely have more than 10 KiB; a charging profile with all the periods
+that 2.x allows has some 100 KiB. The most expensive frame costs in proportion to this limit."""
 
 MAX_DEPTH: Final = 32
 MOST: Final = 2**31 - 1
