@@ -18,10 +18,12 @@ LAYERS: dict[str, set[str]] = {
     "faults": {"errors", "schema"},
     "plan": {"schema"},
     "table": {"schema", "catalog", "plan"},
+    "exponents": {"depth"},
     "lenience": {"plan", "policy", "schema"},
     "_dispatch_py": {
         "depth",
         "encoding",
+        "exponents",
         "lenience",
         "policy",
         "schema",
