@@ -25,7 +25,7 @@ from ocppj.errors import (
     UnknownActionError,
 )
 from ocppj.exponents import MAX_EXPONENTS, SEARCHED_SIZE, too_many_exponents
-from ocppj.faults import find, find_again
+from ocppj.faults import find, find_again, without_traceback
 from ocppj.frames import (
     ELEMENTS,
     Call,
@@ -109,14 +109,14 @@ class Dispatch:
                     try:
                         return Call(message_id, action, decode(payload))
                     except Exception as error:  # noqa: BLE001  `read` gives the verdict
-                        complaint = error
+                        complaint = without_traceback(error)
                 else:
                     _, message_id, payload = _result_head(data)
                     decode = self._results[pending.get(message_id, "")]
                     try:
                         return CallResult(message_id, decode(payload))
                     except Exception as error:  # noqa: BLE001
-                        complaint = error
+                        complaint = without_traceback(error)
         except Exception:  # noqa: BLE001, S110
             pass
         return self.read(data, pending, complaint)
@@ -193,7 +193,7 @@ class Dispatch:
             if action is None or action in table.calls:
                 return None
             return _unknown(action, table, known)
-        found = find_again(complaint, payload)
+        found = find_again(without_traceback(complaint), payload)
         if found is None:
             return None
         fault, problem, path = found
@@ -403,12 +403,14 @@ def decode_payload(
             made, bends = bend(kind, msgspec.json.decode(payload), policy, table.dec_hook)
             violations += bends
             return made
-    found = None if complaint is None else find_again(complaint, payload)
+    found = None
+    if complaint is not None:
+        found = find_again(without_traceback(complaint), payload)
     if found is None:
         try:
             return table.decode(kind, payload)
         except msgspec.ValidationError as error:
-            complaint, found = error, find(str(error))
+            complaint, found = without_traceback(error), find(str(error))
         except Exception as error:
             # A vendor's own type may raise anything, and only DecodeError may leave.
             problem = f"not a {kind.__name__}"

@@ -14,7 +14,7 @@ import msgspec
 from ocppj.errors import Fault
 from ocppj.schema import TOO_DEEP
 
-__all__ = ["Finding", "find", "find_again"]
+__all__ = ["Finding", "find", "find_again", "without_traceback"]
 
 
 class Finding(NamedTuple):
@@ -76,6 +76,19 @@ MARK: Final = " - at `$"  # before the path that msgspec names
 TICK: Final = ord("`")
 BACKSLASH: Final = ord("\\")
 _INNER: Final = re.compile(r"(Expected .*) in field `(\w+)`")  # what `schema` finds itself
+
+
+def without_traceback(error: Exception) -> Exception:
+    """Drop the tracebacks of an error and of what caused it, and return it.
+
+    A traceback refers to a frame. Where that frame, or one that called it, keeps the error in a
+    variable, they form a cycle, which keeps the peer's bytes until the garbage collector comes.
+    """
+    found: BaseException | None = error
+    while found is not None:
+        found.__traceback__ = None
+        found = found.__context__
+    return error
 
 
 def find(message: str, root: str = "$[0]") -> Finding:

@@ -253,6 +253,8 @@ class Connection:
         finally:
             session.cancel()
             self._answer = None
+            # It keeps the error, whose traceback keeps this frame: a cycle if it stayed here.
+            del future
             if metrics is not None:
                 metrics.latency(self.id, "out", action, _now() - start, outcome)
 
