@@ -1,5 +1,6 @@
 """The seam: frames from bytes, every rule of the wire, on both backends."""
 
+import array
 import collections
 import json
 import types
@@ -364,3 +365,22 @@ def test_peek_cuts_the_payload_exactly(dispatch: Make) -> None:
     assert dispatch().peek(deep)
     with pytest.raises(ocppj.FrameError):
         dispatch(max_depth=8).peek(deep)
+
+
+def test_the_size_of_any_buffer_counts_in_bytes(dispatch: Make) -> None:
+    text = call("DataTransfer", {"vendorId": "v", "data": "x" * 8000}).encode()
+    text += b" " * (-len(text) % 8)
+    buffers = [
+        bytearray(text),
+        memoryview(text).cast("B", (1, len(text))),
+        memoryview(text).cast("d"),
+        memoryview(text).cast("B", (2, 1, len(text) // 2)),
+        memoryview(text[::-1])[::-1],
+        array.array("q", text),
+    ]
+    for buffer in buffers:
+        assert dispatch(max_size=len(text)).decode(buffer).payload.data == "x" * 8000
+        with pytest.raises(ocppj.FrameError, match="larger than"):
+            dispatch(max_size=len(text) - 1).decode(buffer)
+        with pytest.raises(ocppj.FrameError, match="larger than"):
+            dispatch(max_size=len(text) - 1).peek(buffer)

@@ -1,6 +1,7 @@
 """Every rule, on every version and both backends; and that nothing else is taken."""
 
 import json
+import pickle
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -342,3 +343,41 @@ def test_a_conforming_frame_never_meets_the_policy(version: str) -> None:
         assert taken.violations == ()
 
     check()
+
+
+@pytest.mark.parametrize("number", [4, 5])
+@pytest.mark.parametrize(
+    ("rest", "read", "paths"),
+    [
+        ('"oops",null', "oops", ["error_details"]),
+        ('"oops",[1]', "oops", ["error_details"]),
+        ('"oops","why"', "oops", ["error_details"]),
+        ('"oops"', "oops", ["error_details"]),
+        ("null,{}", "", ["error_description"]),
+        ("null", "", ["error_details", "error_description"]),
+    ],
+)
+def test_error_details(dispatch: Make, number: int, rest: str, read: str, paths: list[str]) -> None:
+    text = f'[{number},"i","InternalError",{rest}]'
+    for policy in (Policy(error_details="report"), Policy.lenient(), Policy.repair()):
+        frame = with_policy(dispatch, "2.1", policy).decode(text)
+        assert (frame.error_code, frame.error_description) == ("InternalError", read)
+        assert frame.error_details == {}
+        assert [violation.path for violation in frame.violations] == paths
+        assert {violation.rule for violation in frame.violations} == {"error_details"}
+    silent = with_policy(dispatch, "2.1", Policy(error_details="accept")).decode(text)
+    assert (silent.error_description, silent.error_details) == (read, {})
+    assert silent.violations == ()
+    with pytest.raises(ocppj.FrameError, match="the peer reports InternalError, but") as caught:
+        dispatch("2.1").decode(text)
+    assert caught.value.peer_error == ("InternalError", read)
+    assert pickle.loads(pickle.dumps(caught.value)).peer_error == caught.value.peer_error
+    assert caught.value.reply() is None
+
+
+@pytest.mark.parametrize("rest", ['1,"x",{}', '"E",1,{}', '"E"', '"E","x",{"a":%s}' % ("9" * 400)])
+def test_no_error_to_be_read(dispatch: Make, rest: str) -> None:
+    for seam in (dispatch("2.1"), with_policy(dispatch, "2.1", Policy.lenient())):
+        with pytest.raises(ocppj.FrameError) as caught:
+            seam.decode(f'[4,"i",{rest}]')
+        assert caught.value.peer_error is None

@@ -14,7 +14,15 @@ from ocppj.policy import PRESETS, RULES, Policy
 def test_the_rules() -> None:
     assert (
         *("unknown_field", "unknown_enum", "too_long", "null", "number_form", "timestamp"),
-        *("letter_case", "array_size", "number_bound", "decimal", "message_id", "missing"),
+        *(
+            "letter_case",
+            "array_size",
+            "number_bound",
+            "decimal",
+            "message_id",
+            "error_details",
+            "missing",
+        ),
     ) == RULES
 
 
@@ -25,7 +33,7 @@ def test_presets() -> None:
     assert {rule for rule in RULES if getattr(lenient, rule) == "reject"} == {"missing"}
     repair = Policy.repair()
     assert {rule for rule in RULES if getattr(repair, rule) == "report"} == {
-        *("null", "number_form", "timestamp", "letter_case"),
+        *("null", "number_form", "timestamp", "letter_case", "error_details"),
     }
     assert lenient.bends
     assert Policy(missing="accept").bends
@@ -47,7 +55,8 @@ def test_a_policy_is_a_value() -> None:
         ({}, Policy()),
         ({"preset": "lenient"}, Policy.lenient()),
         ({"preset": "repair", "null": "accept"}, Policy(
-            null="accept", number_form="report", timestamp="report", letter_case="report"
+            null="accept", number_form="report", timestamp="report", letter_case="report",
+            error_details="report",
         )),
         ({"too_long": "report", "zone": "+05:30"}, Policy(
             too_long="report", zone=timezone(timedelta(hours=5, minutes=30))

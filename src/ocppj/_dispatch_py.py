@@ -51,9 +51,13 @@ _call_head: Final = msgspec.json.Decoder(tuple[Literal[2], _Id, str, msgspec.Raw
 _result_head: Final = msgspec.json.Decoder(tuple[Literal[3], _Id, msgspec.Raw]).decode
 _elements: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _string: Final = msgspec.json.Decoder(str).decode
-_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_any: Final = msgspec.json.Decoder().decode
 
 _MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENTS}
+_ERRORS: Final = (4, 5)
+_UNREADABLE: Final = object()
+"""Valid JSON that has no Python value: a number that is too large."""
+_NO_DETAILS: Final = msgspec.Raw(b"{}")
 _THREE: Final = ("3", ord("3"))
 _INTEGER: Final = re.compile(rb"-?\d{1,36}")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9]{1,50}")
@@ -79,8 +83,8 @@ class Dispatch:
         keep("_policy", policy)
         keep("_calls", table.fast_calls)
         keep("_results", table.fast_results)
-        # An item has at most 8 bytes, so this many items fit in max_size.
-        keep("_sure_size", min(table.max_size // 8, SEARCHED_SIZE))
+        # A code point has at most 4 bytes, so this many fit in max_size.
+        keep("_sure_size", min(table.max_size // 4, SEARCHED_SIZE))
         keep("_max_size", table.max_size)
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -101,7 +105,9 @@ class Dispatch:
         """
         complaint = None
         try:
-            if len(data) <= self._sure_size or self._fits(data):
+            if isinstance(data, (str, bytes)) and (
+                len(data) <= self._sure_size or self._fits(data)
+            ):
                 # A result that nobody waits for stays undecoded: nothing to be fast at.
                 if pending is None or data[1] not in _THREE:
                     _, message_id, action, payload = _call_head(data)
@@ -121,11 +127,10 @@ class Dispatch:
             pass
         return self.read(data, pending, complaint)
 
-    def _fits(self, data: Data) -> bool:
+    def _fits(self, data: str | bytes) -> bool:
         """Tell whether the fast path may take data that is not small."""
-        if type(data) is str:
-            data = data.encode()
-        return type(data) is bytes and len(data) <= self._max_size and not too_many_exponents(data)
+        text = data.encode() if isinstance(data, str) else data
+        return len(text) <= self._max_size and not too_many_exponents(text)
 
     def encode(self, frame: Frame, *, validate: bool = True) -> bytes:
         """Encode a frame, validated: what comes out, `decode` takes, and gives an equal frame.
@@ -232,7 +237,10 @@ class Head:
             self._fail(Fault.FRAME, f"not JSON: {_complaint(error, text)}", error)
         self.message_type, self.message_id = self._type_and_id()
         count = ELEMENTS[self.message_type]
-        if len(self.elements) != count:
+        if self.message_type in _ERRORS and len(self.elements) == count - 1:
+            self._accept_error("error_details", None, "no error details")
+            self.elements.append(_NO_DETAILS)
+        elif len(self.elements) != count:
             problem = f"message type {self.message_type} has {count} elements"
             self._fail(Fault.FRAME, f"{problem}, got {len(self.elements)}")
         if too_many_exponents(text):
@@ -289,11 +297,11 @@ class Head:
         """Return the action; `None` if frames of this type have none."""
         return self._action() if self.message_type in (2, 6) else None
 
-    def _bends(self, rule: str, value: Any) -> bool:
-        """Tolerate a fault of the head, if the policy allows it."""
+    def _bends(self, rule: str, value: Any, path: str = "message_id") -> bool:
+        """Tolerate a fault outside the payload, if the policy allows it."""
         setting = getattr(self._policy, rule)
         if setting == "report":
-            self._violations.append(Violation(rule, rule, value))
+            self._violations.append(Violation(rule, path, value))
         return bool(setting != "reject")
 
     def frame(self, pending: Mapping[str, str] | None) -> Frame:
@@ -346,14 +354,35 @@ class Head:
         )
 
     def _error(self) -> tuple[str, str, dict[str, Any]]:
+        code, description, details = map(_value, self.elements[2:])
+        if type(code) is not str or not (description is None or type(description) is str):
+            problem = "expected a string as error code and a string as description"
+            self._fail(Fault.FRAME, problem)
         try:
-            code, description = _string(self.elements[2]), _string(self.elements[3])
-            details = _object(self.elements[4])
             check_json(details, self._table.max_depth)
-        except (msgspec.DecodeError, ValueError) as error:
-            problem = "expected a string as error code, a string as description, an object"
-            self._fail(Fault.FRAME, f"{problem} as details", error)
-        return code, description, details
+        except ValueError as error:
+            self._fail(Fault.FRAME, f"error details: {error}", error)
+        if description is None:
+            self._accept_error("error_description", None, "null as error description")
+        if details is _UNREADABLE:
+            self._fail(Fault.FRAME, "error details: a number is too large")
+        if type(details) is not dict:
+            self._accept_error("error_details", details, "error details that are not an object")
+            details = {}
+        return code, description or "", details
+
+    def _accept_error(self, path: str, value: Any, problem: str) -> None:
+        """Tolerate a fault of a CALLERROR or CALLRESULTERROR, if the policy allows it."""
+        if self._bends("error_details", value, path):
+            return
+        code, description = map(_value, self.elements[2:4])
+        peer_error = None
+        if type(code) is str:
+            peer_error = (code, description if type(description) is str else "")
+            name = code if _PLAIN.fullmatch(code) else "an error"
+            problem = f"the peer reports {name}, but with {problem}"
+        rules = self._table.version.rules
+        raise FrameError(Fault.FRAME, problem, rules, None, self._known, peer_error)
 
     def _fail(
         self,
@@ -366,6 +395,13 @@ class Head:
     ) -> Never:
         rules = self._table.version.rules
         raise kind(fault, problem, rules, path, self._known) from cause
+
+
+def _value(raw: msgspec.Raw) -> Any:
+    try:
+        return _any(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return _UNREADABLE
 
 
 def _unknown(action: str, table: Table, known: Known) -> UnknownActionError:

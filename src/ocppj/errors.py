@@ -214,7 +214,28 @@ class DecodeError(OcppError):
 
 
 class FrameError(DecodeError):
-    """Not an OCPP-J array of a known shape: not JSON, wrong count of elements, unknown type, ..."""
+    """Not an OCPP-J array of a known shape: not JSON, wrong count of elements, unknown type, ...
+
+    Attributes:
+        peer_error: the error code and the description (`""` if it is not a string) of a CALLERROR
+            or CALLRESULTERROR whose rest is not valid; `None` of any other frame. The setting
+            `error_details` of `Policy` accepts such a frame.
+    """
+
+    __slots__ = ("peer_error",)
+
+    def __init__(  # noqa: PLR0917  only positions: it is these that pickling keeps
+        self,
+        fault: Fault,
+        problem: str,
+        rules: Rules,
+        path: str | None = None,
+        known: Known = (None, None),
+        peer_error: tuple[str, str] | None = None,
+        /,
+    ) -> None:
+        super().__init__(fault, problem, rules, path, known)
+        self.peer_error = peer_error
 
 
 class UnknownActionError(DecodeError):

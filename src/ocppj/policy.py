@@ -23,8 +23,8 @@ class Violation(msgspec.Struct, frozen=True):
 
     Attributes:
         rule: the setting of `Policy` that allowed it.
-        path: JSON path of the faulty value within the payload; `"message_id"` for the rule of
-            that name.
+        path: JSON path of the faulty value within the payload; for a fault of another element of
+            the frame its name: `"message_id"`, `"error_description"` or `"error_details"`.
         value: what the peer has sent there; `None` for what is missing.
     """
 
@@ -54,6 +54,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         number_bound: a number beyond its bounds (64 bits are never exceeded).
         decimal: more decimals than allowed (OCPP 1.6).
         message_id: longer than 36 characters, or a number; the frame has it as a string.
+        error_details: a CALLERROR or CALLRESULTERROR whose details are not an object, or are absent
+            (then they are `{}`), or whose description is `null` (then it is `""`).
         missing: a required field that is absent; it is `None` then, against its type.
         zone: the zone of timestamps that name none.
     """
@@ -69,6 +71,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     number_bound: Setting = "reject"
     decimal: Setting = "reject"
     message_id: Setting = "reject"
+    error_details: Setting = "reject"
     missing: Setting = "reject"
     zone: tzinfo = UTC
 
@@ -149,6 +152,10 @@ RULES: Final = tuple(name for name in Policy.__struct_fields__ if name != "zone"
 STRICT: Final = Policy()
 _LENIENT: Final = Policy(**{rule: "report" for rule in RULES if rule != "missing"})  # type: ignore[arg-type]
 _REPAIR: Final = Policy(
-    null="report", number_form="report", timestamp="report", letter_case="report"
+    null="report",
+    number_form="report",
+    timestamp="report",
+    letter_case="report",
+    error_details="report",
 )
 PRESETS: Final = {"strict": STRICT, "lenient": _LENIENT, "repair": _REPAIR}
