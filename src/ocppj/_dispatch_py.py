@@ -39,7 +39,7 @@ from ocppj.frames import (
 )
 from ocppj.lenience import bend
 from ocppj.policy import STRICT, Policy, Violation
-from ocppj.schema import check_json
+from ocppj.schema import TOO_DEEP, check_json
 from ocppj.table import Decode, Table
 
 __all__ = ["Data", "Dispatch", "Head"]
@@ -225,7 +225,7 @@ class Head:
         try:
             self.elements = _elements(text)
         except RecursionError as error:
-            self._fail(Fault.FRAME, f"nested deeper than {table.max_depth}", error)
+            self._too_deep(error)
         except msgspec.ValidationError as error:
             self._fail(Fault.FRAME, "expected a JSON array", error)
         except msgspec.DecodeError as error:
@@ -239,7 +239,7 @@ class Head:
             problem = f"more than {MAX_EXPONENTS} numbers with an exponent of three digits"
             self._fail(Fault.PROPERTY, problem)
         if deeper(text, table.max_depth):
-            self._fail(Fault.FRAME, f"nested deeper than {table.max_depth}")
+            self._too_deep()
 
     def _text(self, data: Data) -> bytes:
         limit = self._table.max_size
@@ -350,10 +350,15 @@ class Head:
             code, description = _string(self.elements[2]), _string(self.elements[3])
             details = _object(self.elements[4])
             check_json(details, self._table.max_depth)
+        except RecursionError as error:
+            self._too_deep(error)
         except (msgspec.DecodeError, ValueError) as error:
             problem = "expected a string as error code, a string as description, an object"
             self._fail(Fault.FRAME, f"{problem} as details", error)
         return code, description, details
+
+    def _too_deep(self, cause: RecursionError | None = None) -> Never:
+        self._fail(Fault.FRAME, f"nested deeper than {self._table.max_depth}", cause)
 
     def _fail(
         self,
@@ -411,7 +416,8 @@ def decode_payload(
             complaint, found = error, find(str(error))
         except Exception as error:
             # A vendor's own type may raise anything, and only DecodeError may leave.
-            problem = f"not a {kind.__name__}"
+            deep = isinstance(error, RecursionError)
+            problem = TOO_DEEP if deep else f"not a {kind.__name__}"
             rules = table.version.rules
             raise PayloadError(Fault.PROPERTY, problem, rules, "$", known) from error
     fault, problem, path = found
