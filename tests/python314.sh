@@ -1,49 +1,56 @@
 #!/usr/bin/env bash
 # A CPython 3.14 where the machine has none: Debian's sid in a folder, made once by debootstrap.
-# Usage: tests/python314.sh [FOLDER [COMMAND...]] (as root; FOLDER is /srv/py314 unless given)
-# Without a command it prints how to enter the folder. With one, it runs it there in a copy of the
-# checkout, what is not committed included; the copy goes with the command.
+# Usage, as root: tests/python314.sh [FOLDER [COMMAND...]] (FOLDER is /srv/py314 unless given)
+# Without a command it says how to enter the folder. With one, it runs it there in a copy of the
+# checkout, what is not committed included; the copy goes when the command ends.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=${1:-/srv/py314}
 shift $(($# > 0))
-unset PIP_FIND_LINKS  # a folder of the machine
 packages=(python3.14 python3.14-dev python3.14-venv gcc libc6-dev git ca-certificates openssl procps)
 
 stop() {
-    echo "${0##*/}: $*" >&2
+    echo "tests/python314.sh: $*" >&2
     exit 1
 }
 
-[ "$(id -u)" = 0 ] || stop "debootstrap and chroot need root"
-[ "${root#/}" != "$root" ] || stop "$root: use an absolute path"
-work=$(mktemp -d)
-trap 'rm -rf --one-file-system "$work" "${copy:-$work}"' EXIT
+quietly() {
+    "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; stop "it failed: $*"; }
+}
 
-if [ ! -x "$root/usr/bin/apt-get" ]; then
-    command -v debootstrap >/dev/null || stop "no debootstrap: apt-get install debootstrap"
+[ "$(id -u)" = 0 ] || stop "be root: debootstrap and chroot need it"
+[[ $root = /* ]] || stop "$root: use an absolute path"
+# All mounts are made in namespaces that end with their command, so that no `rm` ever meets one.
+unshare --mount true || stop "no namespaces for mounts: root lacks CAP_SYS_ADMIN, as in a container"
+work=$(mktemp -d)
+copy=
+trap 'rm -rf --one-file-system "$work" ${copy:+"$copy"}' EXIT
+
+if [ ! -d "$root" ]; then
+    command -v debootstrap >/dev/null || stop "no debootstrap here: apt-get install debootstrap"
     rm -rf --one-file-system "$root.part"
-    debootstrap --variant=minbase sid "$root.part" >"$work/log" 2>&1 ||
-        { tail -n 20 "$work/log"; stop "debootstrap failed"; }
+    quietly unshare --mount debootstrap --variant=minbase sid "$root.part"
     mv "$root.part" "$root"
 fi
+[ -x "$root/usr/bin/apt-get" ] || stop "$root is no Debian: name another folder, or remove it"
 
-# The way to the registries is the machine's: names, certificates, settings of apt and pip.
+# The way to Debian's and Python's packages is the machine's: names, certificates, settings.
 cp -L /etc/resolv.conf "$root/etc/"
-apt-config dump Acquire >"$root/etc/apt/apt.conf.d/90machine" 2>/dev/null || true
+apt-config dump Acquire >"$root/etc/apt/apt.conf.d/90machine"
 if ! dpkg-query --root="$root" --show "${packages[@]}" >/dev/null 2>&1; then
-    env DEBIAN_FRONTEND=noninteractive chroot "$root" sh -ec '
-        apt-get update -qq
-        apt-get install -qq --no-install-recommends "$@"
-        apt-get clean' sh "${packages[@]}" >"$work/log" 2>&1 ||
-        { tail -n 20 "$work/log"; stop "apt-get failed in $root"; }
+    export DEBIAN_FRONTEND=noninteractive
+    quietly chroot "$root" apt-get -qq update
+    quietly chroot "$root" apt-get -qq install --no-install-recommends "${packages[@]}"
+    quietly chroot "$root" apt-get clean
 fi
+mkdir -p "$root/etc/xdg"
 for name in pip.conf xdg/pip ssl/certs/ca-certificates.crt; do
-    [ ! -e "/etc/$name" ] || { mkdir -p "$root/etc/xdg" && cp -rLT "/etc/$name" "$root/etc/$name"; }
+    [ ! -e "/etc/$name" ] || cp -rLT "/etc/$name" "$root/etc/$name"
 done
+[ ! -d "${PIP_FIND_LINKS:-}" ] || unset PIP_FIND_LINKS
 
 if [ $# = 0 ]; then
-    echo "chroot $root python3.14"
+    echo "$(chroot "$root" python3.14 --version): chroot $root python3.14"
     exit
 fi
 
@@ -55,7 +62,6 @@ git archive "$(git write-tree)" | tar -x -C "$copy/ocppj"
 unset GIT_INDEX_FILE
 frames=${OCPPJ_REAL_FRAMES:-../shared/frames-real.jsonl}
 [ ! -f "$frames" ] || cp "$frames" "$copy/shared/frames-real.jsonl"
-# The mounts are in a namespace of the command's own: they go with it, and `rm` never meets them.
 env --unset=OCPPJ_REAL_FRAMES HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     TMPDIR="${copy#"$root"}/tmp" unshare --mount bash -euc '
         mount -t proc proc "$1/proc"
@@ -63,6 +69,6 @@ env --unset=OCPPJ_REAL_FRAMES HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
         mount -t tmpfs tmpfs "$1/dev/shm"
         exec chroot "$@"' bash "$root" bash -euc '
             cd "$TMPDIR/../ocppj"
-            git init -q
+            git init --quiet
             git add --all
             exec "$@"' bash "$@"
