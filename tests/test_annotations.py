@@ -73,6 +73,24 @@ def test_a_shadowed_builtin_is_seen() -> None:
     assert found == ["Trapped: ClassVar[type[int]]", "Trapped: type[str]"]
 
 
+VENDOR = Path(__file__).parent.parent / "docs" / "vendor.md"
+
+
+@pytest.mark.parametrize("first", ["", "from __future__ import annotations\n"])
+def test_a_vendor_may_have_a_field_named_type(
+    first: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The types are written as docs/vendor.md does; msgspec reads strings late on every Python."""
+    source = VENDOR.read_text(encoding="utf-8").partition("```python\n")[2].partition("print(")[0]
+    name = f"vendor_{len(first)}"
+    source = first + source.replace("    note:", "    type: str\n    note:")
+    (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = import_module(name)
+    request = module.codec.decode('[2,"1","AcmeFan",{"speed":3,"type":"x"}]').payload
+    assert (request.type, request.response_type) == ("x", module.FanResponse)
+
+
 def test_the_generator_lets_no_field_shadow_a_builtin() -> None:
     fields = tuple(
         model.Field(name, kind, required=True, array=array)
