@@ -94,7 +94,7 @@ def deep(name: str, depth: int) -> Iterator[bytes]:
 def test_nothing_but_our_errors_leaves(
     dispatch: Make, name: str, max_depth: int, policy: ocppj.Policy
 ) -> None:
-    codec = ocppj.Codec("2.1", max_depth=max_depth, policy=policy)
+    codec = ocppj.Codec("2.1", max_depth=max_depth, max_size=MAX_SIZE, policy=policy)
     seam = type(dispatch("2.1"))(codec._table, policy)
 
     def tried(call: Callable[..., Any], *arguments: Any) -> Any:
@@ -150,4 +150,4 @@ def test_what_we_send_may_nest_too_deep(dispatch: Make, bad: Any, depth: int) ->
     frame = ocppj.Call("x", "DataTransfer", v201.DataTransferRequest(vendor_id="v", data=bad))
     for max_depth in (32, NO_LIMIT):
         with pytest.raises(ocppj.EncodeError):
-            dispatch(max_depth=max_depth).encode(frame)
+            dispatch(max_depth=max_depth, max_size=MAX_SIZE).encode(frame)
