@@ -1,6 +1,7 @@
 """What the tests share: the seam's backends, by readable names."""
 
 import os
+import signal
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -44,3 +45,18 @@ def table(version: str = "2.0.1", **options: Any) -> Table:
 @pytest.fixture(scope="session")
 def codec() -> ocppj.Codec:
     return ocppj.Codec("2.0.1")
+
+
+def interruptible() -> None:
+    """Undo in a child (`preexec_fn`) that `nohup`, a shell's `&` or a CI has SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def open_terminal() -> tuple[int, int]:
+    """Return both ends of a terminal, ours and a program's; where none can be had, skip."""
+    import pty  # noqa: PLC0415  Windows has none
+
+    try:
+        return pty.openpty()
+    except OSError as error:
+        pytest.skip(f"no terminal can be opened here: {error}")

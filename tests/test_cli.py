@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -20,6 +19,7 @@ import pytest
 import ocppj
 from ocppj import report, terminal
 from ocppj.cli import LISTED, main
+from tests.conftest import interruptible, open_terminal
 
 HEARTBEAT = '[2,"1","Heartbeat",{}]'
 ANSWER = '[3,"1",{"currentTime":"2026-01-01T00:00:00Z"}]'
@@ -1015,8 +1015,7 @@ def test_process_can_be_interrupted() -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # A shell that runs the tests in the background has them ignore it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=interruptible,
     )
     assert process.stdin
     assert process.stderr
@@ -1037,7 +1036,7 @@ def test_process_on_a_terminal_that_is_not_utf_8() -> None:
 
 
 def test_process_on_a_terminal_checks_the_sample() -> None:
-    main_end, end = pty.openpty()
+    main_end, end = open_terminal()
     try:
         done = execute("check", stdin=end)
     finally:

@@ -1,7 +1,6 @@
 """`ocppj csms` and `ocppj station`: two processes that talk, and what they do with bad input."""
 
 import os
-import pty
 import signal
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from ocppj.aio import Backoff
 from ocppj.cli import main
 from ocppj.demo import station as demo_station
 from ocppj.demo.traffic import _brief
+from tests.conftest import interruptible, open_terminal
 
 PATIENCE = 30.0
 PACE = "0.05"
@@ -55,6 +55,7 @@ class Running:
             text=True,
             encoding="utf-8",
             env={**os.environ, "COLUMNS": "2000", "PYTHONIOENCODING": "utf-8"},
+            preexec_fn=interruptible,
         )
         self.seen: list[str] = []
         self._lines: Queue[str | None] = Queue()
@@ -326,7 +327,7 @@ def test_faults_are_shown(start: Any) -> None:
 
 @pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}])
 def test_colour_and_a_prompt_are_for_terminals(settings: dict[str, str]) -> None:
-    master, slave = pty.openpty()
+    master, slave = open_terminal()
     command = [sys.executable, "-m", "ocppj", "csms", "--port", "0"]
     env = {**{name: os.environ[name] for name in os.environ if name != "NO_COLOR"}, **settings}
     with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env) as process:

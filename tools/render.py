@@ -1,5 +1,6 @@
 """Python source from the model of a version. Layout only; `ruff format` has the last word."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
@@ -16,6 +17,7 @@ SCALARS = {
     "timestamp": "Timestamp",
     "any": "JSON",
 }
+BUILTINS = re.compile(r"\b(?:bool|float|int|list|str|type)\b")
 META = {
     "minimum": "ge",
     "maximum": "le",
@@ -211,25 +213,34 @@ def _handler(block: Block, name: str, sender: str, arguments: str) -> Iterator[s
 def _struct(struct: Struct, doc: str, more: str = "", facts: Iterable[str] = ()) -> Iterator[str]:
     yield f"\n\nclass {struct.name}(Message, kw_only=True):"
     yield textwrap.indent(_docstring(doc, more.strip()), "    ")
-    if facts := list(facts):
-        yield from facts
-        yield ""
     names = [snake(field.wire) for field in struct.fields]
     if len(set(names)) != len(names):
         raise ValueError(f"{struct.name}: two fields give one name")
+    if facts := list(facts):
+        yield from (_unshadowed(fact, names) for fact in facts)
+        yield ""
     for field in struct.fields:
         if field.source:
             yield f"    # tighter than the schema: {field.source}"
-        yield f"    {_field(field)}"
+        yield f"    {_field(field, names)}"
     if tenths := [snake(field.wire) for field in struct.fields if field.tenths]:
         yield ""
         yield "    def __post_init__(self) -> None:"
         yield from (f"        check_tenths(self.{name}, {camel(name)!r})" for name in tenths)
 
 
-def _field(field: Field) -> str:
+def _unshadowed(annotation: str, names: Iterable[str]) -> str:
+    """Return an annotation that no field of its class shadows.
+
+    From CPython 3.14 on its names are looked up in the class first (PEP 649). Of those that may
+    occur only builtins are spelt as a field is.
+    """
+    return BUILTINS.sub(lambda n: f"builtins.{n[0]}" if n[0] in names else n[0], annotation)
+
+
+def _field(field: Field, names: Iterable[str]) -> str:
     name = snake(field.wire)
-    kind = _annotation(field)
+    kind = _unshadowed(_annotation(field), names)
     renamed = camel(name) != field.wire
     if field.required:
         return f"{name}: {kind}" + (f' = field(name="{field.wire}")' if renamed else "")
@@ -268,6 +279,7 @@ def _imports(version: Version, structs: Iterable[Struct], module: str) -> list[s
         *("Profile", "Reply", "Timestamp", "check_tenths"),
     )
     lines = [
+        "import builtins",
         "from typing import Annotated, Any, ClassVar, Final, Protocol, TypeAlias",
         "from msgspec import Meta, field",
         f"from ocppj.schema import {', '.join(vocabulary)}",

@@ -39,7 +39,7 @@ from ocppj.frames import (
 )
 from ocppj.lenience import bend
 from ocppj.policy import STRICT, Policy, Violation
-from ocppj.schema import check_json
+from ocppj.schema import TOO_DEEP, check_json
 from ocppj.table import Decode, Table
 
 __all__ = ["Data", "Dispatch", "Head"]
@@ -230,7 +230,7 @@ class Head:
         try:
             self.elements = _elements(text)
         except RecursionError as error:
-            self._fail(Fault.FRAME, f"nested deeper than {table.max_depth}", error)
+            self._too_deep(error)
         except msgspec.ValidationError as error:
             self._fail(Fault.FRAME, "expected a JSON array", error)
         except msgspec.DecodeError as error:
@@ -247,7 +247,7 @@ class Head:
             problem = f"more than {MAX_EXPONENTS} numbers with an exponent of three digits"
             self._fail(Fault.PROPERTY, problem)
         if deeper(text, table.max_depth):
-            self._fail(Fault.FRAME, f"nested deeper than {table.max_depth}")
+            self._too_deep()
 
     def _text(self, data: Data) -> bytes:
         limit = self._table.max_size
@@ -354,7 +354,7 @@ class Head:
         )
 
     def _error(self) -> tuple[str, str, dict[str, Any]]:
-        code, description, details = map(_value, self.elements[2:])
+        code, description, details = self._values()
         if type(code) is not str or not (description is None or type(description) is str):
             problem = "expected a string as error code and a string as description"
             self._fail(Fault.FRAME, problem)
@@ -375,7 +375,7 @@ class Head:
         """Tolerate a fault of a CALLERROR or CALLRESULTERROR, if the policy allows it."""
         if self._bends("error_details", value, path):
             return
-        code, description = map(_value, self.elements[2:4])
+        code, description, *_ = self._values()
         peer_error = None
         if type(code) is str:
             peer_error = (code, description if type(description) is str else "")
@@ -383,6 +383,15 @@ class Head:
             problem = f"the peer reports {name}, but with {problem}"
         rules = self._table.version.rules
         raise FrameError(Fault.FRAME, problem, rules, None, self._known, peer_error)
+
+    def _values(self) -> list[Any]:
+        try:
+            return [_value(element) for element in self.elements[2:]]
+        except RecursionError as error:
+            self._too_deep(error)
+
+    def _too_deep(self, cause: RecursionError | None = None) -> Never:
+        self._fail(Fault.FRAME, f"nested deeper than {self._table.max_depth}", cause)
 
     def _fail(
         self,
@@ -400,7 +409,7 @@ class Head:
 def _value(raw: msgspec.Raw) -> Any:
     try:
         return _any(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return _UNREADABLE
 
 
@@ -449,7 +458,8 @@ def decode_payload(
             complaint, found = without_traceback(error), find(str(error))
         except Exception as error:
             # A vendor's own type may raise anything, and only DecodeError may leave.
-            problem = f"not a {kind.__name__}"
+            deep = isinstance(error, RecursionError)
+            problem = TOO_DEEP if deep else f"not a {kind.__name__}"
             rules = table.version.rules
             raise PayloadError(Fault.PROPERTY, problem, rules, "$", known) from error
     fault, problem, path = found

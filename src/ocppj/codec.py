@@ -55,6 +55,7 @@ class Codec(Dispatch):
         policy: which faults of a peer are taken all the same; none by default. See `Policy`.
         max_size: maximum size of a frame in bytes, received or sent; 128 KiB by default.
         max_depth: how deep a frame may nest, its own array included; 32 by default.
+            However large it is, a frame that exhausts CPython's stack is refused.
 
     Raises:
         TypeError: the profiles are not profiles, or the policy is not a `Policy`.

@@ -1,10 +1,10 @@
-"""How deep JSON nests, found without recursion where the text alone can tell.
+"""How deep JSON nests, found of the text alone where it can tell.
 
 Knows nothing of frames.
 """
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -39,14 +39,18 @@ def _text_deeper(text: bytes, limit: int) -> bool:
 def _value_deeper(text: bytes, limit: int) -> bool:
     """Tell it of the value: of two equal keys only the last counts, as it does for the decoders."""
     try:
-        return _exceeds(msgspec.json.decode(text), limit)
+        level = [msgspec.json.decode(text)]
     except msgspec.DecodeError:
         return False  # an integer of thousands of digits, for the payload's decoder to find
-
-
-def _exceeds(value: Any, limit: int) -> bool:
-    if type(value) is dict:
-        value = value.values()
-    elif type(value) is not list:
-        return False
-    return limit == 0 or any(_exceeds(item, limit - 1) for item in value if type(item) in _NESTED)
+    except RecursionError:
+        return True  # and deeper than msgspec can follow
+    for _ in range(limit):
+        level = [
+            item
+            for outer in level
+            for item in (outer.values() if type(outer) is dict else outer)
+            if type(item) in _NESTED
+        ]
+        if not level:
+            return False
+    return True

@@ -40,6 +40,14 @@ def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> b
     if not isinstance(frame, FRAMES):
         raise EncodeError(f"{type(frame).__name__} is not a frame")
     frame = plain(frame)
+    try:
+        return _encoded(frame, table, decode)
+    except RecursionError as error:
+        payload = getattr(frame, frame.__struct_fields__[-1])
+        raise EncodeError("nested without end", _culprit(payload, depth=1)) from error
+
+
+def _encoded(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> bytes:
     pending = None if decode is None else _pending(frame, table)
     name = frame.__struct_fields__[-1]
     payload = getattr(frame, name)
@@ -55,8 +63,6 @@ def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> b
         if problem.endswith("got null"):
             problem += ", which NaN and infinities become"
         raise EncodeError(*_plainer(payload, problem, error.path)) from error
-    except RecursionError as error:
-        raise EncodeError("nested without end", _culprit(payload, depth=1)) from error
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise EncodeError(f"cannot be encoded: {error}", _culprit(payload)) from error
     if decoded != (frame if meant is payload else replace(frame, **{name: meant})):

@@ -15,6 +15,7 @@ import pytest
 import ocppj
 from ocppj import v201
 from ocppj.aio import CSMS, ChargingStation, Station
+from tests.conftest import interruptible
 from tests.integration.conftest import End, until
 from tests.integration.wire import (
     BINARY,
@@ -424,8 +425,9 @@ with asyncio.Runner(loop_factory=loop) as runner:
 def test_an_interrupted_program_closes_its_connections(end: End) -> None:
     loop = "uvloop" if end.loop else "asyncio"
     command = [sys.executable, "-X", "dev", "-c", PROGRAM, end.transport, loop]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as program:  # type: ignore[call-overload]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    options["preexec_fn"] = interruptible
+    with subprocess.Popen(command, **options) as program:  # type: ignore[call-overload]
         try:
             assert program.stdout.readline() == "connected\n"
             program.send_signal(signal.SIGINT)

@@ -32,7 +32,7 @@ each_version = pytest.mark.parametrize("version", VERSIONS)
 def modules() -> Path:
     """Where `ocpp-rpc` is installed; without node, npm or the package, skip."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("there is no node or no npm")
+        pytest.skip("there is no node or no npm here")
     default = Path(tempfile.gettempdir()) / f"ocppj-{PACKAGE}"
     folder = Path(os.environ.get("OCPPJ_NODE") or default)
     installed = folder / "node_modules"

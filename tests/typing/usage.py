@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from typing import Any, TypeVar, assert_type
+from typing import Any, ClassVar, TypeVar, assert_type
 
 import ocppj
 from ocppj import v16, v21, v201
@@ -133,9 +133,16 @@ assert_type(call(v21.HeartbeatRequest()), v21.HeartbeatResponse)
 assert_type(call(request).status, v201.RequestStartStopStatusEnumType)
 
 
+class VendorResponse(ocppj.Message, kw_only=True):
+    accepted: bool
+
+
 class VendorRequest(ocppj.Message, kw_only=True):
-    fan_speed: int
+    response_type: ClassVar = VendorResponse  # bare, because of the field `type`
+
+    type: str
     note: ocppj.Maybe[str] = None
 
 
-assert_type(VendorRequest(fan_speed=1).note, str | None)
+assert_type(VendorRequest(type="fan").note, str | None)
+assert_type(call(VendorRequest(type="fan")), VendorResponse)

@@ -5,6 +5,7 @@
 Profile of OCPP 1.6: `core`.
 """
 
+import builtins
 from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
@@ -207,7 +208,7 @@ class ChangeAvailabilityRequest(Message, kw_only=True):
     """
 
     feature_name: ClassVar[str] = CHANGE_AVAILABILITY_FEATURE_NAME
-    response_type: ClassVar[type[ChangeAvailabilityResponse]] = ChangeAvailabilityResponse
+    response_type: ClassVar[builtins.type[ChangeAvailabilityResponse]] = ChangeAvailabilityResponse
 
     connector_id: Integer
     type: AvailabilityType
@@ -427,7 +428,7 @@ class ResetRequest(Message, kw_only=True):
     """
 
     feature_name: ClassVar[str] = RESET_FEATURE_NAME
-    response_type: ClassVar[type[ResetResponse]] = ResetResponse
+    response_type: ClassVar[builtins.type[ResetResponse]] = ResetResponse
 
     type: ResetType
 

@@ -7,14 +7,7 @@ Profile of OCPP 1.6: `localAuthListManagement`.
 
 from typing import ClassVar, Final, Protocol
 
-from ocppj.schema import (
-    Feature,
-    Integer,
-    Maybe,
-    Message,
-    Profile,
-    Reply,
-)
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply
 from ocppj.v16.datatypes import AuthorizationData
 from ocppj.v16.enums import UpdateStatus, UpdateType
 

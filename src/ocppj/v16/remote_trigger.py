@@ -7,14 +7,7 @@ Profile of OCPP 1.6: `remoteTrigger`.
 
 from typing import ClassVar, Final, Protocol
 
-from ocppj.schema import (
-    Feature,
-    Integer,
-    Maybe,
-    Message,
-    Profile,
-    Reply,
-)
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply
 from ocppj.v16.enums import MessageTrigger, TriggerMessageStatus
 
 __all__ = [

@@ -7,15 +7,7 @@ Profile of OCPP 1.6: `smartCharging`.
 
 from typing import ClassVar, Final, Protocol
 
-from ocppj.schema import (
-    Feature,
-    Integer,
-    Maybe,
-    Message,
-    Profile,
-    Reply,
-    Timestamp,
-)
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
 from ocppj.v16.datatypes import ChargingProfile, ChargingSchedule
 from ocppj.v16.enums import (
     ChargingProfilePurposeType,

@@ -5,6 +5,7 @@
 Functional block B of OCPP 2.0.1: `provisioning`.
 """
 
+import builtins
 from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
@@ -255,7 +256,7 @@ class ResetRequest(Message, kw_only=True):
     """
 
     feature_name: ClassVar[str] = RESET_FEATURE_NAME
-    response_type: ClassVar[type[ResetResponse]] = ResetResponse
+    response_type: ClassVar[builtins.type[ResetResponse]] = ResetResponse
 
     custom_data: Maybe[CustomDataType] = None
     type: ResetEnumType

@@ -7,15 +7,7 @@ Functional block H of OCPP 2.0.1: `reservation`.
 
 from typing import Any, ClassVar, Final, Protocol
 
-from ocppj.schema import (
-    Feature,
-    Integer,
-    Maybe,
-    Message,
-    Profile,
-    Reply,
-    Timestamp,
-)
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
 from ocppj.v201.datatypes import CustomDataType, IdTokenType, StatusInfoType
 from ocppj.v201.enums import (
     CancelReservationStatusEnumType,

@@ -5,6 +5,7 @@
 Functional block A of OCPP 2.0.1: `security`.
 """
 
+import builtins
 from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
@@ -91,7 +92,7 @@ class SecurityEventNotificationRequest(Message, kw_only=True):
     """
 
     feature_name: ClassVar[str] = SECURITY_EVENT_NOTIFICATION_FEATURE_NAME
-    response_type: ClassVar[type[SecurityEventNotificationResponse]] = (
+    response_type: ClassVar[builtins.type[SecurityEventNotificationResponse]] = (
         SecurityEventNotificationResponse
     )
 
