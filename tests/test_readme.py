@@ -36,11 +36,6 @@ def test_the_python_of_a_page_runs(page: Path, capsys: pytest.CaptureFixture[str
         assert shown in "\n".join(printed) + "\n"
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(((?!http)[^)]*)\)", README))
-def test_its_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / link).exists()
-
-
 @pytest.mark.parametrize("path", re.findall(r"`((?:src|ext|tools|benchmarks)/[^`]*)`", README))
 def test_the_files_it_names_are_there(path: str) -> None:
     assert (ROOT / path).exists()
