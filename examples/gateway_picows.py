@@ -1,6 +1,6 @@
 """A gateway that only routes, with `picows`: heads are read, payloads passed on undecoded.
 
-    pip install 'ocppj[picows]' && python examples/gateway_picows.py --port 9000
+    pip install '.[picows]' && python examples/gateway_picows.py --port 9000
 
 Each CALL is answered with an error by the one backend that this example has; put your broker there.
 The id of the station and the head of the frame are all that routing needs.

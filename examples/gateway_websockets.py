@@ -1,6 +1,6 @@
 """A gateway loop of your own with `websockets`: the codec and a session, and nothing else of ours.
 
-    pip install 'ocppj[websockets]' && python examples/gateway_websockets.py --port 9000
+    pip install '.[websockets]' && python examples/gateway_websockets.py --port 9000
 
 It speaks OCPP 1.6 and 2.0.1, answers BootNotification and Heartbeat, and refuses the rest.
 """

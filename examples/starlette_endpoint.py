@@ -1,6 +1,6 @@
 """A WebSocket endpoint in Starlette, or FastAPI, which is the same: one class for each station.
 
-    pip install ocppj starlette uvicorn websockets
+    pip install . starlette uvicorn websockets
     python examples/starlette_endpoint.py --port 9000
 
 With FastAPI, `app = FastAPI()` and `@app.websocket("/ocpp/{station_id}")` take the place of the

@@ -4,11 +4,12 @@ import re
 import shlex
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import sections
-from ocppj.cli import parser
+from ocppj.cli import main, parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -36,11 +37,6 @@ def test_the_python_of_a_page_runs(page: Path, capsys: pytest.CaptureFixture[str
         assert shown in "\n".join(printed) + "\n"
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\(((?!http)[^)]*)\)", README))
-def test_its_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / link).exists()
-
-
 @pytest.mark.parametrize("path", re.findall(r"`((?:src|ext|tools|benchmarks)/[^`]*)`", README))
 def test_the_files_it_names_are_there(path: str) -> None:
     assert (ROOT / path).exists()
@@ -57,7 +53,7 @@ TEXTS = [path.read_text() for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
 
-def found(pattern: str) -> list[str]:
+def found(pattern: str) -> list[Any]:
     """Return what all pages say that matches, each once."""
     return sorted({match for text in TEXTS for match in re.findall(pattern, text)})
 
@@ -65,6 +61,15 @@ def found(pattern: str) -> list[str]:
 @pytest.mark.parametrize("line", found(r"(?m)^(?:\$ |.*&& )?ocppj ((?:check|csms|station)\b.*)$"))
 def test_a_command_of_ours_can_be_typed(line: str) -> None:
     parser().parse_args(shlex.split(line))
+
+
+@pytest.mark.parametrize(("line", "shown"), found(r"```\n\$ ocppj (check .*)\n([^`]*)```"))
+def test_a_command_says_what_is_shown(
+    line: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(shlex.split(line))
+    said = capsys.readouterr().out
+    assert all(part.strip("\n") in said for part in shown.split("...\n"))
 
 
 @pytest.mark.parametrize("extras", found(r"'(?:\.|ocppj)\[([a-z,]+)\]'"))

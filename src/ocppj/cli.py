@@ -5,51 +5,30 @@ Owns arguments, files, output and exit status. What a peer has sent never reache
 
 import argparse
 import os
-import stat
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from ocppj import BACKEND, __version__
+from ocppj import BACKEND, __version__, check
 from ocppj.catalog import VERSIONS, Version
 from ocppj.codec import MAX_SIZE, Codec
 from ocppj.demo.arguments import add_csms, add_station
 from ocppj.errors import DecodeError
 from ocppj.frames import CallResult
-from ocppj.log import (
-    MAX_PENDING,
-    NO_ACTION,
-    PREFIX_SIZE,
-    UNKNOWN_ACTION,
-    UNKNOWN_CALL,
-    UNKNOWN_MODEL,
-    find,
-)
+from ocppj.log import PREFIX_SIZE, find_frame
 from ocppj.policy import Policy, Violation
-from ocppj.report import (
-    AUTO,
-    EXAMPLES,
-    MAX_MODELS,
-    OK,
-    OTHER_MODELS,
-    REFUSED,
-    SAMPLE,
-    SAMPLE_FRAMES,
-    UNUSABLE,
-    VERSION_ORDER,
-    Report,
-    open_log,
-)
-from ocppj.terminal import Progress, complain, outline, plain, quoted, say, say_json, table
+from ocppj.report import AUTO, OK, REFUSED, UNUSABLE
+from ocppj.sources import SAMPLES, SILENCE, Stdin
+from ocppj.terminal import complain, json_text, outline, plain, put, quoted, say, table
+from ocppj.versions import VERSION_ORDER
 
 __all__ = ["main"]
 
-LISTED: Final = 50
 INTERRUPTED, PIPE_CLOSED = 130, 141
 SENDERS: Final = {"csms": "CSMS", "charging_station": "charging station", "both": "both"}
 
@@ -58,85 +37,17 @@ READERS: Final[dict[str, Callable[[str], Any]]] = {
     ".json": msgspec.json.decode,
 }
 
-CHECK_NOTES: Final = f"""\
-Each line of a log holds one frame. A time stamp, a level, a name or an arrow before it are
-skipped, and so are blank lines; a line in which no frame can be seen is refused. Results are
-validated against the calls that they answer, found by message id within the file (of calls
-without an answer, the last {MAX_PENDING:,} are kept). Without FILE and with nothing piped in, a
-sample log is checked.
+MAIN_NOTES: Final = """
+Exit status: 0 all good; 1 a frame was refused; 2 wrong usage, something that cannot be read or
+written, or no frame at all; 130 Ctrl-C; 141 the output was closed. `ocppj COMMAND --help` has what
+is particular to a command."""
 
---version auto guesses the version of each file: the one that takes most of the first
-{SAMPLE_FRAMES:,} frames; if several do, the one that tolerates most of the others; if several do,
-the first of {", ".join(VERSION_ORDER)}.
+DECODE_NOTES: Final = """\
+Without FRAME one is read from stdin, if something is piped in; - waits for it.
 
---lenient, --repair and --policy FILE let frames pass that break the schema, and count what was
-wrong with them by rule and by station model, which is that of the latest BootNotification of the
-file. Such frames are not refused. FILE is TOML (.toml) or JSON (.json): rule = "reject", "report"
-or "accept" (take it and do not count it); preset = "strict" (the default), "lenient" or "repair",
-on which the rules stand; zone = "+01:00" or "Europe/Berlin", that of timestamps without one.
+Exit status: 0 the frame was taken, 1 it was refused, 2 wrong usage or no frame."""
 
---json writes one object:
-  ocppj       this package's version
-  backend     "cython" or "python"
-  files       of each file: file, version, frames, refused, bytes; with "auto" also sampled (how
-              many frames were looked at), accepted (version -> how many of them it takes) and,
-              unless all is strict, tolerated (version -> how many others it lets pass)
-  actions     action -> calls, sends, results, errors, refused; what has no action is under
-              "{NO_ACTION}", "{UNKNOWN_ACTION}" or "{UNKNOWN_CALL}"
-  totals      frames, calls, sends, results, errors, refused, unknown_calls (results and errors
-              to a call that is not in the file), bytes, seconds, frames_per_second
-  violations  what was tolerated: frames (how many had a fault), count (of their faults), models
-              (station model -> rule -> count, examples; "{UNKNOWN_MODEL}" before the first
-              BootNotification, "{OTHER_MODELS}" beyond {MAX_MODELS} models); up to {EXAMPLES}
-              examples, each of another kind of place: file, line, action, path, value (as JSON, in
-              a string, shortened; null where a field is missing)
-  refused     the first {LISTED} refused frames, all with --all: file, line, action, error_code,
-              description, path (null where the fault is not in the payload)
-  unreadable  of each file that cannot be read: file, problem
-
-Exit status: 0 all good, 1 a frame was refused, 2 wrong usage, a file that cannot be read, or no
-frames at all."""
-
-
-def _piped() -> bool:
-    """Tell whether stdin is a pipe, a socket or a file: no terminal, not /dev/null, not closed."""
-    try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (AttributeError, OSError, ValueError):
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISREG(mode)
-
-
-def _length(paths: Iterable[str | None]) -> int:
-    """Return how many bytes are to be read, as far as is known."""
-    total = 0
-    for path in paths:
-        try:
-            found = os.fstat(sys.stdin.fileno()) if path == "-" else Path(path or "").stat()
-        except (AttributeError, OSError, ValueError):
-            continue
-        total += found.st_size if stat.S_ISREG(found.st_mode) else 0
-    return total
-
-
-def run_check(arguments: argparse.Namespace) -> int:
-    """Run `ocppj check`."""
-    paths: list[str | None] = list(arguments.files)
-    if not paths:
-        paths = ["-"] if _piped() else [None]
-    if paths == [None]:
-        notice = f"no file given and nothing piped in: this is the sample {SAMPLE} of ocppj"
-        (complain if arguments.json else say)(notice)
-    limit = sys.maxsize if arguments.all else LISTED
-    progress = Progress(_length(paths))
-    report = Report(arguments.version, arguments.policy, limit, progress, as_json=arguments.json)
-    try:
-        for path in paths:
-            report.check(path)
-        report.close()
-    finally:
-        progress.clear()
-    return report.status
+FEATURES_NOTES: Final = "Exit status: 0; 2 wrong usage."
 
 
 def run_decode(arguments: argparse.Namespace) -> int:
@@ -151,18 +62,18 @@ def run_decode(arguments: argparse.Namespace) -> int:
         return UNUSABLE
     text = arguments.frame
     if text in (None, "-"):
-        if text is None and not _piped():
+        stdin = Stdin()
+        if text is None and not (stdin.is_redirected and stdin.waits(SILENCE)):
             complain("no frame: give it as an argument or pipe it in")
             return UNUSABLE
         try:
-            with open_log("-") as stream:
-                data = stream.read(MAX_SIZE + PREFIX_SIZE)
+            data = _read(stdin)
         except (OSError, ValueError) as error:
-            complain(f"<stdin>: {error}")
+            complain(f"{stdin.name}: {error}")
             return UNUSABLE
     else:
         data = os.fsencode(text)
-    data = find(data.strip())
+    data = find_frame(data.strip())
     try:
         head = codec.peek(data)
         frame = codec.decode(data, {head.message_id: action} if action else None)
@@ -175,6 +86,18 @@ def run_decode(arguments: argparse.Namespace) -> int:
     if isinstance(getattr(frame, "payload", None), msgspec.Raw):
         say("hint: --action ACTION, that of the call which it answers, gives the payload its type")
     return OK
+
+
+def _read(stdin: Stdin) -> bytes:
+    """Read a frame; one that is too large need not be whole."""
+    limit = MAX_SIZE + PREFIX_SIZE
+    lines, size = [], 0
+    with stdin.open() as stream:
+        stdin.announce(complain)
+        while size < limit and (line := stream.readline(limit)):
+            lines.append(line)
+            size += len(line)
+    return b"".join(lines)
 
 
 def _tolerated(violation: Violation) -> str:
@@ -212,7 +135,7 @@ def run_features(arguments: argparse.Namespace) -> int:
             }
             for feature, block in rows
         ]
-        say_json({"version": codec.version, "features": features})
+        put(json_text({"version": codec.version, "features": features}, indent=2) + "\n")
         return OK
     cells = [
         (
@@ -261,12 +184,15 @@ def _policy(path: str) -> Policy:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     known = ", ".join(version.name for version in VERSIONS)
+    known_as = f"ocppj {__version__} ({BACKEND} backend)"
     main_parser = argparse.ArgumentParser(
         prog="ocppj",
-        description=f"ocppj {__version__} ({BACKEND} backend): check logs of OCPP-J frames, look "
-        "at frames and actions, try them out with a CSMS and a charging station.",
+        description=f"{known_as}: check logs of OCPP-J frames, look at frames and actions, "
+        "try them out with a CSMS and a charging station.",
+        epilog=MAIN_NOTES,
         allow_abbrev=False,
     )
+    main_parser.add_argument("--version", action="version", version=known_as)
     commands = main_parser.add_subparsers(title="commands", metavar="COMMAND")
 
     def command(name: str, run: object, text: str, **options: Any) -> argparse.ArgumentParser:
@@ -275,28 +201,34 @@ def parser() -> argparse.ArgumentParser:
             help=text,
             description=f"{text[0].upper()}{text[1:]}.",
             allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
             **options,
         )
         made.set_defaults(run=run)
         return made
 
-    raw = argparse.RawDescriptionHelpFormatter
-    check = command(
-        *("check", run_check, "check logs of frames"), epilog=CHECK_NOTES, formatter_class=raw
+    checking = command("check", check.run, "check logs of frames", epilog=check.NOTES)
+    _add_version(checking, _version_or_auto, f"{known} or {AUTO}", AUTO)
+    _add_policy(checking)
+    samples = "; ".join(f"{name}: {shipped.text}" for name, shipped in SAMPLES.items())
+    checking.add_argument(
+        "--sample", choices=SAMPLES, help=f"check a log that ships with ocppj ({samples})"
     )
-    _add_version(check, _version_or_auto, f"{known} or {AUTO}")
-    _add_policy(check)
-    check.add_argument("--json", action="store_true", help="write one JSON object")
-    check.add_argument("--all", action="store_true", help="list every refused frame")
-    check.add_argument("files", nargs="*", metavar="FILE", help="a log; - is stdin")
+    checking.add_argument(
+        "--strict-lines", action="store_true", help="refuse lines without a frame"
+    )
+    checking.add_argument("--json", action="store_true", help="write one JSON object")
+    checking.add_argument("--all", action="store_true", help="list every refused frame")
+    checking.add_argument("files", nargs="*", metavar="FILE", help="a log; - is stdin")
 
-    decode = command("decode", run_decode, "show one frame, typed")
+    decode = command("decode", run_decode, "show one frame, typed", epilog=DECODE_NOTES)
     _add_version(decode, _version, known)
     _add_policy(decode)
     decode.add_argument("--action", metavar="ACTION", help="the call that a result answers")
     decode.add_argument("frame", nargs="?", metavar="FRAME", help="the frame; else read from stdin")
 
-    features = command("features", run_features, "list the actions of a version")
+    listing = "list the actions of a version"
+    features = command("features", run_features, listing, epilog=FEATURES_NOTES)
     _add_version(features, _version, known)
     features.add_argument("--json", action="store_true", help="write one JSON object")
 
@@ -305,13 +237,19 @@ def parser() -> argparse.ArgumentParser:
     return main_parser
 
 
-def _add_version(command: argparse.ArgumentParser, kind: Callable[[str], str], known: str) -> None:
+def _add_version(
+    command: argparse.ArgumentParser,
+    kind: Callable[[str], str],
+    known: str,
+    default: str = VERSION_ORDER[0],
+) -> None:
     command.add_argument(
-        *("-V", "--version"),
+        "-V",
+        "--version",
         type=kind,
-        default=VERSION_ORDER[0],
+        default=default,
         metavar="VERSION",
-        help=f"OCPP version: {known}; {VERSION_ORDER[0]} by default",
+        help=f"OCPP version: {known}; {default} by default",
     )
 
 

@@ -1,334 +1,222 @@
 """What `ocppj check` says of logs: what was refused or tolerated, counts, totals, exit status.
 
-Owns the two forms of it, for people and as JSON.
+Owns the two forms of it, for people and as JSON. A refused frame is written when it is met, so that
+what is kept does not grow with the log.
 """
 
-import re
-import sys
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, astuple, dataclass, field, fields
-from importlib import resources
-from itertools import chain
-from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import fields
+from typing import Any, Final, Protocol
 
 from ocppj import BACKEND, __version__
 from ocppj.codec import MAX_SIZE, Codec
 from ocppj.errors import DecodeError
-from ocppj.log import (
-    NO_ACTION,
-    UNKNOWN_ACTION,
-    UNKNOWN_CALL,
-    Check,
-    Counts,
-    Log,
-    LogError,
-)
-from ocppj.policy import STRICT, Policy, Violation
-from ocppj.terminal import Progress, complain, plain, quoted, say, say_json, shortened, table
+from ocppj.log import Log, LogError
+from ocppj.policy import Policy, Violation
+from ocppj.replay import Counts, Replay
+from ocppj.sources import Source
+from ocppj.tally import NO_ACTIONS, Tally
+from ocppj.terminal import Progress, complain, json_text, plain, put, say, table
+from ocppj.versions import GuessingReplay
 
-__all__ = [
-    "AUTO",
-    "OK",
-    "REFUSED",
-    "SAMPLE",
-    "UNUSABLE",
-    "VERSION_ORDER",
-    "Report",
-    "Taken",
-    "acceptance",
-    "open_log",
-    "take",
-]
+__all__ = ["AUTO", "OK", "REFUSED", "UNUSABLE", "Form", "JsonForm", "Report", "TextForm"]
 
 OK, REFUSED, UNUSABLE = 0, 1, 2
 
 AUTO: Final = "auto"
-VERSION_ORDER: Final = ("2.0.1", "1.6", "2.1")
-"""The first is the default; where guesses tie, the first of them is taken."""
-
-SAMPLE_FRAMES: Final = 1000
-SAMPLE_SIZE: Final = 4 * 2**20
-
-MAX_MODELS: Final = 100
-"""Station models whose violations are counted apart; the others are counted together."""
-
-OTHER_MODELS: Final = "(other models)"
-EXAMPLES: Final = 5
-TEXT_SIZE: Final = 60
-"""Of a path or a value in an example."""
-
-_INDEX: Final = re.compile(r"\[\d+\]")
-
-SAMPLE: Final = "session-2.0.1.jsonl"
-BUFFER_SIZE: Final = 2**18
-NO_ACTIONS: Final = (NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL)
 
 
-def open_log(path: str | None) -> AbstractContextManager[IO[bytes]]:
-    """Open a file; `-` is stdin, `None` the sample."""
-    if path is None:
-        return (resources.files("ocppj") / "samples" / SAMPLE).open("rb")
-    if path != "-":
-        return Path(path).open("rb", buffering=BUFFER_SIZE)
-    if sys.stdin is None or sys.stdin.closed:
-        raise ValueError("stdin is closed")
-    return nullcontext(sys.stdin.buffer)
+class Form(Protocol):
+    """How it is said."""
 
+    def list_refused(self, frame: Mapping[str, Any]) -> None:
+        """Write a refused frame: file, line, version, action, error_code, description, path."""
 
-def take(frames: Iterator[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """Take a sample off the beginning of a log, bounded in frames and in bytes."""
-    sample: list[tuple[int, bytes]] = []
-    size = 0
-    while len(sample) < SAMPLE_FRAMES and size < SAMPLE_SIZE and (item := next(frames, None)):
-        sample.append(item)
-        size += len(item[1])
-    return sample
-
-
-class Taken(NamedTuple):
-    """How many frames of a sample a version takes. The greater of two is that of a better guess."""
-
-    conforming: int
-    tolerated: int = 0
-    violations: int = 0
-    """How many there are, negative."""
-
-
-def acceptance(
-    sample: Iterable[tuple[int, bytes]], versions: Iterable[str], policy: Policy = STRICT
-) -> dict[str, Taken]:
-    """Return how many frames of a sample each version takes."""
-    return {version: _acceptance(sample, Codec(version, policy=policy)) for version in versions}
-
-
-def _acceptance(sample: Iterable[tuple[int, bytes]], codec: Codec) -> Taken:
-    counts: defaultdict[str, Counts] = defaultdict(Counts)
-    bent: list[int] = []
-
-    def tolerate(_number: int, _action: str, _model: str, found: tuple[Violation, ...]) -> None:
-        bent.append(len(found))
-
-    Check(codec, counts, lambda *_: None, tolerate).run(sample)
-    accepted = sum(row.accepted for row in counts.values())
-    return Taken(accepted - len(bent), len(bent), -sum(bent))
-
-
-@dataclass(slots=True)
-class _Cell:
-    """What one station model does against one rule; examples by action and kind of path."""
-
-    count: int = 0
-    examples: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-
-
-class _Violations:
-    """The violations that the policy reports, by station model and rule."""
-
-    def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self._models: dict[str, dict[str, _Cell]] = {}
-        self._frames = 0
-
-    def add(
-        self, file: str, line: int, action: str, model: str, violations: tuple[Violation, ...]
-    ) -> None:
-        """Count the violations of a frame."""
-        reported = [v for v in violations if getattr(self._policy, v.rule) == "report"]
-        if not reported:
-            return
-        self._frames += 1
-        if model not in self._models and len(self._models) >= MAX_MODELS:
-            model = OTHER_MODELS
-        rules = self._models.setdefault(model, {})
-        for violation in reported:
-            cell = rules.setdefault(violation.rule, _Cell())
-            cell.count += 1
-            if len(cell.examples) < EXAMPLES:
-                path = shortened(violation.path, TEXT_SIZE)
-                place = action, _INDEX.sub("[]", path)
-                if place not in cell.examples:
-                    absent = violation.rule == "missing"
-                    value = None if absent else shortened(quoted(violation.value), TEXT_SIZE)
-                    example = {"file": file, "line": line, "action": action}
-                    cell.examples[place] = example | {"path": path, "value": value}
-
-    def everything(self) -> dict[str, Any]:
-        """Return all of it as JSON: the most frequent rule of a model first."""
-        models = {
-            model: {
-                rule: {"count": cell.count, "examples": list(cell.examples.values())}
-                for rule, cell in sorted(rules.items(), key=lambda item: (-item[1].count, item[0]))
-            }
-            for model, rules in sorted(self._models.items())
-        }
-        total = sum(cell.count for rules in self._models.values() for cell in rules.values())
-        return {"frames": self._frames, "count": total, "models": models}
+    def close(self, tally: Tally) -> None:
+        """Write the rest."""
 
 
 class Report:
-    """What is said of logs. Refused frames are listed as they are met, the rest comes at the end.
+    """Checks logs and says what is wrong with them.
 
     Args:
-        version: of the logs; `AUTO` to guess that of each.
+        version: of the logs; `AUTO` to guess it.
         policy: what is tolerated.
-        limit: how many refused frames are listed, and how many rows of what was tolerated.
-        as_json: keep what is to be listed, for `json`.
-        progress: the bar that listing has to make room for.
+        strict_lines: refuse lines without a frame; else they are skipped.
+        limit: how many refused frames are listed.
+        form: how it is said.
+        progress: the bar that other output has to make room for.
     """
 
     def __init__(
-        self, version: str, policy: Policy, limit: int, progress: Progress, *, as_json: bool
+        self,
+        version: str,
+        policy: Policy,
+        *,
+        strict_lines: bool,
+        limit: int,
+        form: Form,
+        progress: Progress,
     ) -> None:
         self._version = version
         self._policy = policy
+        self._strict_lines = strict_lines
         self._limit = limit
+        self._form = form
         self._progress = progress
-        self._as_json = as_json
-        self._counts: defaultdict[str, Counts] = defaultdict(Counts)
-        self._files: list[dict[str, Any]] = []
-        self._violations = _Violations(policy)
-        self._refused: list[dict[str, Any]] = []
-        self._unreadable: list[dict[str, str]] = []
-        self._refusals = self._frames = self._bytes = 0
-        self._seconds = 0.0
+        self._tally = Tally(policy)
 
     @property
     def status(self) -> int:
         """The exit status."""
-        if self._unreadable or not self._frames:
+        if self._tally.unreadable or not self._tally.frames:
             return UNUSABLE
-        return REFUSED if self._refusals else OK
+        return REFUSED if self._tally.refused else OK
 
-    def check(self, path: str | None) -> None:
+    def check(self, source: Source) -> None:
         """Check a log."""
-        name = {None: SAMPLE, "-": "<stdin>", "": "''"}.get(path) or str(path)
-        try:
-            source = open_log(path)
-        except (OSError, ValueError) as error:
-            self._skip(name, error)
-            return
-        with source as stream:
-            self._check(name, Log(stream, MAX_SIZE))
-
-    def _check(self, name: str, log: Log) -> None:
-        def refuse(line: int, action: str, error: DecodeError) -> None:
-            self._refusals += 1
-            if self._refusals <= self._limit:
-                self._list(name, line, action, error)
-
-        def tolerate(line: int, action: str, model: str, found: tuple[Violation, ...]) -> None:
-            self._violations.add(name, line, action, model, found)
-
-        refused = self._refusals
-        frames = iter(log)
-        entry: dict[str, Any] = {"file": name, "version": self._version}
-        try:
-            if self._version == AUTO:
-                sample = take(frames)
-                taken = acceptance(sample, VERSION_ORDER, self._policy)
-                entry["version"] = max(taken, key=taken.__getitem__)
-                accepted = {version: found.conforming for version, found in taken.items()}
-                entry |= {"sampled": len(sample), "accepted": accepted}
-                if self._policy.bends:
-                    entry["tolerated"] = {version: taken[version].tolerated for version in taken}
-                frames = chain(sample, frames)
-            if self._progress.active:
-                frames = self._progress.watch(frames, log, self._bytes)
-            codec = Codec(entry["version"], policy=self._policy)
-            check = Check(codec, self._counts, refuse, tolerate)
-            started = time.perf_counter()
+        with ExitStack() as stack:
             try:
-                check.run(frames)
-            finally:
-                self._seconds += time.perf_counter() - started
-        except LogError as error:
-            self._skip(name, error)
-        before, self._frames = self._frames, sum(sum(astuple(c)) for c in self._counts.values())
-        self._bytes += log.size
-        entry |= {"frames": self._frames - before, "refused": self._refusals - refused}
-        self._files.append(entry | {"bytes": log.size})
-
-    def _skip(self, name: str, error: Exception) -> None:
-        problem = (isinstance(error, OSError) and error.strerror) or str(error)
-        self._unreadable.append({"file": name, "problem": problem})
-        self._progress.clear()
-        complain(f"{name}: {problem}")
-
-    def _list(self, name: str, line: int, action: str, error: DecodeError) -> None:
-        code, description = error.error_code, error.error_description
-        if self._as_json:
-            known = None if action in NO_ACTIONS else action
-            self._refused.append(
-                {"file": name, "line": line, "action": known, "error_code": code}
-                | {"description": description, "path": error.path}
-            )
-        else:
-            self._progress.clear()
-            say(f"{name}:{line}: {action}: {code}: {description}")
+                stream = stack.enter_context(source.open())
+            except (OSError, ValueError) as error:
+                self._skip(source.name, error)
+                return
+            self._check(source, Log(stream, MAX_SIZE, strict=self._strict_lines))
 
     def close(self) -> None:
         """Write the rest."""
         self._progress.clear()
-        if self._as_json:
-            say_json(self._everything())
-        elif self._files:
-            say(*self._summary())
-        if not (self._frames or self._unreadable):
+        self._form.close(self._tally)
+        if not (self._tally.frames or self._tally.unreadable):
             complain("no frames: nothing to check")
 
-    def _everything(self) -> dict[str, Any]:
-        unknown = self._counts.get(UNKNOWN_CALL, Counts())
-        order = sorted(self._counts, key=lambda action: (action in NO_ACTIONS, action))
-        rows = {action: asdict(self._counts[action]) for action in order}
-        sums = {f.name: sum(row[f.name] for row in rows.values()) for f in fields(Counts)}
-        return {
-            "ocppj": __version__,
-            "backend": BACKEND,
-            "files": self._files,
-            "actions": rows,
-            "totals": {
-                "frames": self._frames,
-                **sums,
-                "unknown_calls": unknown.results + unknown.errors,
-                "bytes": self._bytes,
-                "seconds": round(self._seconds, 6),
-                "frames_per_second": round(self._frames / max(self._seconds, 1e-9)),
-            },
-            "violations": self._violations.everything(),
-            "refused": self._refused,
-            "unreadable": self._unreadable,
-        }
+    def _check(self, source: Source, log: Log) -> None:
+        tally, refused = self._tally, self._tally.refused
+        lines = iter(log)
+        if self._progress.active:
+            lines = self._progress.watch(lines, log, sum(file["bytes"] for file in tally.files))
+        replay: Replay | GuessingReplay
+        if self._version == AUTO:
+            replay = GuessingReplay(lambda version: self._replay(source.name, version))
+            lines = replay.guess(lines, source.has_line)
+        else:
+            replay = self._replay(source.name, self._version)
+        started = time.perf_counter()
+        try:
+            replay.run(lines)
+        except LogError as error:
+            self._skip(source.name, error)
+        tally.seconds += time.perf_counter() - started
+        if isinstance(replay, GuessingReplay):
+            versions, guess = replay.frames, {"guessed": True, "told": replay.is_told}
+        else:
+            versions, guess = {self._version: replay.frames}, {"guessed": False}
+        entry = {"file": source.name, "versions": versions, **guess}
+        entry |= {"frames": sum(versions.values()), "refused": tally.refused - refused}
+        tally.files.append(entry | {"skipped_lines": log.skipped, "bytes": log.size})
 
-    def _summary(self) -> Iterator[str]:
-        everything = self._everything()
+    def _replay(self, file: str, version: str) -> Replay:
+        tally = self._tally
+
+        def on_refused(line: int, action: str, error: DecodeError) -> None:
+            tally.refused += 1
+            tally.refused_calls += error.message_type in (2, 6)
+            if tally.refused <= self._limit:
+                frame = {"file": file, "line": line, "version": version, "action": action}
+                frame |= {"error_code": error.error_code, "description": error.error_description}
+                self._form.list_refused(frame | {"path": error.path})
+
+        def on_tolerated(line: int, action: str, model: str, found: tuple[Violation, ...]) -> None:
+            tally.violations.add(file, line, action, model, found)
+
+        codec = Codec(version, policy=self._policy)
+        return Replay(codec, tally.actions, on_refused, on_tolerated)
+
+    def _skip(self, name: str, error: Exception) -> None:
+        problem = (isinstance(error, OSError) and error.strerror) or str(error)
+        self._tally.unreadable.append({"file": name, "problem": problem})
+        self._progress.clear()
+        complain(f"{name}: {problem}")
+
+
+class JsonForm:
+    """One JSON object; the list of refused frames comes before what is known at the end only."""
+
+    def __init__(self) -> None:
+        self._listed = False
+        head = json_text({"ocppj": __version__, "backend": BACKEND, "refused": []}, indent=2)
+        put(head.removesuffix("]\n}"))
+
+    def list_refused(self, frame: Mapping[str, Any]) -> None:
+        """Write a refused frame."""
+        action = None if frame["action"] in NO_ACTIONS else frame["action"]
+        put(f"{',' * self._listed}\n    {json_text({**frame, 'action': action})}")
+        self._listed = True
+
+    def close(self, tally: Tally) -> None:
+        """Write the rest."""
+        rest = json_text(tally.everything(), indent=2).removeprefix("{")
+        put(("\n  ]," if self._listed else "],") + rest + "\n")
+
+
+class TextForm:
+    """Lines and tables.
+
+    Args:
+        policy: what is tolerated.
+        limit: how many refused frames, and rows of what was tolerated, are listed.
+        can_guess: whether to say how a version is guessed where most calls are refused.
+        progress: the bar that other output has to make room for.
+    """
+
+    def __init__(self, policy: Policy, limit: int, progress: Progress, *, can_guess: bool) -> None:
+        self._policy = policy
+        self._limit = limit
+        self._progress = progress
+        self._can_guess = can_guess
+
+    def list_refused(self, frame: Mapping[str, Any]) -> None:
+        """Write a refused frame."""
+        self._progress.clear()
+        place = f"{frame['file']}:{frame['line']}: {frame['action']}"
+        say(f"{place}: {frame['error_code']}: {frame['description']}")
+
+    def close(self, tally: Tally) -> None:
+        """Write the rest."""
+        if tally.files:
+            say(*self._summary(tally))
+
+    def _summary(self, tally: Tally) -> Iterator[str]:
+        everything = tally.everything()
         totals = everything["totals"]
-        if self._refusals > self._limit:
-            yield f"and {self._refusals - self._limit:,} more refused frames: --all lists them"
-        if self._refusals:
+        if tally.refused > self._limit:
+            yield f"and {tally.refused - self._limit:,} more refused frames: --all lists them"
+        if tally.refused:
             yield ""
         columns = [f.name for f in fields(Counts) if f.name != "sends" or totals["sends"]]
         rows = [*everything["actions"].items(), ("total", totals)]
-        if self._frames:
+        if tally.frames:
             cells = [(name, *(f"{row[column]:,}" for column in columns)) for name, row in rows]
             yield from table([("action", *columns), *cells], 1)
             yield ""
         if self._policy.bends:
             yield from self._tolerated(everything["violations"])
             yield ""
-        for file in self._files:
-            yield f"{file['file']}: OCPP {file['version']}{_reason(file)}: " + _result(file)
+        for file in tally.files:
+            yield f"{file['file']}: {_versions(file)}: {_result(file)}"
         if totals["unknown_calls"]:
             yield f"answers to a call that is not in the log: {totals['unknown_calls']:,}"
+        if totals["skipped_lines"]:
+            yield f"lines without a frame, skipped: {totals['skipped_lines']:,}"
         yield (
             f"{_result(totals)}, {totals['bytes']:,} bytes in {totals['seconds']:.3f} s: "
             f"{totals['frames_per_second']:,} frames per second"
         )
-        misread = self._refusals - everything["actions"].get(NO_ACTION, {"refused": 0})["refused"]
-        if self._version != AUTO and misread > self._frames - self._refusals:
+        if tally.frames and not tally.refused and not everything["violations"]["count"]:
+            yield "every frame is valid"
+        if self._can_guess and tally.refused_calls > totals["calls"] + totals["sends"]:
             yield "hint: if this is not the version of the log, --version auto guesses it"
 
     def _tolerated(self, violations: Mapping[str, Any]) -> Iterator[str]:
@@ -355,18 +243,17 @@ def _example(example: Mapping[str, Any]) -> str:
     return f"{place}: {example['path']}: {value}"
 
 
+def _versions(file: Mapping[str, Any]) -> str:
+    names = list(file["versions"])
+    if len(names) > 1:
+        names = [f"{name} ({_frames(count)})" for name, count in file["versions"].items()]
+    guess = (" (guessed)" if file["told"] else " (no call tells)") if file["guessed"] else ""
+    return f"OCPP {' and '.join(names)}{guess}"
+
+
 def _result(counts: Mapping[str, int]) -> str:
-    frames, refused = counts["frames"], counts["refused"]
-    return f"{frames:,} frame{'s' * (frames != 1)}, {refused:,} refused"
+    return f"{_frames(counts['frames'])}, {counts['refused']:,} refused"
 
 
-def _reason(file: Mapping[str, Any]) -> str:
-    if "accepted" not in file:
-        return ""
-    bent = file.get("tolerated", {})
-    taken = ", ".join(
-        f"{version} takes {count:,}"
-        + (f" and tolerates {bent[version]:,}" if bent.get(version) else "")
-        for version, count in file["accepted"].items()
-    )
-    return f" (guessed: of the first {file['sampled']:,} frames {taken})"
+def _frames(count: int) -> str:
+    return f"{count:,} frame{'s' * (count != 1)}"

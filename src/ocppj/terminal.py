@@ -12,17 +12,18 @@ from typing import Final, TextIO
 
 import msgspec
 
-from ocppj.log import Log
+from ocppj.log import Line, Log
 from ocppj.schema import CustomData
 
 __all__ = [
     "Progress",
     "complain",
+    "json_text",
     "outline",
     "plain",
+    "put",
     "quoted",
     "say",
-    "say_json",
     "shortened",
     "table",
 ]
@@ -47,10 +48,15 @@ def say(*lines: str, before: str = "", after: str = "\n") -> None:
     _write(sys.stdout, "".join(f"{before}{plain(line)}{after}" for line in lines))
 
 
-def say_json(value: object) -> None:
-    """Write a value to stdout as JSON."""
+def json_text(value: object, indent: int | None = None) -> str:
+    """Return a value as JSON that cannot act on a terminal."""
     # ASCII, and so without control characters but for DEL, which JSON lets stand.
-    say(*json.dumps(value, indent=2).replace("\x7f", "\\u007f").split("\n"))
+    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
+
+
+def put(text: str) -> None:
+    """Write text of ours, or of `json_text`, to stdout as it is."""
+    _write(sys.stdout, text)
 
 
 def complain(problem: str) -> None:
@@ -85,14 +91,12 @@ class Progress:
         self._shown = -1
         self.active = total >= LONG_INPUT and sys.stderr is not None and sys.stderr.isatty()
 
-    def watch(
-        self, frames: Iterable[tuple[int, bytes]], log: Log, done: int
-    ) -> Iterator[tuple[int, bytes]]:
-        """Pass frames on and draw the bar; `done` bytes were read before this log."""
-        for count, item in enumerate(frames):
+    def watch(self, lines: Iterable[Line], log: Log, done: int) -> Iterator[Line]:
+        """Pass lines on and draw the bar; `done` bytes were read before this log."""
+        for count, line in enumerate(lines):
             if count % 1024 == 0:
                 self._show(min(100 * (done + log.size) // self._total, 100))
-            yield item
+            yield line
 
     def _show(self, percent: int) -> None:
         if percent != self._shown:

@@ -85,12 +85,7 @@ def _add_shared(command: argparse.ArgumentParser) -> None:
 
 def add_csms(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add `ocppj csms` with the function that makes commands."""
-    raw = argparse.RawDescriptionHelpFormatter
-    csms = command(
-        *("csms", _runner("csms"), "run a demonstration CSMS"),
-        epilog=CSMS_NOTES,
-        formatter_class=raw,
-    )
+    csms = command("csms", _runner("csms"), "run a demonstration CSMS", epilog=CSMS_NOTES)
     csms.add_argument("--host", default="127.0.0.1", help="address; 127.0.0.1 by default")
     csms.add_argument("--port", type=_port, default=9000, help="9000 by default")
     _add_shared(csms)
@@ -102,12 +97,8 @@ def add_csms(command: Callable[..., argparse.ArgumentParser]) -> None:
 def add_station(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add `ocppj station` with the function that makes commands."""
     known = [version.name for version in reversed(VERSIONS)]
-    raw = argparse.RawDescriptionHelpFormatter
-    station = command(
-        *("station", _runner("station"), "run a simulated charging station"),
-        epilog=STATION_NOTES,
-        formatter_class=raw,
-    )
+    text = "run a simulated charging station"
+    station = command("station", _runner("station"), text, epilog=STATION_NOTES)
     needed: dict[str, Any] = {"required": True}
     station.add_argument("--url", help="of the CSMS, without the identity", **needed)
     station.add_argument("--id", help="identity, such as CS-1", **needed)

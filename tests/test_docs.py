@@ -1,0 +1,54 @@
+"""The pages of the repository lead somewhere, and say how to install what has no release yet."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    page
+    for folder in (".", "docs", "docs/reference", "benchmarks/results")
+    for page in (ROOT / folder).glob("*.md")
+)
+LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+INCLUDE = '--8<-- "checkout.md"'
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and mkdocs make them."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for path, anchor in LINK.findall(page.read_text()):
+        target = page.parent / path if path else page
+        assert target.exists(), path
+        assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
+
+
+def test_pages_of_the_site_link_to_nothing_outside_of_it() -> None:
+    for page in PAGES:
+        if (ROOT / "docs") in page.parents:
+            outside = [path for path, _ in LINK.findall(page.read_text()) if "../" in path]
+            inside = ("../benchmarks/results/", "../ocpp-")
+            assert not [path for path in outside if not path.startswith(inside)], page
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "pip install 'ocppj[" in page.read_text()]
+)
+def test_a_page_that_installs_from_pypi_says_how_without_it(page: Path) -> None:
+    assert page.read_text().count(INCLUDE) == 1
+
+
+def test_how_to_install_from_a_checkout_is_written_once() -> None:
+    text = (ROOT / "docs/snippets/checkout.md").read_text()
+    assert text.count("\n") == 1
+    assert "`pip install '.[" in text
+    assert not [
+        page for page in PAGES if "no release on PyPI" in page.read_text() and page.parent != ROOT
+    ]
