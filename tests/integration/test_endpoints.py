@@ -649,14 +649,17 @@ def test_waiting_for_a_station(end: End) -> None:
             for _ in range(2):
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(csms.station("CS-1"), 0.01)
+                with pytest.raises(ocppj.ConnectionLost, match=r"CS-1 .* within 0\.01 s"):
+                    await csms.station("CS-1", timeout=0.01)
             assert not csms._arrivals
-            waiting = [asyncio.create_task(csms.station("CS-1")) for _ in range(3)]
+            waiting = [asyncio.create_task(csms.station("CS-1", timeout=10)) for _ in range(3)]
             await asyncio.sleep(0)
             waiting.pop().cancel()
             station = ChargingStation("CS-1", {"2.0.1": Charger()})
             async with end.connect(station, server):
                 found = await asyncio.gather(*waiting)
                 assert found == [csms.stations["CS-1"]] * 2
+                assert await csms.station("CS-1", timeout=0) is found[0]
             assert not csms._arrivals
 
     end.run(main())
