@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -58,7 +59,10 @@ def test_the_first_that_is_spoken_of_those_offered_is_taken(end: End) -> None:
     end.run(main())
 
 
-@pytest.mark.parametrize("name", ["CS-1", "a b", "ü/x", "%2F", "?#&", "x" * 48, "ö" * 48])
+NAMES = ["CS-1", "a b", "ü.x", "%2F", "?#&", "..x", "NUL", "-rf", "'; --", "x" * 48, "ö" * 48]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_identities_are_percent_encoded(end: End, name: str) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()})
@@ -74,6 +78,34 @@ def test_identities_are_percent_encoded(end: End, name: str) -> None:
 def test_what_is_no_identity(name: str) -> None:
     with pytest.raises(ValueError, match="is no identity"):
         ChargingStation(name, {"2.0.1": object()})
+
+
+NO_FILE_NAMES = [".", "..", "...", "../../etc/passwd", "/", "a/b", "..\\x", "\\", "C:\\x"]
+NO_FILE_NAMES += [f"a{mark}b" for mark in "\x00\n\r\t\x1b\x7f\x85\u2028\u202e"]
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1"])
+def test_what_would_lead_a_path_astray_is_no_identity(end: End, version: str) -> None:
+    async def main() -> None:
+        asked: list[str] = []
+        csms = CSMS({"1.6": object(), "2.0.1": object()})
+        async with end.listen(csms, known=lambda name: not asked.append(name)) as server:
+            for name in NO_FILE_NAMES:
+                with pytest.raises(ValueError, match="is no identity"):
+                    ChargingStation(name, {version: object()})
+                for segment in (quote(name, safe=""), quote(name, safe="").replace(".", "%2E")):
+                    async with dial(
+                        server, f"/ocpp/{segment}", subprotocol=f"ocpp{version}"
+                    ) as raw:
+                        assert raw.status == 404
+            async with dial(server, "/ocpp/..\\..\\x", subprotocol=f"ocpp{version}") as raw:
+                assert raw.status == 404
+            # A path that is not encoded ends with its last segment, whatever is before it.
+            async with dial(server, "/../../etc/passwd", subprotocol=f"ocpp{version}") as raw:
+                assert raw.status == 101
+        assert asked == ["passwd"]
+
+    end.run(main())
 
 
 @pytest.mark.parametrize(

@@ -649,14 +649,17 @@ def test_waiting_for_a_station(end: End) -> None:
             for _ in range(2):
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(csms.station("CS-1"), 0.01)
+                with pytest.raises(ocppj.ConnectionLost, match=r"CS-1 .* within 0\.01 s"):
+                    await csms.station("CS-1", timeout=0.01)
             assert not csms._arrivals
-            waiting = [asyncio.create_task(csms.station("CS-1")) for _ in range(3)]
+            waiting = [asyncio.create_task(csms.station("CS-1", timeout=10)) for _ in range(3)]
             await asyncio.sleep(0)
             waiting.pop().cancel()
             station = ChargingStation("CS-1", {"2.0.1": Charger()})
             async with end.connect(station, server):
                 found = await asyncio.gather(*waiting)
                 assert found == [csms.stations["CS-1"]] * 2
+                assert await csms.station("CS-1", timeout=0) is found[0]
             assert not csms._arrivals
 
     end.run(main())
@@ -803,6 +806,8 @@ def test_metrics_are_told_of_everything(end: End) -> None:
                 [2, "3", "NotifyReport", {}],
                 [3, "none", {}],
                 [2, "4", "Reset", {"type": "Immediate"}],
+                [2, "5", "Fly", {}],
+                [2, "6", "Heartbeat"],
             ):
                 raw.send(message)
                 if message[0] == 2:
@@ -819,17 +824,21 @@ def test_metrics_are_told_of_everything(end: End) -> None:
                 await seen.call(UNLOCK, timeout=0.01)
         wanted = [
             ("connected", "CS-1", "2.0.1"),
-            ("frame", "in", 2, None, "FormatViolation"),
-            ("frame", "out", 4, None, "FormatViolation"),
+            ("frame", "in", 2, "BootNotification", "FormatViolation"),
+            ("frame", "out", 4, "BootNotification", "FormatViolation"),
             ("frame", "in", 2, "Heartbeat", ""),
             ("violation", "unknown_field"),
             ("frame", "out", 3, "Heartbeat", ""),
             ("latency", "in", "Heartbeat", ""),
-            ("frame", "in", 2, None, "OccurrenceConstraintViolation"),
-            ("frame", "out", 4, None, "OccurrenceConstraintViolation"),
+            ("frame", "in", 2, "NotifyReport", "OccurrenceConstraintViolation"),
+            ("frame", "out", 4, "NotifyReport", "OccurrenceConstraintViolation"),
             ("frame", "in", 3, None, "Unexpected"),
-            ("frame", "in", 2, None, "NotSupported"),
-            ("frame", "out", 4, None, "NotSupported"),
+            ("frame", "in", 2, "Reset", "NotSupported"),
+            ("frame", "out", 4, "Reset", "NotSupported"),
+            ("frame", "in", 2, None, "NotImplemented"),
+            ("frame", "out", 4, None, "NotImplemented"),
+            ("frame", "in", 2, None, "RpcFrameworkError"),
+            ("frame", "out", 4, None, "RpcFrameworkError"),
             ("frame", "out", 2, "UnlockConnector", ""),
             ("frame", "in", 4, None, "GenericError"),
             ("latency", "out", "UnlockConnector", "GenericError"),
@@ -841,6 +850,20 @@ def test_metrics_are_told_of_everything(end: End) -> None:
             ("disconnected", "CS-1", "2.0.1"),
         ]
         assert metrics.told == wanted
+
+    end.run(main())
+
+
+def test_a_refused_send_is_counted_with_its_action(end: End) -> None:
+    async def main() -> None:
+        metrics = Counting()
+        csms = CSMS({"2.1": object()}, metrics=metrics)
+        async with end.listen(csms) as server, dial(server, subprotocol="ocpp2.1") as raw:
+            raw.send([6, "1", "NotifyPeriodicEventStream", {}])
+            raw.send(HEARTBEAT)
+            await raw.message()
+        told = ("frame", "in", 6, "NotifyPeriodicEventStream", "OccurrenceConstraintViolation")
+        assert metrics.told[1] == told
 
     end.run(main())
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ocpp import messages
 
 from ocppj.integrations import mobilityhouse
+from ocppj.integrations.wire import wire_of
 from tests.conformance.official import MESSAGES, Message
 from tests.conformance.payloads import cases
 from tests.strategies import QUICK, edits, examples, mutate, texts, values
@@ -161,3 +162,33 @@ def test_what_they_have_to_judge_is_judged_in_a_thread_as_before() -> None:
     message = messages.Call("1", "Heartbeat", {"surplus": 1})
     with pytest.raises(messages.FormatViolationError):
         asyncio.run(mobilityhouse.validate_payload(message, "2.0.1"))
+
+
+@pytest.fixture
+def replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put our functions in the place of theirs, for everything that runs in this process."""
+    for name in NAMES:
+        monkeypatch.setattr(messages, name, getattr(mobilityhouse, name))
+
+
+@pytest.mark.usefixtures("replaced")
+def test_ours_in_the_place_of_theirs_still_ask_them() -> None:
+    wrong = messages.Call("1", "Heartbeat", {"surplus": 1})
+    assert validated(messages, wrong, "2.0.1")[0] is messages.FormatViolationError
+    right = messages.Call("2", "Heartbeat", {})
+    assert validated(messages, right, "2.0.1")[0] is None
+    with pytest.raises(messages.FormatViolationError):
+        messages.unpack("[2")
+    with pytest.raises(messages.PropertyConstraintViolationError):
+        messages.unpack("[9]")
+
+
+@pytest.mark.usefixtures("replaced")
+def test_an_accelerated_charge_point_still_judges_its_answers() -> None:
+    async def work() -> None:
+        wire = wire_of("2.0.1", mobilityhouse.AS_SCHEMAS)
+        answer = messages.CallResult("1", None, "Heartbeat")
+        await wire.write(answer, {"current_time": 1}, check=True)
+
+    with pytest.raises(messages.TypeConstraintViolationError):
+        run(work())

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ from ocppj.errors import (
     ConnectionLost,
     DecodeError,
     LocalProtocolError,
+    PayloadError,
     RemoteProtocolError,
 )
 from ocppj.frames import Call, CallResult, Frame, Send
@@ -97,10 +99,11 @@ class Connection:
             frame = self._session.receive(data)
         except (DecodeError, RemoteProtocolError) as error:
             code = error.error_code or "Unexpected"
-            metrics.frame(self.id, "in", error.message_type, None, code)
+            action = self._action_of(data, error)
+            metrics.frame(self.id, "in", error.message_type, action, code)
             answer = self._refuse(error)
             if answer is not None:
-                metrics.frame(self.id, "out", _type_of(answer), None, code)
+                metrics.frame(self.id, "out", _type_of(answer), action, code)
             return answer
         action = getattr(frame, "action", None)
         outcome = getattr(frame, "error_code", "")
@@ -110,6 +113,13 @@ class Connection:
         if isinstance(frame, Call):
             return self._serve(frame)
         self._handle(frame)
+        return None
+
+    def _action_of(self, data: bytes | str, error: DecodeError | RemoteProtocolError) -> str | None:
+        """Return the action of a refused CALL or SEND; `None` if it has none that we know."""
+        if error.message_type in (2, 6) and isinstance(error, PayloadError | RemoteProtocolError):
+            with suppress(DecodeError):
+                return self.engine.codec.peek(data).action
         return None
 
     def _handle(self, frame: Frame) -> None:

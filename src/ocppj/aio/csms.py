@@ -16,6 +16,7 @@ from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import Admission, Authenticate, Handshake, Known
 from ocppj.aio.transport import Listening, Transport, TransportModule, TransportName, load
 from ocppj.codec import Codec
+from ocppj.errors import ConnectionLost
 from ocppj.session import TIMEOUT
 
 __all__ = ["CSMS", "Duplicates", "Server", "Station"]
@@ -167,8 +168,16 @@ class CSMS:
         finally:
             await server.close()
 
-    async def station(self, station_id: str) -> Station:
-        """Return a station, as soon as it is connected."""
+    async def station(self, station_id: str, *, timeout: float | None = None) -> Station:
+        """Return a station, as soon as it is connected.
+
+        Args:
+            station_id: its identity.
+            timeout: seconds to wait for it; `None`: without end.
+
+        Raises:
+            ConnectionLost: it has not connected in time.
+        """
         found = self._stations.get(station_id)
         if found is not None:
             return found
@@ -176,7 +185,11 @@ class CSMS:
         waiting = self._arrivals.setdefault(station_id, set())
         waiting.add(future)
         try:
-            return await future
+            async with asyncio.timeout(timeout):
+                return await future
+        except TimeoutError:
+            problem = f"{station_id} has not connected within {timeout:g} s"
+            raise ConnectionLost(problem) from None
         finally:
             waiting.discard(future)
             if not waiting and self._arrivals.get(station_id) is waiting:

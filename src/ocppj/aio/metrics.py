@@ -30,7 +30,8 @@ class Metrics(Protocol):
             station_id: of the charging station.
             direction: received or sent.
             message_type: 2 to 6; `None` if it could not be read.
-            action: of a CALL or SEND, and of an answer of ours.
+            action: of a CALL or SEND, and of an answer of ours; `None` if it cannot be read or the
+                codec does not know it.
             outcome: `""` if it is right, else the error code that it got or carries;
                 `"Unexpected"` for an answer to no call.
         """

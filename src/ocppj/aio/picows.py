@@ -43,6 +43,9 @@ OPEN_TIMEOUT: Final = 10.0
 READ_BUFFER: Final = 4096
 """Bytes that a connection starts with to read into; picows' own 16 KiB are half its memory."""
 
+NO_STATUS: Final = 1005
+"""The code that stands for none (RFC 6455 7.4.1)."""
+
 _TEXT: Final = WSMsgType.TEXT
 _DATA: Final = (WSMsgType.TEXT, WSMsgType.BINARY)
 _CONTINUATION: Final = WSMsgType.CONTINUATION
@@ -131,7 +134,9 @@ class _Listener(WSListener):
             said = handshake.recv if handshake is not None else None
             reason = "no close frame received"
             if said is not None:
-                reason = f"received {said.code.value} {said.reason or ''}".rstrip()
+                # picows has 0 for a close without a code.
+                code = said.code.value or NO_STATUS
+                reason = f"received {code} {said.reason or ''}".rstrip()
             self.receiver.lost(reason)
 
     def pause_writing(self) -> None:

@@ -58,7 +58,9 @@ Known: TypeAlias = Callable[[str], bool | Awaitable[bool]]
 def identity(path: str, subprotocol: str | None) -> str | None:
     """Return the identity that a path ends with; `None` if it is none.
 
-    In OCPP 2.x it has at most 48 characters and no colon (P4-201 3.1.1); 1.6 has no such rule.
+    In OCPP 2.x it has at most 48 characters and no colon (P4-201 3.1.1); 1.6 has no such rule. In
+    all versions it is printable, has no slash or backslash and is not made of dots alone, whatever
+    was percent-encoded: somebody will make a file name or a URL of it.
 
     Args:
         path: as requested, percent-encoded.
@@ -68,7 +70,9 @@ def identity(path: str, subprotocol: str | None) -> str | None:
         station_id = unquote(path.partition("?")[0].rpartition("/")[2], errors="strict")
     except UnicodeDecodeError:
         return None
-    if not station_id or not station_id.isprintable():
+    if not station_id.isprintable() or any(mark in station_id for mark in "/\\"):
+        return None
+    if not station_id.strip("."):
         return None
     if subprotocol in (None, "ocpp1.6"):
         return station_id
@@ -83,7 +87,7 @@ def path(station_id: str, subprotocols: Iterable[str]) -> str:
     """
     segment = quote(station_id, safe="")
     if any(identity(segment, name) != station_id for name in subprotocols):
-        problem = f"use 1 to {MOST_CHARACTERS} printable characters and no colon"
+        problem = f"use 1 to {MOST_CHARACTERS} printable characters, no colon, slash or backslash"
         raise ValueError(f"{station_id!r} is no identity of a charging station: {problem}")
     return segment
 

@@ -38,6 +38,10 @@ CALL, RESULT, ERROR, SEND = 2, 3, 4, 6
 ANY_SIZE: Final = 2**31 - 1
 """The application's WebSocket limits the size of messages, as it always did."""
 
+# The originals, looked up once: whoever replaces them by ours must not make ours call itself.
+_unpack: Final = messages.unpack
+_validate_payload: Final = messages.validate_payload
+
 _decode: Final = msgspec.json.Decoder().decode
 _decode_tenths: Final = msgspec.json.Decoder(
     float_hook=lambda text: Decimal(repr(float(text)))
@@ -136,7 +140,7 @@ class Wire:
             given = charge_point.remove_nones(charge_point.serialize_as_dict(value))
             message.payload = charge_point.snake_to_camel_case(given)
             if check:
-                await messages.validate_payload(message, self.name)
+                await _validate_payload(message, self.name)
             text = str(message.to_json())
         if check:
             try:
@@ -151,7 +155,7 @@ class Wire:
         Raises:
             OCPPError: always.
         """
-        await messages.validate_payload(message, self.name)
+        await _validate_payload(message, self.name)
         code = error.error_code if isinstance(error, DecodeError) else None
         kind = _EXCEPTIONS.get(code, exceptions.ProtocolError)
         raise kind(details={"cause": str(error)}) from error
@@ -191,7 +195,7 @@ def unpack(msg: Any) -> Any:
             return _MESSAGES[elements[0]](*elements[1:])
     except Exception:  # noqa: BLE001, S110  `ocpp` gives the verdict
         pass
-    return messages.unpack(msg)
+    return _unpack(msg)
 
 
 def pack(msg: Any) -> str:
@@ -236,4 +240,4 @@ async def validate_payload(message: Any, ocpp_version: str) -> None:
                 return
         except (DecodeError, ValueError):
             pass
-    await messages.validate_payload(message, ocpp_version)
+    await _validate_payload(message, ocpp_version)
