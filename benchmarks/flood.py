@@ -87,7 +87,7 @@ def _connect(port: int, name: str, *, deflate: bool) -> socket.socket:
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
         answer += sock.recv(1) or b"\r\n\r\n"
-    sock.setblocking(False)
+    sock.settimeout(0)
     return sock
 
 
@@ -155,9 +155,7 @@ def _process(*arguments: str) -> Iterator[Any]:
         process.communicate()
 
 
-async def _measure(
-    port: int, sock: socket.socket, seconds: float
-) -> tuple[list[float], int]:
+async def _measure(port: int, sock: socket.socket, seconds: float) -> tuple[list[float], int]:
     """Return the seconds that each answer took, and how often the station was thrown out."""
     loop = asyncio.get_running_loop()
     call = frame(b'[2,"1","Heartbeat",{}]')
