@@ -1,8 +1,8 @@
-"""A good station beside eight that flood: `python -m benchmarks.flood`, about two minutes.
+"""Good stations beside eight that flood: `python -m benchmarks.flood`, about two minutes.
 
 A CSMS listens in a process of its own; eight stations in another process send one kind of frame as
 fast as it is taken, read all that comes back, and connect again when they are thrown out. Meanwhile
-a good station sends a Heartbeat every 5 ms. One that is due while the last one is not answered
+ten good stations send a Heartbeat every 50 ms. One that is due while the last one is not answered
 waits, and its wait counts; one that is not answered in the end counts with its age.
 """
 
@@ -31,7 +31,8 @@ ENDS: Final = [
     (transport, loop) for transport in ("websockets", "picows") for loop in ("asyncio", "uvloop")
 ]
 FLOODERS: Final = 8
-PAUSE: Final = 0.005
+GOOD: Final = 10
+PAUSE: Final = 0.05
 PING_TIMEOUT: Final = 2.0
 TEXT, PING, PONG = 0x81, 0x89, 0x8A
 
@@ -155,13 +156,24 @@ def _process(*arguments: str) -> Iterator[Any]:
         process.communicate()
 
 
-async def _measure(port: int, sock: socket.socket, seconds: float) -> tuple[list[float], int]:
-    """Return the seconds that each answer took, and how often the station was thrown out."""
+async def _measure(
+    port: int, goods: list[socket.socket], seconds: float
+) -> tuple[list[float], int]:
+    """Return the seconds that each answer took, and how often a good station was thrown out."""
+    found = await asyncio.gather(
+        *(_good(port, number, sock, seconds) for number, sock in enumerate(goods))
+    )
+    return [one for times, _ in found for one in times], sum(ended for _, ended in found)
+
+
+async def _good(
+    port: int, number: int, sock: socket.socket, seconds: float
+) -> tuple[list[float], int]:
     loop = asyncio.get_running_loop()
     call = frame(b'[2,"1","Heartbeat",{}]')
     found: list[float] = []
     ended = 0
-    due = perf_counter()
+    due = perf_counter() + PAUSE * number / GOOD
     end = due + seconds
     while due < end:
         await asyncio.sleep(max(0, due - perf_counter()))
@@ -174,7 +186,7 @@ async def _measure(port: int, sock: socket.socket, seconds: float) -> tuple[list
         except ConnectionError:
             ended += 1
             sock.close()
-            sock = _connect(port, "good", deflate=False)
+            sock = await asyncio.to_thread(_connect, port, f"good-{number}", deflate=False)
         else:
             found.append(perf_counter() - due)
             due += PAUSE
@@ -207,16 +219,16 @@ async def _exactly(loop: asyncio.AbstractEventLoop, sock: socket.socket, size: i
 
 
 def run(transport: str, loop: str, kind: str, seconds: float) -> dict[str, float]:
-    """Return the latencies of the good station in ms, and how often it was thrown out."""
+    """Return the latencies of the good stations in ms, and how often one was thrown out."""
     with _process("--serve", transport, loop) as server:
         port = int(server.stdout.readline())
         with _process("--play", str(port), kind) as player:
             player.stdout.readline()
-            good = _connect(port, "good", deflate=False)
+            goods = [_connect(port, f"good-{n}", deflate=False) for n in range(GOOD)]
             if kind != "nothing":
                 player.stdin.write("\n")
                 player.stdin.flush()
-            found, ended = asyncio.run(_measure(port, good, seconds))
+            found, ended = asyncio.run(_measure(port, goods, seconds))
     waited = [1e3 * one for one in found]
     cuts = quantiles(waited, n=100, method="inclusive")
     return {"p50": cuts[49], "p99": cuts[98], "max": max(waited), "ended": ended}
@@ -265,7 +277,7 @@ def main() -> None:
     figures = {"environment": environment(*LIBRARIES), "flooders": FLOODERS, "floods": found}
     publish(
         *("flood", figures),
-        "# A good station beside eight that flood",
+        "# Good stations beside eight that flood",
         machine(figures["environment"]),
         "Round trips of a Heartbeat in ms: p50 / p99 / max. `python -m benchmarks.flood`.",
         shown,

@@ -98,7 +98,8 @@ class _Watched(Paced, WebSocketConnection):
     def _continue(self) -> None:
         """Pass on what has been received, frame by frame; stop reading while some of it waits."""
         data, at, start = self._unread, 0, perf_counter()
-        while not (blocked := self._waits or self._held or self.paused):
+        closing = self.transport.is_closing
+        while not (blocked := self._waits or self._held or self.paused or closing()):
             size = self._size(data, at)
             if not size:
                 break
