@@ -73,6 +73,7 @@ def uvloop() -> asyncio.AbstractEventLoop:
 
 ENDS = {
     "websockets": End("websockets"),
+    "websockets-uvloop": End("websockets", uvloop),
     "picows": End("picows"),
     "picows-uvloop": End("picows", uvloop),
 }

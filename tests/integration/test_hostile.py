@@ -274,9 +274,8 @@ def test_a_station_that_does_not_read_stalls_nobody_and_costs_little(end: End) -
             good.send([2, "last", "Heartbeat", {}])
             assert (await good.message())[:2] == [3, "last"]
             assert central.handled < asked
-            assert unsent(bad) < 3_000_000
+            assert unsent(bad) < LARGE["2.0.1"].max_size + 600_000  # a call and an answer more
             if end.transport == "picows":
-                assert unsent(bad) < 300_000
                 assert len(bad._transport._held) < asked  # type: ignore[attr-defined]
             # And when it reads again, all is answered.
             answers = 0
@@ -300,7 +299,7 @@ def test_a_station_that_does_not_read_is_dropped(end: End, *, flood: bool) -> No
             pings = frame(b"x" * 125, PING) * 1000
             while flood and not central.gone.is_set():
                 raw.writer.write(pings)
-                assert unsent(seen) < 8 * 2**20
+                assert unsent(seen) < 300_000
                 await asyncio.sleep(0)
                 if raw.writer.transport.get_write_buffer_size() > 2**20:
                     break

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
+from time import perf_counter
 from typing import Any, Final
 
 from picows import (
@@ -20,6 +21,7 @@ from picows import (
     ws_create_server,
 )
 
+from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
 from ocppj.aio.security import Admission, Handshake
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
@@ -46,29 +48,77 @@ READ_BUFFER: Final = 4096
 NO_STATUS: Final = 1005
 """The code that stands for none (RFC 6455 7.4.1)."""
 
+CHUNK: Final = 2048
+"""Bytes that are read at a time. picows handles all frames that it has read in one go, and left to
+itself reads twice as much at a time whenever its buffer is full."""
+
 _TEXT: Final = WSMsgType.TEXT
 _DATA: Final = (WSMsgType.TEXT, WSMsgType.BINARY)
 _CONTINUATION: Final = WSMsgType.CONTINUATION
 _CLOSE: Final = WSMsgType.CLOSE
+_PING: Final = WSMsgType.PING
 
 
-class _Listener(WSListener):
-    """One connection: its frames, and its `Transport`."""
+class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
+    """One connection: its frames, and its `Transport`.
+
+    It is the protocol of the connection too, before picows' own, to say when and how much is read.
+    """
 
     def __init__(self, max_size: int) -> None:
         self.receiver: Receiver | None = None
         self._abandoned = False
+        self._dropped = False
         self._max_size = max_size
         self._wire: Any = None  # WSTransport
+        self._protocol: Any = None  # picows' own
+        self._waits = False  # for its turn
         self._parts = bytearray()  # of a fragmented message
+        self._fragments = 0
         self._pong: asyncio.Task[Any] | None = None
         self._held: list[bytes] = []
         self._writable: asyncio.Event | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._wire = transport
+        beneath = transport.underlying_transport
+        self._protocol = beneath.get_protocol()
+        beneath.set_protocol(self)
+        beneath.set_write_buffer_limits(self._max_size)
         if self._abandoned:
             transport.disconnect(graceful=False)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._protocol.get_buffer(sizehint)[:CHUNK]  # type: ignore[no-any-return]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._dropped:
+            return
+        start = perf_counter()
+        self._protocol.buffer_updated(nbytes)
+        if self._charge(start):
+            self._waits = True
+            self._regulate()
+
+    def _take_turn(self) -> None:
+        self._waits = False
+        self._regulate()
+
+    def eof_received(self) -> bool | None:
+        return self._protocol.eof_received()  # type: ignore[no-any-return]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        protocol, self._protocol = self._protocol, None
+        protocol.connection_lost(exc)
+
+    def _regulate(self) -> None:
+        """Read, unless it has to wait for its turn, or for its peer to read."""
+        beneath = self._wire.underlying_transport
+        with suppress(RuntimeError):  # closing
+            if self._waits or self._writable is not None:
+                beneath.pause_reading()
+            else:
+                beneath.resume_reading()
 
     def abandon(self) -> None:
         """End the connection, or do so when it stands: nobody waits for it any more."""
@@ -91,14 +141,20 @@ class _Listener(WSListener):
             code = frame.get_close_code()
             transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)
             transport.disconnect()
+        elif self._count_control():
+            self._drop(WSCloseCode.POLICY_VIOLATION)
+        elif kind == _PING:
+            transport.send_pong(frame.get_payload_as_bytes())
 
     def _assemble(self, frame: WSFrame) -> None:
         self._parts += frame.get_payload_as_bytes()
-        if len(self._parts) > self._max_size:
+        self._fragments += 1
+        if len(self._parts) > self._max_size or self._fragments > MAX_FRAGMENTS:
             self._drop(WSCloseCode.MESSAGE_TOO_BIG)
         elif frame.fin:
             data = bytes(self._parts)
             self._parts.clear()
+            self._fragments = 0
             self._pass_on(data)
 
     def _pass_on(self, data: bytes) -> None:
@@ -119,10 +175,19 @@ class _Listener(WSListener):
         self._held = list(held)
 
     def _drop(self, code: WSCloseCode) -> None:
+        """Close, and read on without looking at it: unread data would make a reset of the close."""
+        if self._dropped:
+            return
+        self._dropped = True
         self._parts.clear()
         self._held.clear()
+        beneath = self._wire.underlying_transport
         self._wire.send_close(code)
-        self._wire.disconnect()
+        if beneath.can_write_eof():
+            beneath.write_eof()
+        else:
+            self._wire.disconnect()
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, beneath.abort)
         if self.receiver is not None:
             self.receiver.lost()
 
@@ -143,17 +208,14 @@ class _Listener(WSListener):
         # A peer that does not read is not read either: its answers would pile up. What it has
         # sent already is held.
         self._writable = asyncio.Event()
-        with suppress(RuntimeError):  # closing
-            self._wire.underlying_transport.pause_reading()
+        self._regulate()
 
     def resume_writing(self) -> None:
         if self._writable is not None:
             self._writable.set()
             self._writable = None
         self._release()
-        if self._writable is None:
-            with suppress(RuntimeError):  # closing
-                self._wire.underlying_transport.resume_reading()
+        self._regulate()
 
     async def send(self, data: bytes) -> None:
         # First, so that nothing piles up from senders who lose patience.
@@ -294,9 +356,10 @@ async def serve(
 
 def _pings(interval: float | None, timeout: float | None) -> dict[str, Any]:
     if interval is None:
-        return {"enable_auto_ping": False}
+        return {"enable_auto_ping": False, "enable_auto_pong": False}
     return {
         "enable_auto_ping": True,
+        "enable_auto_pong": False,  # they are counted
         "auto_ping_idle_timeout": interval,
         "auto_ping_reply_timeout": interval if timeout is None else timeout,
         # A frame that trickles in is no sign of life.

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, Final
+from time import perf_counter
+from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from websockets.asyncio.client import ClientConnection
@@ -13,27 +15,64 @@ from websockets.asyncio.connection import Connection as WebSocketConnection
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as ws_serve
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
+from websockets.protocol import Event, State
 from websockets.typing import Subprotocol
 
+from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
 from ocppj.aio.transport import CLOSE_TIMEOUT, REFUSAL_HEADERS, Acceptor, Attach, Receiver
 from ocppj.errors import ConnectionLost
 
 __all__ = ["connect", "serve"]
 
-MAX_UNREAD: Final = 4 * 2**20
-"""Bytes that may wait for a peer to read them; it has to be more than some frames."""
-
 log: Final = logging.getLogger("ocppj.aio")
 
 
-class _Watched(WebSocketConnection):
-    """Ends when its peer does not read: the library's own ping would wait behind the data."""
+class _Watched(Paced, WebSocketConnection):
+    """Hands over each message as it is read, within a share of the event loop.
 
+    A peer that does not read is not read either. What has been received and has to wait is kept as
+    it came: a message is decompressed when it is its turn, and answered before the next one.
+    """
+
+    _receiver: Receiver | None = None
+    _unread = b""
+    _rest = 0  # of a frame that has been passed on in part
+    _greeted = False
+    _held = False  # from the handshake until there is a receiver
+    _waits = False  # for its turn
+    _reading = True
+    _parts: bytearray | None = None  # of a fragmented message
+    _fragments = 0
     _stalled: asyncio.TimerHandle | None = None
+
+    def start(self, receiver: Receiver) -> None:
+        """Hand the messages to a receiver, the early ones first."""
+        self._receiver = receiver
+        if self.protocol.state is State.CLOSED:
+            receiver.lost(str(self.close_exc))
+        else:
+            self._release()
+
+    def _release(self) -> None:
+        self._held = False
+        self._continue()
+
+    async def close(self, code: CloseCode | int = 1000, reason: str = "") -> None:
+        self.loop.call_soon(self._release)  # the peer's close may be among what is held
+        await super().close(code, reason)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._forget()
+        self._unread = b""
+        if self._receiver is not None:
+            self._receiver.lost(str(self.close_exc))
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        # The library's own ping would wait behind the data.
         if self.ping_interval is not None and self.ping_timeout is not None:
             patience = self.ping_interval + self.ping_timeout
             self._stalled = self.loop.call_later(patience, self.transport.abort)
@@ -41,10 +80,7 @@ class _Watched(WebSocketConnection):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._forget()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._forget()
+        self._continue()
 
     def _forget(self) -> None:
         if self._stalled is not None:
@@ -52,9 +88,98 @@ class _Watched(WebSocketConnection):
             self._stalled = None
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.paused and self.transport.get_write_buffer_size() > MAX_UNREAD:
-            self.transport.abort()  # pings, whose pongs go out without waiting
+        self._unread = self._unread + data if self._unread else data
+        self._continue()
+
+    def _take_turn(self) -> None:
+        self._waits = False
+        self._continue()
+
+    def _continue(self) -> None:
+        """Pass on what has been received, frame by frame; stop reading while some of it waits."""
+        data, at, start = self._unread, 0, perf_counter()
+        closing = self.transport.is_closing
+        while not (blocked := self._waits or self._held or self.paused or closing()):
+            size = self._size(data, at)
+            if not size:
+                break
+            super().data_received(data[at : at + size])
+            at += size
+            self._waits = self._charge(start)
+            start = self._checked
+        self._unread = data[at:]
+        reading = not (self._waits or (blocked and self._unread))
+        if reading is not self._reading:
+            self._reading = reading
+            with suppress(RuntimeError):  # closed
+                (self.transport.resume_reading if reading else self.transport.pause_reading)()
+
+    def _size(self, data: bytes, at: int) -> int:
+        """Return how many of the bytes belong to the next frame; 0 where more have to come."""
+        left = len(data) - at
+        if self._rest:
+            size = self._rest
+        elif self.protocol.eof_sent:  # all the rest is discarded
+            size = left
+        elif not self._greeted:  # the frames begin where a line of the handshake ends
+            size = (data.find(b"\n", at) + 1 or len(data)) - at
+        elif left < 2:
+            return 0
+        else:
+            size = data[at + 1] & 0x7F
+            head = {126: 4, 127: 10}.get(size, 2)
+            if left < head:
+                return 0
+            if head > 2:
+                size = int.from_bytes(data[at + 2 : at + head])
+            size += head + (data[at + 1] >> 7) * 4
+        self._rest = max(0, size - left)
+        return min(size, left)
+
+    def process_event(self, event: Event) -> None:
+        if not isinstance(event, Frame):
+            self._greeted = self._held = True
+            super().process_event(event)
+        elif event.opcode in DATA_OPCODES:
+            self._assemble(event)
+        elif self._count_control():
+            self._drop(CloseCode.POLICY_VIOLATION, "too many control frames")
+        else:
+            super().process_event(event)
+
+    def _assemble(self, frame: Frame) -> None:
+        if frame.fin and frame.opcode is not Opcode.CONT:
+            self._deliver(bytes(frame.data))
+            return
+        if self._parts is None:
+            self._parts = bytearray()
+            self._fragments = 0
+        self._parts += frame.data
+        self._fragments += 1
+        if self._fragments > MAX_FRAGMENTS:
+            self._drop(CloseCode.MESSAGE_TOO_BIG, "too many fragments")
+        elif frame.fin:
+            data = bytes(self._parts)
+            self._parts = None
+            self._deliver(data)
+
+    def _deliver(self, data: bytes) -> None:
+        if self._receiver is None or self.protocol.state is not State.OPEN:
+            return
+        try:
+            answer = self._receiver.received(data)
+            if answer is not None and self.protocol.state is State.OPEN:
+                self.protocol.send_text(answer)
+                self.send_data()
+        except Exception:
+            log.exception("cannot go on with a connection")
+            self._drop(CloseCode.INTERNAL_ERROR)
+
+    def _drop(self, code: CloseCode, reason: str = "") -> None:
+        self._parts = None
+        self.protocol.fail(code, reason)
+        self.send_data()
+        self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
 
 
 class _Accepted(_Watched, ServerConnection):
@@ -89,26 +214,6 @@ class _Transport:
                 await self._socket.close(code, reason)
         except TimeoutError:
             self._socket.transport.abort()
-
-
-async def _pump(socket: WebSocketConnection, receiver: Receiver) -> None:
-    """Hand messages over until the connection ends.
-
-    The answer to one is sent before the next is read: a peer that does not read is not read either.
-    """
-    reason = ""
-    try:
-        while True:
-            answer = receiver.received(await socket.recv(decode=False))
-            if answer is not None:
-                await socket.send(answer, text=True)
-    except ConnectionClosed as error:
-        reason = str(error)
-    except Exception:
-        log.exception("cannot go on with a connection")
-        await socket.close(1011)
-    finally:
-        receiver.lost(reason)
 
 
 class _Listening:
@@ -149,7 +254,8 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
         handshake = handshakes.pop(socket)
         receiver = await acceptor.enter(handshake, socket.subprotocol, _Transport(socket))
         if receiver is not None:
-            await _pump(socket, receiver)
+            cast("_Accepted", socket).start(receiver)
+            await socket.wait_closed()
 
     server = await ws_serve(
         handle,
@@ -159,7 +265,7 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
         select_subprotocol=select,
         max_size=acceptor.max_size,
         create_connection=_Accepted,
-        **{"close_timeout": CLOSE_TIMEOUT, **options},
+        **{"close_timeout": CLOSE_TIMEOUT, "write_limit": acceptor.max_size, **options},
     )
     return _Listening(server)
 
@@ -169,20 +275,24 @@ async def connect(
     subprotocols: Sequence[str],
     attach: Attach,
     *,
+    max_size: int,
     headers: Mapping[str, str],
     **options: Any,
 ) -> Awaitable[None]:
     """Connect. The options are those of `websockets.asyncio.client.connect`."""
-    socket = await ws_connect(
+    connection = await ws_connect(
         url,
         subprotocols=[Subprotocol(name) for name in subprotocols],
         additional_headers=headers,
+        max_size=max_size,
         create_connection=_Dialled,
-        **{"close_timeout": CLOSE_TIMEOUT, **options},
+        **{"close_timeout": CLOSE_TIMEOUT, "write_limit": max_size, **options},
     )
+    socket = cast("_Dialled", connection)
     try:
         receiver = attach(socket.subprotocol, _Transport(socket))
     except BaseException:
         await socket.close(1002, "no common subprotocol")
         raise
-    return asyncio.create_task(_pump(socket, receiver))
+    socket.start(receiver)
+    return asyncio.ensure_future(socket.wait_closed())
