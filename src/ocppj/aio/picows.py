@@ -46,8 +46,10 @@ READ_BUFFER: Final = 4096
 """Bytes that a connection starts with to read into; picows' own 16 KiB are half its memory."""
 
 CHUNK: Final = 2048
-"""Bytes that are read at a time. picows handles all frames that it has read in one go, and left to
-itself reads twice as much at a time whenever its buffer is full."""
+SMALL_CHUNK: Final = 512
+"""Bytes that are read at a time; the smaller one from a peer that has used up its share, as long as
+more is to be had. picows handles all frames that it has read in one go, and left to itself reads
+twice as much at a time whenever its buffer is full."""
 
 _TEXT: Final = WSMsgType.TEXT
 _DATA: Final = (WSMsgType.TEXT, WSMsgType.BINARY)
@@ -70,6 +72,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._wire: Any = None  # WSTransport
         self._protocol: Any = None  # picows' own
         self._waits = False  # for its turn
+        self._chunk = CHUNK
         self._parts = bytearray()  # of a fragmented message
         self._fragments = 0
         self._pong: asyncio.Task[Any] | None = None
@@ -86,7 +89,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             transport.disconnect(graceful=False)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._protocol.get_buffer(sizehint)[:CHUNK]  # type: ignore[no-any-return]
+        return self._protocol.get_buffer(sizehint)[: self._chunk]  # type: ignore[no-any-return]
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._dropped:
@@ -95,7 +98,10 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._protocol.buffer_updated(nbytes)
         if self._charge(start):
             self._waits = True
+            self._chunk = SMALL_CHUNK
             self._regulate()
+        elif nbytes < self._chunk:
+            self._chunk = CHUNK
 
     def _take_turn(self) -> None:
         self._waits = False
@@ -138,10 +144,10 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             code = frame.get_close_code()
             transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)
             transport.disconnect()
-        elif self._count_control():
-            self._drop(WSCloseCode.POLICY_VIOLATION)
-        elif kind == _PING:
-            transport.send_pong(frame.get_payload_as_bytes())
+        else:
+            self._count_control()
+            if kind == _PING:
+                transport.send_pong(frame.get_payload_as_bytes())
 
     def _assemble(self, frame: WSFrame) -> None:
         self._parts += frame.get_payload_as_bytes()
