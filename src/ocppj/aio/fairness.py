@@ -54,14 +54,22 @@ class Paced:
         self._checked = now
         if self._used < BURST:
             return False
-        self._used = 0.0
-        loop = asyncio.get_running_loop()
         if self._controls < MAX_CONTROL_FRAMES:
-            _queue(loop, self)
+            self._give_way()
         else:
-            loop.call_later(max(0.0, self._second + 1 - now), _queue, loop, self)
+            loop = asyncio.get_running_loop()
+            loop.call_later(max(0.0, self._second + 1 - now), self._give_way)
             self._controls = 0
         return True
+
+    def _give_way(self) -> None:
+        """Wait for a turn."""
+        self._used = 0.0
+        loop = asyncio.get_running_loop()
+        waiting = _waiting.setdefault(loop, deque())
+        waiting.append(self)
+        if len(waiting) == 1:
+            loop.call_soon(_next_turn, loop, waiting)
 
     def _count_control(self) -> None:
         """Count a ping or a pong."""
@@ -72,13 +80,6 @@ class Paced:
         self._controls += 1
         if self._controls >= MAX_CONTROL_FRAMES:
             self._used += BURST
-
-
-def _queue(loop: asyncio.AbstractEventLoop, connection: Paced) -> None:
-    waiting = _waiting.setdefault(loop, deque())
-    waiting.append(connection)
-    if len(waiting) == 1:
-        loop.call_soon(_next_turn, loop, waiting)
 
 
 def _next_turn(loop: asyncio.AbstractEventLoop, waiting: deque[Paced]) -> None:

@@ -57,6 +57,9 @@ _CONTINUATION: Final = WSMsgType.CONTINUATION
 _CLOSE: Final = WSMsgType.CLOSE
 _PING: Final = WSMsgType.PING
 
+_sink: Final = memoryview(bytearray(65536))
+"""Takes what nobody looks at any more."""
+
 
 class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     """One connection: its frames, and its `Transport`.
@@ -89,19 +92,23 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             transport.disconnect(graceful=False)
 
     def get_buffer(self, sizehint: int) -> memoryview:
+        if self._dropped:
+            return _sink
         return self._protocol.get_buffer(sizehint)[: self._chunk]  # type: ignore[no-any-return]
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._dropped:
-            return
-        start = perf_counter()
-        self._protocol.buffer_updated(nbytes)
-        if self._charge(start):
-            self._waits = True
+            self._give_way()
+        else:
+            start = perf_counter()
+            self._protocol.buffer_updated(nbytes)
+            if not self._charge(start):
+                if nbytes < self._chunk:
+                    self._chunk = CHUNK
+                return
             self._chunk = SMALL_CHUNK
-            self._regulate()
-        elif nbytes < self._chunk:
-            self._chunk = CHUNK
+        self._waits = True
+        self._regulate()
 
     def _take_turn(self) -> None:
         self._waits = False
@@ -186,10 +193,10 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._held.clear()
         beneath = self._wire.underlying_transport
         self._wire.send_close(code)
-        if beneath.can_write_eof():
+        try:
             beneath.write_eof()
-        else:
-            self._wire.disconnect()
+        except (NotImplementedError, OSError):  # with TLS; or its peer is gone already
+            beneath.close()
         asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, beneath.abort)
         if self.receiver is not None:
             self.receiver.lost()
