@@ -1,8 +1,8 @@
 """Fair shares of an event loop: a connection that floods waits for the others.
 
-Owns how long the frames of one connection may keep the loop busy, and how many control frames it
-may send. Knows no WebSocket library: a transport tells how long it has worked, stops reading when
-its share is used up, and goes on when it is its turn.
+Owns how long the frames of one connection may keep the loop busy, and how many of them may be
+control frames. Knows no WebSocket library: a transport tells how long it has worked, stops reading
+when its share is used up, and goes on when it is its turn.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ BURST: Final = 0.001
 REFILL: Final = 0.1
 """Share of the time that a connection may use without ever waiting."""
 
-MAX_CONTROL_FRAMES: Final = 1000
-"""Pings, pongs and closes of one connection within a second. A peer that pings every second may
-have been unheard for a quarter of an hour."""
+MAX_CONTROL_FRAMES: Final = 200
+"""Pings and pongs that are read from one connection within a second; more are not read until it is
+over. No peer is thrown out for those that have piled up while nobody listened."""
 
 MAX_FRAGMENTS: Final = 4096
 """Fragments of one message; `websockets` has the same limit."""
@@ -39,8 +39,8 @@ class Paced:
 
     _used = 0.0  # seconds, without what has been refilled since
     _checked = 0.0
-    _controls = 0
-    _controls_since = 0.0
+    _controls = 0  # since the second that follows began
+    _second = 0.0
 
     @abstractmethod
     def _take_turn(self) -> None:
@@ -54,22 +54,32 @@ class Paced:
         self._checked = now
         if self._used < BURST:
             return False
+        if self._controls < MAX_CONTROL_FRAMES:
+            self._give_way()
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(max(0.0, self._second + 1 - now), self._give_way)
+            self._controls = 0
+        return True
+
+    def _give_way(self) -> None:
+        """Wait for a turn."""
         self._used = 0.0
         loop = asyncio.get_running_loop()
         waiting = _waiting.setdefault(loop, deque())
         waiting.append(self)
         if len(waiting) == 1:
             loop.call_soon(_next_turn, loop, waiting)
-        return True
 
-    def _count_control(self) -> bool:
-        """Count a control frame; return whether they are too many."""
+    def _count_control(self) -> None:
+        """Count a ping or a pong."""
         now = perf_counter()
-        if now - self._controls_since > 1:
-            self._controls_since = now
+        if now - self._second > 1:
+            self._second = now
             self._controls = 0
         self._controls += 1
-        return self._controls > MAX_CONTROL_FRAMES
+        if self._controls >= MAX_CONTROL_FRAMES:
+            self._used += BURST
 
 
 def _next_turn(loop: asyncio.AbstractEventLoop, waiting: deque[Paced]) -> None:

@@ -49,14 +49,19 @@ NO_STATUS: Final = 1005
 """The code that stands for none (RFC 6455 7.4.1)."""
 
 CHUNK: Final = 2048
-"""Bytes that are read at a time. picows handles all frames that it has read in one go, and left to
-itself reads twice as much at a time whenever its buffer is full."""
+SMALL_CHUNK: Final = 512
+"""Bytes that are read at a time; the smaller one from a peer that has used up its share, as long as
+more is to be had. picows handles all frames that it has read in one go, and left to itself reads
+twice as much at a time whenever its buffer is full."""
 
 _TEXT: Final = WSMsgType.TEXT
 _DATA: Final = (WSMsgType.TEXT, WSMsgType.BINARY)
 _CONTINUATION: Final = WSMsgType.CONTINUATION
 _CLOSE: Final = WSMsgType.CLOSE
 _PING: Final = WSMsgType.PING
+
+_sink: Final = memoryview(bytearray(65536))
+"""Takes what nobody looks at any more."""
 
 
 class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
@@ -73,6 +78,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._wire: Any = None  # WSTransport
         self._protocol: Any = None  # picows' own
         self._waits = False  # for its turn
+        self._chunk = CHUNK
         self._parts = bytearray()  # of a fragmented message
         self._fragments = 0
         self._pong: asyncio.Task[Any] | None = None
@@ -89,16 +95,23 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             transport.disconnect(graceful=False)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._protocol.get_buffer(sizehint)[:CHUNK]  # type: ignore[no-any-return]
+        if self._dropped:
+            return _sink
+        return self._protocol.get_buffer(sizehint)[: self._chunk]  # type: ignore[no-any-return]
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._dropped:
-            return
-        start = perf_counter()
-        self._protocol.buffer_updated(nbytes)
-        if self._charge(start):
-            self._waits = True
-            self._regulate()
+            self._give_way()
+        else:
+            start = perf_counter()
+            self._protocol.buffer_updated(nbytes)
+            if not self._charge(start):
+                if nbytes < self._chunk:
+                    self._chunk = CHUNK
+                return
+            self._chunk = SMALL_CHUNK
+        self._waits = True
+        self._regulate()
 
     def _take_turn(self) -> None:
         self._waits = False
@@ -141,10 +154,10 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             code = frame.get_close_code()
             transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)
             transport.disconnect()
-        elif self._count_control():
-            self._drop(WSCloseCode.POLICY_VIOLATION)
-        elif kind == _PING:
-            transport.send_pong(frame.get_payload_as_bytes())
+        else:
+            self._count_control()
+            if kind == _PING:
+                transport.send_pong(frame.get_payload_as_bytes())
 
     def _assemble(self, frame: WSFrame) -> None:
         self._parts += frame.get_payload_as_bytes()
@@ -183,10 +196,10 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._held.clear()
         beneath = self._wire.underlying_transport
         self._wire.send_close(code)
-        if beneath.can_write_eof():
+        try:
             beneath.write_eof()
-        else:
-            self._wire.disconnect()
+        except (NotImplementedError, OSError):  # with TLS; or its peer is gone already
+            beneath.close()
         asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, beneath.abort)
         if self.receiver is not None:
             self.receiver.lost()

@@ -142,9 +142,8 @@ class _Watched(Paced, WebSocketConnection):
             super().process_event(event)
         elif event.opcode in DATA_OPCODES:
             self._assemble(event)
-        elif self._count_control():
-            self._drop(CloseCode.POLICY_VIOLATION, "too many control frames")
         else:
+            self._count_control()
             super().process_event(event)
 
     def _assemble(self, frame: Frame) -> None:
@@ -198,8 +197,11 @@ class _Transport:
 
     async def send(self, data: bytes) -> None:
         try:
+            # First, so that nothing piles up from senders who lose patience.
+            while self._socket.paused:
+                await self._socket.drain()
             await self._socket.send(data, text=True)
-        except ConnectionClosed as error:
+        except (ConnectionClosed, OSError) as error:
             raise ConnectionLost(f"cannot send: {error}") from error
 
     async def ping(self) -> None:
