@@ -21,9 +21,9 @@ LISTED: Final = 50
 """Refused frames that are listed without --all."""
 
 NOTES: Final = f"""\
-Without FILE and --sample, stdin is read if something comes from a pipe or a file within
-{SILENCE:g} seconds; else (a terminal, /dev/null, a pipe that stays silent) the sample
-"{next(iter(SAMPLES))}" is checked. FILE "-" waits for stdin, however long: use it in scripts.
+Without FILE and --sample, stdin is read if it is a file, or a pipe from which something comes, be
+it the end, within {SILENCE:g} seconds. Else, and on a terminal, the sample "{next(iter(SAMPLES))}"
+is checked. FILE "-" waits for stdin, however long: use it in scripts.
 
 Each line of a log holds one frame. A time stamp, a level, a name or an arrow around it are
 skipped. So are blank lines and lines without a frame; the latter are counted, and refused with
@@ -109,6 +109,7 @@ def _stdin_or_sample(tell: Callable[[str], None]) -> Source:
         if stdin.waits(SILENCE):
             return stdin
         why = f"no file given and nothing came from stdin for {SILENCE:g} seconds"
+        tell = complain  # whoever is slow to pipe a log in must see that it was not checked
     sample = Sample()
     tell(
         f"{why}: this is {sample.name}, a sample of ocppj; `ocppj check FILE` checks a log of yours"

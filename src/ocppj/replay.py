@@ -152,17 +152,14 @@ class Replay:
 
     def run(self, lines: Iterable[Line]) -> None:
         """Decode frames and count them."""
+        decode, pending = self._decode, self._open.newest
         for number, text, _ in lines:
-            self.take(number, text)
-
-    def take(self, number: int, text: bytes) -> None:
-        """Decode a frame and count it."""
-        try:
-            frame = self.decode(text)
-        except DecodeError as error:
-            self.refused(number, text, error)
-        else:
-            self.decoded(number, text, frame)
+            try:
+                frame = decode(text, pending)
+            except DecodeError as error:
+                self.refused(number, text, error)
+            else:
+                self.decoded(number, text, frame)
 
     def decode(self, text: bytes) -> Frame:
         """Decode a frame, a result by the call that it answers.

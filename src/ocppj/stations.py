@@ -21,13 +21,15 @@ MAX_AROUND: Final = 512
 """Bytes that are looked at of what is around a frame."""
 
 MAX_COLUMNS: Final = 24
-# A date or a time is an empty word.
 _DATE: Final = rb"\d{4}[-/.]\d\d[-/.]\d\d"
 _TIME: Final = rb"\d\d?:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
-_WORD: Final = re.compile(
-    rb"(?<![\w:])(?:%b(?:[T ]+%b)?|%b)(?![\w:])" % (_DATE, _TIME, _TIME)
-    + rb"""|([^\s\[\](){}<>|,;:="'/\\]+)"""
-)
+_CLOCK: Final = re.compile(rb"(?<![\w:])(?:%b(?:[T ]+%b)?|%b)(?![\w:])" % (_DATE, _TIME, _TIME))
+_TICK: Final = b"\0"
+"""Stands for the digits of a clock, which is no station though it may show the same for a while."""
+
+_TICKS: Final = bytes.maketrans(b"0123456789", _TICK * 10)
+_BETWEEN: Final = b"[](){}<>|,;:=\"'/\\"
+_BLANKS: Final = bytes.maketrans(_BETWEEN, b" " * len(_BETWEEN))
 
 
 class _Head(NamedTuple):
@@ -39,8 +41,8 @@ class _Head(NamedTuple):
 
     def word(self, column: int) -> bytes | None:
         """Return the word at a place, counted from the left or, negative, from the right."""
-        known = -len(self.words) <= column < len(self.words)
-        return self.words[column] if known else None
+        word = self.words[column] if -len(self.words) <= column < len(self.words) else _TICK
+        return None if _TICK in word else word
 
 
 def station_key(sample: Iterable[Line]) -> Callable[[bytes], Hashable]:
@@ -66,8 +68,7 @@ def station_key(sample: Iterable[Line]) -> Callable[[bytes], Hashable]:
 
 
 def _words(around: bytes) -> list[bytes]:
-    found: list[bytes] = _WORD.findall(around[:MAX_AROUND])
-    return found
+    return around[:MAX_AROUND].translate(_BLANKS).split()
 
 
 def _heads(sample: Iterable[Line]) -> Iterator[_Head]:
@@ -75,7 +76,8 @@ def _heads(sample: Iterable[Line]) -> Iterator[_Head]:
     for _, text, around in sample:
         with suppress(DecodeError):
             head = peek(text)
-            yield _Head(head.message_id, head.message_type == 2, _words(around))
+            ticking = _CLOCK.sub(lambda clock: clock.group().translate(_TICKS), around[:MAX_AROUND])
+            yield _Head(head.message_id, head.message_type == 2, _words(ticking))
 
 
 def _names_station(heads: list[_Head], column: int) -> bool:

@@ -219,16 +219,17 @@ class GuessingReplay:
     def run(self, lines: Iterable[Line]) -> None:
         """Decode frames and count them."""
         replays = self._replays
-        for number, text, around in lines:
+        for line in lines:
+            number, text, around = line
             if len(replays) == 1 and text.startswith(_ANSWERS):
-                self._replay(*replays).take(number, text)
+                replays[next(iter(replays))].run((line,))
                 continue
             station = self._station(around)
             replay = self._replay(station.spoken[0])
             try:
                 frame = replay.decode(text)
             except DecodeError as error:
-                self._refused(number, text, error, station)
+                self._refused(line, error, station)
                 continue
             if isinstance(frame, Call | Send):
                 action = frame.action
@@ -240,9 +241,10 @@ class GuessingReplay:
             if better is replay:
                 replay.decoded(number, text, frame)
             else:
-                better.take(number, text)
+                better.run((line,))
 
-    def _refused(self, number: int, text: bytes, error: DecodeError, station: Station) -> None:
+    def _refused(self, line: Line, error: DecodeError, station: Station) -> None:
+        number, text, _ = line
         replay = self._replay(station.spoken[0])
         action = self._judge.action(text)
         if action is None:
@@ -258,7 +260,7 @@ class GuessingReplay:
         if better is replay:
             replay.refused(number, text, error)
         else:
-            better.take(number, text)
+            better.run((line,))
 
     def _awaiting(self, message_id: str | None, replay: Replay) -> Replay:
         """Return the replay that has the call of an answer; the given one if none has."""
