@@ -14,6 +14,7 @@ from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as ws_serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from ocppj.aio.transport import CLOSE_TIMEOUT, REFUSAL_HEADERS, Acceptor, Attach, Receiver
@@ -99,7 +100,8 @@ async def _pump(socket: WebSocketConnection, receiver: Receiver) -> None:
     reason = ""
     try:
         while True:
-            answer = receiver.received(await socket.recv(decode=False))
+            data = await socket.recv(decode=False)
+            answer = receiver.received(data, late=socket.state is not State.OPEN)
             if answer is not None:
                 await socket.send(answer, text=True)
     except ConnectionClosed as error:
