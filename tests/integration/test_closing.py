@@ -1,14 +1,236 @@
 """How connections and servers end: what is still handled, who is waited for, what is said of it."""
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
 
 import ocppj
+from ocppj import v21, v201
 from ocppj.aio import CSMS
 from tests.integration.conftest import End, until
-from tests.integration.wire import CLOSE, UNLOCK, Central, dial
+from tests.integration.wire import CLOSE, NOW, TEXT, UNLOCK, Central, Raw, dial, frame
+
+GOING = (1001).to_bytes(2)
+CALLS = [[2, "a", "Heartbeat", {}], [2, "d", "DataTransfer", {"vendorId": "us"}]]
+"""One is handled in a task, one at once."""
+
+
+class Noting(Central):
+    """Notes the ids of what it handles; a Heartbeat waits for the gate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.handled: list[str] = []
+        self.cancelled = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def on_heartbeat(self, station: Any, request: Any) -> v201.HeartbeatResponse:
+        self.handled.append("Heartbeat")
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return v201.HeartbeatResponse(current_time=NOW)
+
+    def on_data_transfer(self, station: Any, request: Any) -> Any:
+        self.handled.append("DataTransfer")
+        return super().on_data_transfer(station, request)
+
+
+async def answers(raw: Raw) -> int:
+    """Return how many answers come before the connection ends."""
+    count = 0
+    try:
+        while True:
+            kind, _ = await raw.receive()
+            count += kind == TEXT
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return count
+
+
+def test_after_our_close_no_call_is_handled(end: End) -> None:
+    async def main() -> None:
+        central = Noting()
+        csms = CSMS({"2.0.1": central})
+        async with end.listen(csms) as server, dial(server) as raw:
+            closing = asyncio.create_task((await csms.station("CS-1")).close())
+            assert await raw.close_code() == 1000
+            for call in CALLS * 3:
+                raw.send(call)
+            raw.send((1000).to_bytes(2), CLOSE)
+            assert await answers(raw) == 0
+            raw.writer.close()
+            await closing
+        assert central.handled == []
+
+    end.run(main())
+
+
+def test_after_our_close_the_answer_to_our_call_still_counts(end: End) -> None:
+    async def main() -> None:
+        csms = CSMS({"2.0.1": Central()})
+        async with end.listen(csms) as server, dial(server) as raw:
+            seen = await csms.station("CS-1")
+            call = asyncio.create_task(seen.call(UNLOCK))
+            message_id = (await raw.message())[1]
+            closing = asyncio.create_task(seen.close())
+            await raw.close_code()
+            raw.send([3, "other", {}])
+            raw.send(b"[garbage")
+            raw.send([3, message_id, {"status": "Unlocked"}])
+            raw.send((1000).to_bytes(2), CLOSE)
+            assert (await call).status == "Unlocked"
+            raw.writer.close()
+            await closing
+
+    end.run(main())
+
+
+def test_after_our_close_no_send_is_handled(end: End) -> None:
+    async def main() -> None:
+        streams = Streams()
+        csms = CSMS({"2.1": streams})
+        async with end.listen(csms) as server, dial(server, subprotocol="ocpp2.1") as raw:
+            closing = asyncio.create_task((await csms.station("CS-1")).close())
+            await raw.close_code()
+            raw.send(SEND)
+            raw.send((1000).to_bytes(2), CLOSE)
+            await raw.ended()
+            raw.writer.close()
+            await closing
+        assert streams.handled == 0
+
+    end.run(main())
+
+
+@pytest.mark.parametrize("calls", [1, 3, 10])
+def test_of_calls_before_a_close_of_the_peer_those_are_handled_that_are_answered(
+    end: End, calls: int
+) -> None:
+    async def main() -> None:
+        central = Noting()
+        csms = CSMS({"2.0.1": central})
+        async with end.listen(csms) as server, dial(server) as raw:
+            data = b"".join(
+                frame(b'[2,"%d","DataTransfer",{"vendorId":"us"}]' % n) for n in range(calls)
+            )
+            raw.writer.write(data + frame(GOING, CLOSE))
+            assert await answers(raw) == len(central.handled)
+
+    end.run(main())
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        frame(GOING, CLOSE),
+        frame(b"", 3),  # no such kind
+        b"\x81\x02[]",  # not masked
+        b"\x81\xff" + bytes([0, 0, 0, 0, 1, 0, 0, 0]) + bytes(4),  # too big
+    ],
+    ids=["close", "opcode", "mask", "size"],
+)
+def test_what_comes_after_the_end_is_not_handled(end: End, ending: bytes) -> None:
+    async def main() -> None:
+        central = Noting()
+        csms = CSMS({"2.0.1": central})
+        async with end.listen(csms) as server, dial(server) as raw:
+            call = frame(json.dumps(CALLS[1]).encode())
+            raw.writer.write(call * 2 + ending + call * 3)
+            assert await answers(raw) == len(central.handled) <= 2
+
+    end.run(main())
+
+
+def test_an_answer_just_before_the_peers_close_counts(end: End) -> None:
+    async def main() -> None:
+        csms = CSMS({"2.0.1": Central()})
+        async with end.listen(csms) as server, dial(server) as raw:
+            call = asyncio.create_task((await csms.station("CS-1")).call(UNLOCK))
+            message_id = (await raw.message())[1]
+            answer = b'[3,"%b",{"status":"Unlocked"}]' % message_id.encode()
+            raw.writer.write(frame(answer) + frame(GOING, CLOSE))
+            assert (await call).status == "Unlocked"
+
+    end.run(main())
+
+
+SEND = [
+    *(6, "s", "NotifyPeriodicEventStream"),
+    {"id": 1, "pending": 0, "basetime": NOW.isoformat(), "data": [{"t": 0, "v": "1"}]},
+]
+
+
+class Streams:
+    def __init__(self) -> None:
+        self.handled = 0
+
+    def on_notify_periodic_event_stream(self, station: Any, request: Any) -> None:
+        assert isinstance(request, v21.NotifyPeriodicEventStreamRequest)
+        self.handled += 1
+
+
+def test_a_send_just_before_the_peers_close_is_handled(end: End) -> None:
+    async def main() -> None:
+        streams = Streams()
+        csms = CSMS({"2.1": streams})
+        async with end.listen(csms) as server, dial(server, subprotocol="ocpp2.1") as raw:
+            raw.send(SEND)
+            raw.send(GOING, CLOSE)
+            await raw.ended()
+        assert streams.handled == 1
+
+    end.run(main())
+
+
+def test_handlers_at_work_are_cancelled_with_our_close_frame(end: End) -> None:
+    async def main() -> None:
+        central = Noting()
+        central.gate.clear()
+        csms = CSMS({"2.0.1": central})
+        async with end.listen(csms) as server, dial(server) as raw:
+            raw.send(CALLS[0])
+            await until(lambda: central.handled)
+            seen = await csms.station("CS-1")
+            closing = asyncio.create_task(seen.close())
+            assert await raw.close_code() == 1000
+            await central.cancelled.wait()
+            assert not seen.closed  # the peer has not answered yet
+            raw.send((1000).to_bytes(2), CLOSE)
+            assert await answers(raw) == 0
+            raw.writer.close()
+            await closing
+
+    end.run(main())
+
+
+def test_a_graceful_close_waits_for_calls_that_come_meanwhile(end: End) -> None:
+    async def main() -> None:
+        central = Noting()
+        central.gate.clear()
+        csms = CSMS({"2.0.1": central})
+        async with end.listen(csms) as server, dial(server) as raw:
+            raw.send(CALLS[0])
+            await until(lambda: central.handled)
+            closing = asyncio.create_task(server.close())
+            await asyncio.sleep(0.02)
+            first, central.gate = central.gate, asyncio.Event()
+            raw.send([2, "b", "Heartbeat", {}])
+            await until(lambda: len(central.handled) == 2)
+            first.set()
+            assert (await raw.message())[:2] == [3, "a"]
+            central.gate.set()
+            assert (await raw.message())[:2] == [3, "b"]
+            assert await raw.close_code() == 1001
+            raw.send(GOING, CLOSE)
+            raw.writer.close()
+            await closing
+
+    end.run(main())
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,9 @@ class Connection:
     """
 
     __slots__ = (
-        *("_answer", "_closer", "_context", "_entered", "_face", "_greeting", "_session", "_tasks"),
-        *("_transport", "_turn", "_waiting", "__weakref__", "closed", "end", "engine", "id"),
+        *("_answer", "_closer", "_closing", "_context", "_entered", "_face", "_greeting"),
+        *("_session", "_tasks", "_transport", "_turn", "_waiting", "__weakref__"),
+        *("closed", "end", "engine", "id"),
     )
 
     def __init__(
@@ -60,6 +61,7 @@ class Connection:
         self.engine = engine
         self.closed = False
         self.end = ""
+        self._closing = False  # no more calls are handled: we close, or it has ended
         self._entered = False
         self._transport = transport
         self._session = Session(engine.codec, engine.role, timeout=engine.timeout)
@@ -78,10 +80,16 @@ class Connection:
         """The OCPP version that was negotiated."""
         return self.engine.codec.version
 
-    def received(self, data: bytes | str) -> bytes | None:
-        """Take in a message; return the answer to be sent at once, if there is one."""
-        if self.closed:
-            return None  # what comes between giving a connection up and its end
+    def received(self, data: bytes | str, *, late: bool = False) -> bytes | None:
+        """Take in a message; return the answer to be sent at once, if there is one.
+
+        Args:
+            data: the message.
+            late: whether a close frame has been sent already. Nothing can be answered after it, so
+                that no call is handled: the peer would repeat it on its next connection.
+        """
+        if (late or self._closing) and (self.closed or not self._needs_no_answer(data)):
+            return None
         metrics = self.engine.metrics
         if metrics is not None:
             return self._measured(data, metrics)
@@ -93,6 +101,14 @@ class Connection:
             return self._serve(frame)  # type: ignore[arg-type]
         self._handle(frame)
         return None
+
+    def _needs_no_answer(self, data: bytes | str) -> bool:
+        """Tell whether a message counts though it is late: an answer, or a SEND unless we close."""
+        try:
+            kind = self.engine.codec.peek(data).message_type
+        except DecodeError:
+            return False
+        return kind in ((3, 4) if self._closing else (3, 4, 6))
 
     def _measured(self, data: bytes | str, metrics: Metrics) -> bytes | None:
         try:
@@ -172,7 +188,7 @@ class Connection:
         try:
             data = await answer
         except asyncio.CancelledError:
-            if self.closed:
+            if self._closing:
                 raise
             data = self._session.fail(call, "InternalError")  # a handler has cancelled itself
         if self.engine.metrics is not None:
@@ -301,16 +317,34 @@ class Connection:
         Args:
             code: WebSocket close code.
             reason: for the peer; at most 123 bytes.
-            grace: seconds to wait for handlers at work, so that their answers still go out.
+            grace: seconds to wait for handlers at work, so that their answers still go out. Then,
+                or when they are done, the close frame is sent; no call is handled after it.
         """
         # A handler that closes its own connection does not wait for itself, and goes on after it.
         self._closer = asyncio.current_task()
-        tasks = (self._tasks or set()) - {self._closer}
-        if tasks and grace > 0:
-            await asyncio.wait(tasks, timeout=grace)
+        deadline = _now() + grace
+        await self._settle(deadline)
+        # A busy peer never pauses: what it calls from here on, it repeats on its next connection.
+        self._closing = True
+        await self._settle(deadline)
         self.end = self.end or f"closed by us: {code} {reason}".rstrip()
+        self._cancel()
         await self._transport.close(code, reason)
         self.lost()
+
+    def _at_work(self) -> set[asyncio.Task[None]]:
+        return (self._tasks or set()) - {self._closer}
+
+    async def _settle(self, deadline: float) -> None:
+        """Wait for the handlers that are at work now."""
+        if (tasks := self._at_work()) and (left := deadline - _now()) > 0:
+            await asyncio.wait(tasks, timeout=left)
+
+    def _cancel(self) -> None:
+        """End handlers whose answers can no longer be sent."""
+        loop = asyncio.get_running_loop()
+        for task in self._at_work():
+            loop.call_soon(task.cancel)  # not before it has begun: what it awaits has to be awaited
 
     def gone(self) -> ConnectionLost:
         """Return the exception for who needs a connection that has ended."""
@@ -339,13 +373,11 @@ class Connection:
         """Note that the connection has ended, and why: nobody waits for an answer any more."""
         if self.closed:
             return
-        self.closed = True
+        self.closed = self._closing = True
         self.end = self.end or reason
         if self._answer is not None and not self._answer.done():
             _fail(self._answer, self.gone())
-        loop = asyncio.get_running_loop()
-        for task in (self._tasks or set()) - {self._closer}:
-            loop.call_soon(task.cancel)  # not before it has begun: what it awaits has to be awaited
+        self._cancel()
         engine = self.engine
         if not self._entered:
             return

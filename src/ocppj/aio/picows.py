@@ -175,8 +175,10 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             self._held.append(data)
             if self.receiver is None and self._too_early():
                 self._drop(WSCloseCode.POLICY_VIOLATION)
-        elif (answer := self.receiver.received(data)) is not None:
-            self._wire.send(_TEXT, answer)
+        else:
+            answer = self.receiver.received(data, late=self._wire.is_close_frame_sent)
+            if answer is not None:
+                self._wire.send(_TEXT, answer)
 
     def _too_early(self) -> bool:
         return len(self._held) > MAX_EARLY or sum(map(len, self._held)) > self._max_size

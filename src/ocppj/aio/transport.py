@@ -54,8 +54,11 @@ class Transport(Protocol):
 class Receiver(Protocol):
     """Takes the messages of a connection: `ocppj.aio.connection.Connection` does."""
 
-    def received(self, data: bytes) -> bytes | None:
-        """Take in a message; return the answer to be sent at once, if there is one."""
+    def received(self, data: bytes, *, late: bool = False) -> bytes | None:
+        """Take in a message; return the answer to be sent at once, if there is one.
+
+        `late` says that a close frame has been sent: no call is handled after it.
+        """
 
     def lost(self, reason: str = "") -> None:
         """Note that the connection has ended, and why."""

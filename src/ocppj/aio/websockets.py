@@ -163,10 +163,11 @@ class _Watched(Paced, WebSocketConnection):
             self._deliver(data)
 
     def _deliver(self, data: bytes) -> None:
-        if self._receiver is None or self.protocol.state is not State.OPEN:
+        if self._receiver is None:
             return
         try:
-            answer = self._receiver.received(data)
+            late = self.protocol.state is not State.OPEN
+            answer = self._receiver.received(data, late=late)
             if answer is not None and self.protocol.state is State.OPEN:
                 self.protocol.send_text(answer)
                 self.send_data()

@@ -200,9 +200,9 @@ class _Wire:
         self._show("out", data)
         await self._transport.send(data)
 
-    def received(self, data: bytes) -> bytes | None:
+    def received(self, data: bytes, *, late: bool = False) -> bytes | None:
         self._show("in", data)
-        answer = self._receiver.received(data)
+        answer = self._receiver.received(data, late=late)
         if answer is not None:
             self._show("out", answer)
         return answer
