@@ -327,11 +327,14 @@ class CallFailed(_ErrorContent):
 
 
 class CallTimeout(OcppError, TimeoutError):
-    """No answer to a call came in time."""
+    """No answer to a call came in time. Whether the peer has handled it is left open."""
 
 
 class ConnectionLost(CallTimeout, ConnectionError):
-    """The connection ended before an answer came, or there was none."""
+    """The connection ended before an answer came, or there was none.
+
+    Where the call was sent, it is left open whether the peer has handled it.
+    """
 
 
 class CallRefused(_ErrorContent):

@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import shutil
 import ssl
+import subprocess
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,3 +87,42 @@ def end(request: pytest.FixtureRequest) -> End:
     found = ENDS[request.param]
     pytest.importorskip(found.transport)
     return found
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate authority, a server and stations: `CS-1` by common name, `CS-2` by DNS name."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl")
+    folder = tmp_path_factory.mktemp("certificates")
+
+    def openssl(*arguments: str) -> None:
+        command = ["openssl", *arguments]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl(
+        *("req", "-x509", *key, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"),
+        *("-addext", "keyUsage=critical,keyCertSign"),
+    )
+    names = {
+        "server": ("localhost", "IP:127.0.0.1"),
+        "first": ("CS-1", "DNS:charger"),
+        "second": ("charger", "DNS:CS-2"),
+    }
+    for name, (common, alternative) in names.items():
+        openssl(
+            *("req", "-x509", *key, "-subj", f"/CN={common}"),
+            *("-addext", f"subjectAltName={alternative}"),
+            *("-addext", "basicConstraints=critical,CA:false"),
+            *("-CA", "ca.pem", "-CAkey", "ca.key"),
+            *("-keyout", f"{name}.key", "-out", f"{name}.pem"),
+        )
+    return folder
+
+
+def context(folder: Path, name: str | None, purpose: ssl.Purpose) -> ssl.SSLContext:
+    made = ssl.create_default_context(purpose, cafile=str(folder / "ca.pem"))
+    if name is not None:
+        made.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
+    return made

@@ -1,9 +1,7 @@
 """Who may connect: subprotocols, identities, passwords, certificates, duplicates."""
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import pytest
 import ocppj
 from ocppj import v16
 from ocppj.aio import CSMS, ChargingStation, Handshake, basic, certificate
-from tests.integration.conftest import ENDS, End, until
+from tests.integration.conftest import ENDS, End, context, until
 from tests.integration.wire import (
     BOOT,
     HEARTBEAT,
@@ -220,45 +218,6 @@ def test_a_check_that_never_answers_lets_nobody_in(
                     assert await raw.close_code() is None
 
     end.run(main())
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate authority, a server and stations: `CS-1` by common name, `CS-2` by DNS name."""
-    if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl command here")
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        command = ["openssl", *arguments]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-
-    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl(
-        *("req", "-x509", *key, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"),
-        *("-addext", "keyUsage=critical,keyCertSign"),
-    )
-    names = {
-        "server": ("localhost", "IP:127.0.0.1"),
-        "first": ("CS-1", "DNS:charger"),
-        "second": ("charger", "DNS:CS-2"),
-    }
-    for name, (common, alternative) in names.items():
-        openssl(
-            *("req", "-x509", *key, "-subj", f"/CN={common}"),
-            *("-addext", f"subjectAltName={alternative}"),
-            *("-addext", "basicConstraints=critical,CA:false"),
-            *("-CA", "ca.pem", "-CAkey", "ca.key"),
-            *("-keyout", f"{name}.key", "-out", f"{name}.pem"),
-        )
-    return folder
-
-
-def context(folder: Path, name: str | None, purpose: ssl.Purpose) -> ssl.SSLContext:
-    made = ssl.create_default_context(purpose, cafile=str(folder / "ca.pem"))
-    if name is not None:
-        made.load_cert_chain(folder / f"{name}.pem", folder / f"{name}.key")
-    return made
 
 
 def test_tls_and_a_certificate_bound_to_the_identity(end: End, certificates: Path) -> None:

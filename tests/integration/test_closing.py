@@ -8,9 +8,9 @@ import pytest
 
 import ocppj
 from ocppj import v21, v201
-from ocppj.aio import CSMS
+from ocppj.aio import CSMS, Backoff, ChargingStation
 from tests.integration.conftest import End, until
-from tests.integration.wire import CLOSE, NOW, TEXT, UNLOCK, Central, Raw, dial, frame
+from tests.integration.wire import CLOSE, NOW, TEXT, UNLOCK, Central, Charger, Raw, dial, frame
 
 GOING = (1001).to_bytes(2)
 CALLS = [[2, "a", "Heartbeat", {}], [2, "d", "DataTransfer", {"vendorId": "us"}]]
@@ -229,6 +229,41 @@ def test_a_graceful_close_waits_for_calls_that_come_meanwhile(end: End) -> None:
             raw.send(GOING, CLOSE)
             raw.writer.close()
             await closing
+
+    end.run(main())
+
+
+def test_who_calls_again_when_connected_again_does_not_spin(end: End) -> None:
+    """`ConnectionLost` comes when the connection is over, not while it ends."""
+
+    async def main() -> None:
+        central = Noting()
+        csms = CSMS({"2.0.1": central})
+        station = ChargingStation("CS-1", {"2.0.1": Charger()})
+        quick = Backoff(minimum=0.01, random_range=0)
+        failures, answered = 0, 0
+
+        async def talk() -> None:
+            nonlocal failures, answered
+            while True:
+                try:
+                    await station.call(v201.HeartbeatRequest())
+                    answered += 1
+                except ocppj.ConnectionLost:
+                    failures += 1
+                    assert failures <= 10
+                    await station.wait_connected()
+
+        async with end.listen(csms) as server, end.connect(station, server, backoff=quick):
+            talking = asyncio.create_task(talk())
+            for closed in range(1, 4):
+                await until(lambda before=answered: answered > before)
+                await (await csms.station("CS-1")).close()
+                await until(lambda closed=closed: failures >= closed or talking.done())
+        # The context is left while the station still talks.
+        await asyncio.sleep(0.05)
+        assert not talking.done()
+        talking.cancel()
 
     end.run(main())
 

@@ -230,6 +230,7 @@ class Connection:
         Raises:
             CallFailed: the peer answered with an error.
             CallTimeout: it did not answer in time; `ConnectionLost` if the connection has ended.
+                Either leaves open whether it has handled the call.
             DecodeError: its answer breaks the rules.
             EncodeError: the request does.
             LocalProtocolError: it is not ours to send, or too many calls wait for their turn.

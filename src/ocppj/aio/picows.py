@@ -236,7 +236,9 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         # First, so that nothing piles up from senders who lose patience.
         while self._writable is not None and not self._wire.is_disconnected:
             await self._writable.wait()
-        if self._wire.is_disconnected or self._wire.is_close_frame_sent:
+        if self._wire.is_close_frame_sent:
+            await self._wait()  # or who calls again when it is connected again would call at once
+        if self._wire.is_disconnected:
             raise ConnectionLost("cannot send: the connection is closed")
         self._wire.send(_TEXT, data)
 

@@ -214,6 +214,7 @@ class ChargingStation:
 
     async def wait_connected(self) -> None:
         """Wait until there is a connection."""
+        await asyncio.sleep(0)  # one that has failed a call may be about to end
         while not self.connected:
             self._connected.clear()
             await self._connected.wait()
