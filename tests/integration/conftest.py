@@ -93,7 +93,7 @@ def end(request: pytest.FixtureRequest) -> End:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate authority, a server and stations: `CS-1` by common name, `CS-2` by DNS name."""
     if shutil.which("openssl") is None:
-        pytest.skip("there is no openssl")
+        pytest.skip("there is no openssl command here")
     folder = tmp_path_factory.mktemp("certificates")
 
     def openssl(*arguments: str) -> None:
