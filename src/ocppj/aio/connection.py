@@ -50,7 +50,7 @@ class Connection:
 
     __slots__ = (
         *("_answer", "_closer", "_closing", "_context", "_entered", "_face", "_greeting"),
-        *("_session", "_tasks", "_transport", "_turn", "_waiting", "__weakref__"),
+        *("_logged", "_session", "_tasks", "_transport", "_turn", "_waiting", "__weakref__"),
         *("closed", "end", "engine", "id"),
     )
 
@@ -71,6 +71,7 @@ class Connection:
         self._answer: asyncio.Future[Any] | None = None
         self._turn: asyncio.Lock | None = None
         self._waiting = 0
+        self._logged: dict[str, int] | None = None  # what was logged at WARNING or above
         self._tasks: set[asyncio.Task[None]] | None = None
         self._closer: asyncio.Task[Any] | None = None
         self._greeting: asyncio.Task[None] | None = None  # of these, that of `on_connect`
@@ -143,11 +144,13 @@ class Connection:
         if kind == 6:
             tasks = self._tasks or ()
             if len(tasks) - (self._greeting in tasks) >= self.engine.max_handling:
-                log.warning("%s: %s is dropped, too much is at work", self.id, frame.action)  # type: ignore[union-attr]
+                self._log(logging.WARNING, "a SEND is dropped, too many handlers are at work")
             else:
                 self._notify(frame)  # type: ignore[arg-type]
         elif kind == 5:
-            log.warning("%s does not accept an answer of ours: %s", self.id, frame)
+            code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]
+            problem = f"our answer is refused with {code:.50}: {description:.200}"
+            self._log(logging.WARNING, problem, kind="CALLRESULTERROR")
         elif (future := self._answer) is not None and not future.done():
             future.set_result(frame)
 
@@ -175,7 +178,7 @@ class Connection:
             try:
                 answer = handlers.answer(self._session, call, self._context, self._report)
             except asyncio.CancelledError:  # of something that a method has looked at
-                log.exception("%s: %s failed", self.id, call.action)
+                self._log(logging.ERROR, f"{call.action} failed", error=sys.exception())
                 answer = self._session.fail(call, "InternalError")
         if isinstance(answer, bytes):
             if metrics is not None:
@@ -208,7 +211,29 @@ class Connection:
         metrics.latency(self.id, "in", call.action, _now() - start, outcome)
 
     def _report(self, message: Call[Any] | Send[Any], error: Exception) -> None:
-        log.error("%s: %s failed", self.id, message.action, exc_info=error)
+        self._log(logging.ERROR, f"{message.action} failed", error=error)
+
+    def _log(
+        self, level: int, text: str, *, kind: str = "", error: BaseException | None = None
+    ) -> None:
+        """Log the first message of a kind at its level, and the others at DEBUG.
+
+        So a peer decides how often something goes wrong, but not how much is logged of it.
+
+        Args:
+            level: of the `logging` module, WARNING or above.
+            text: what is wrong; what it quotes of the peer is cut short.
+            kind: what is counted; the text itself by default.
+            error: whose traceback is logged.
+        """
+        logged = self._logged
+        if logged is None:
+            logged = self._logged = {}
+        kind = kind or text
+        logged[kind] = logged.get(kind, 0) + 1
+        if logged[kind] > 1:
+            level = logging.DEBUG
+        log.log(level, "%s: %s", self.id, text, exc_info=error)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.Task(work, loop=asyncio.get_running_loop(), **EAGER)
@@ -379,6 +404,9 @@ class Connection:
         if self._answer is not None and not self._answer.done():
             _fail(self._answer, self.gone())
         self._cancel()
+        for kind, times in (self._logged or {}).items():
+            if times > 1:
+                log.warning("%s: %s: %d times in all", self.id, kind, times)
         engine = self.engine
         if not self._entered:
             return
