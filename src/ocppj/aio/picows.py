@@ -11,6 +11,7 @@ from picows import (
     WSAutoPingStrategy,
     WSCloseCode,
     WSFrame,
+    WSHandshakeError,
     WSListener,
     WSMsgType,
     WSTransport,
@@ -30,6 +31,7 @@ from ocppj.aio.transport import (
     Attach,
     Receiver,
     Transport,
+    redirected,
 )
 from ocppj.errors import ConnectionLost
 
@@ -406,11 +408,17 @@ async def connect(
             max_frame_size=max_size,
             extra_headers={**headers, "Sec-WebSocket-Protocol": ", ".join(subprotocols)},
             **_pings(ping_interval, ping_timeout),
-            **options,
+            **{**options, "max_redirects": 0},
         )
-    except BaseException:
+    except BaseException as error:
         made.abandon()
+        response = error.response if isinstance(error, WSHandshakeError) else None
+        if response is not None and 300 <= response.status < 400:
+            raise redirected(response.status, response.headers.get("Location")) from error
         raise
+    if transport.response is None:
+        made.abandon()
+        raise ConnectionLost("the server closed the connection during the handshake")
     chosen = transport.response.headers.get("Sec-WebSocket-Protocol")
     try:
         made.start(attach(chosen, made))

@@ -16,7 +16,7 @@ from ocppj.aio.connection import Connection
 from ocppj.aio.engine import MAX_HANDLING, MAX_WAITING, engines
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import path
-from ocppj.aio.transport import Transport, TransportModule, TransportName, load
+from ocppj.aio.transport import Transport, TransportModule, TransportName, load, shown
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost, LocalProtocolError
 from ocppj.schema import Request
@@ -163,7 +163,7 @@ class ChargingStation:
                 # A certificate that does not verify is an OSError and a ValueError.
                 if isinstance(error, MISTAKES) and not isinstance(error, OSError):
                     raise
-                raise ConnectionLost(f"cannot connect to {url}: {error}") from error
+                raise ConnectionLost(f"cannot connect to {shown(url)}: {error}") from error
 
         self._connecting = True
         try:

@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from importlib import import_module
 from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
+from urllib.parse import urlsplit, urlunsplit
 
 from ocppj.aio.security import Admission, Handshake
+from ocppj.errors import ConnectionLost
 
 __all__ = [
     "REFUSAL_HEADERS",
@@ -21,6 +23,8 @@ __all__ = [
     "TransportModule",
     "TransportName",
     "load",
+    "redirected",
+    "shown",
 ]
 
 TransportName: TypeAlias = Literal["websockets", "picows"]
@@ -134,6 +138,31 @@ class TransportModule(Protocol):
         **options: Any,
     ) -> Awaitable[None]:
         """Open a connection; what is returned is done when it has ended."""
+
+
+SHOWN_LENGTH: Final = 200
+"""Maximum number of characters of an address in an error."""
+
+
+def shown(url: str | None) -> str:
+    """Return an address as an error may show it: without user, password, query and fragment."""
+    try:
+        parts = urlsplit(url or "")
+        address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    except ValueError:
+        address = ""
+    return address[:SHOWN_LENGTH] if address.isprintable() and address else "elsewhere"
+
+
+def redirected(status: int, location: str | None) -> ConnectionLost:
+    """Return the error for a redirect.
+
+    None is followed: the password would go to whoever the server names.
+    """
+    return ConnectionLost(
+        f"HTTP {status} redirects to {shown(location)}: redirects are not followed, "
+        "connect to that address if it is right"
+    )
 
 
 def load(name: TransportName | TransportModule) -> TransportModule:

@@ -14,14 +14,21 @@ from websockets.asyncio.client import connect as ws_connect
 from websockets.asyncio.connection import Connection as WebSocketConnection
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as ws_serve
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import Event, State
 from websockets.typing import Subprotocol
 
 from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
-from ocppj.aio.transport import CLOSE_TIMEOUT, REFUSAL_HEADERS, Acceptor, Attach, Receiver
+from ocppj.aio.transport import (
+    CLOSE_TIMEOUT,
+    REFUSAL_HEADERS,
+    Acceptor,
+    Attach,
+    Receiver,
+    redirected,
+)
 from ocppj.errors import ConnectionLost
 
 __all__ = ["connect", "serve"]
@@ -273,6 +280,15 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
     return _Listening(server)
 
 
+class _Connect(ws_connect):
+    """Follows no redirect: credentials would go to another origin."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        if isinstance(exc, InvalidStatus) and 300 <= exc.response.status_code < 400:
+            return redirected(exc.response.status_code, exc.response.headers.get("Location"))
+        return exc
+
+
 async def connect(
     url: str,
     subprotocols: Sequence[str],
@@ -283,7 +299,7 @@ async def connect(
     **options: Any,
 ) -> Awaitable[None]:
     """Connect. The options are those of `websockets.asyncio.client.connect`."""
-    connection = await ws_connect(
+    connection = await _Connect(
         url,
         subprotocols=[Subprotocol(name) for name in subprotocols],
         additional_headers=headers,
