@@ -380,14 +380,10 @@ def test_process_with_a_dash_reads_the_terminal(
     terminal: tuple[int, int], command: str, answer: bytes
 ) -> None:
     user, end = terminal
-    process = subprocess.Popen(
-        [*COMMAND, command, "-"], stdin=end, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    os.write(user, BAD + b"\x04")
+    done = subprocess.run(
+        [*COMMAND, command, "-"], stdin=end, capture_output=True, timeout=60, check=False
     )
-    assert process.stderr
-    assert process.stdout
-    with process:
-        told = b"ocppj: reading frames from the terminal, one a line; Ctrl-D ends the input\n"
-        assert process.stderr.readline() == told
-        os.write(user, BAD + b"\x04")
-        assert answer in process.stdout.read()
-    assert process.returncode == 1
+    told = b"ocppj: reading frames from the terminal, one a line; Ctrl-D ends the input\n"
+    assert (done.returncode, done.stderr) == (1, told)
+    assert answer in done.stdout

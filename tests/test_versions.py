@@ -171,6 +171,14 @@ def test_a_log_that_does_not_tell_its_stations_is_taken_by_their_versions(*, boo
     assert (found.refused, found.versions) == ([], {"1.6", "2.0.1"})
 
 
+def test_one_boot_is_enough_where_stations_are_not_told() -> None:
+    lines = session("", SESSION_2 * 9, bare)
+    old = session("", SESSION_16, bare, ids=range(500, 600))
+    boot = session("", [BOOT_16], bare, ids=[600])
+    assert Guessed([*lines, *old]).refused != []
+    assert Guessed([*lines, *boot, *old]).refused == []
+
+
 def test_a_few_calls_that_look_like_another_version_are_faults() -> None:
     lines = session("", SESSION_2 * 5, bare)
     fault = json.dumps([2, "x", "Authorize", {"idTag": "A"}])
@@ -244,7 +252,7 @@ def test_results_are_of_the_version_of_their_call() -> None:
     lines = interleaved(
         [
             session("CS-1", SESSION_16 * 4, logger, ids=range(100, 200)),
-            session("CS-2", SESSION_2 * 4, logger, ids=range(200, 300)),
+            session("CS-2", SESSION_2 * 9, logger, ids=range(200, 300)),
         ]
     )
     late = [
