@@ -31,6 +31,7 @@ PLACES: Final = (
     '[2,"1","NoSuch",{"data":[*]}]',
     '[3,"1",{"data":[*]}]',
     '[4,"1","GenericError","",{"data":[*]}]',
+    '[4,"1","GenericError",[*]]',
     "[*]",
 )
 UNITS: Final = (

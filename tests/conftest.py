@@ -33,7 +33,8 @@ def backend(name: str) -> Make:
         pytest.skip(f"the {name} backend is not built")
 
     def make(version: str = "2.0.1", **options: Any) -> Any:
-        return module.Dispatch(table(version, **options))
+        policy = options.pop("policy", ocppj.Policy.strict())
+        return module.Dispatch(table(version, **options), policy)
 
     return make
 

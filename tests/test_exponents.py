@@ -50,6 +50,7 @@ def test_the_size_that_is_not_searched_cannot_have_too_many(dispatch: Make) -> N
         call(*["9e302"] * MANY).replace('"vendorId":"x",', ""),
         call(*["9e302"] * MANY).replace("DataTransfer", "NoSuch"),
         f'[4,"1","GenericError","",{{"data":[{FULL}]}}]',
+        f'[4,"1","GenericError",[{FULL}]]',
         f'[3,"1",{{"status":"Accepted","data":[{FULL}]}}]',
     ],
 )

@@ -55,6 +55,8 @@ _any: Final = msgspec.json.Decoder().decode
 
 _MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENTS}
 _ERRORS: Final = (4, 5)
+_FAST: Final = frozenset({str, bytes, bytearray})
+"""Types of data whose length is known to be that of the frame; the size of others is measured."""
 _UNREADABLE: Final = object()
 """Valid JSON that has no Python value: a number that is too large."""
 _NO_DETAILS: Final = msgspec.Raw(b"{}")
@@ -105,9 +107,7 @@ class Dispatch:
         """
         complaint = None
         try:
-            if isinstance(data, (str, bytes)) and (
-                len(data) <= self._sure_size or self._fits(data)
-            ):
+            if type(data) in _FAST and (len(data) <= self._sure_size or self._fits(data)):
                 # A result that nobody waits for stays undecoded: nothing to be fast at.
                 if pending is None or data[1] not in _THREE:
                     _, message_id, action, payload = _call_head(data)
@@ -115,21 +115,23 @@ class Dispatch:
                     try:
                         return Call(message_id, action, decode(payload))
                     except Exception as error:  # noqa: BLE001  `read` gives the verdict
-                        complaint = without_traceback(error)
+                        error.__traceback__ = None  # see `without_traceback`
+                        complaint = error
                 else:
                     _, message_id, payload = _result_head(data)
                     decode = self._results[pending.get(message_id, "")]
                     try:
                         return CallResult(message_id, decode(payload))
                     except Exception as error:  # noqa: BLE001
-                        complaint = without_traceback(error)
+                        error.__traceback__ = None  # see `without_traceback`
+                        complaint = error
         except Exception:  # noqa: BLE001, S110
             pass
         return self.read(data, pending, complaint)
 
-    def _fits(self, data: str | bytes) -> bool:
+    def _fits(self, data: Any) -> bool:
         """Tell whether the fast path may take data that is not small."""
-        text = data.encode() if isinstance(data, str) else data
+        text = data.encode() if type(data) is str else data
         return len(text) <= self._max_size and not too_many_exponents(text)
 
     def encode(self, frame: Frame, *, validate: bool = True) -> bytes:
@@ -198,7 +200,7 @@ class Dispatch:
             if action is None or action in table.calls:
                 return None
             return _unknown(action, table, known)
-        found = find_again(without_traceback(complaint), payload)
+        found = find_again(complaint, payload)
         if found is None:
             return None
         fault, problem, path = found
@@ -237,10 +239,8 @@ class Head:
             self._fail(Fault.FRAME, f"not JSON: {_complaint(error, text)}", error)
         self.message_type, self.message_id = self._type_and_id()
         count = ELEMENTS[self.message_type]
-        if self.message_type in _ERRORS and len(self.elements) == count - 1:
-            self._accept_error("error_details", None, "no error details")
-            self.elements.append(_NO_DETAILS)
-        elif len(self.elements) != count:
+        short = self.message_type in _ERRORS and len(self.elements) == count - 1
+        if len(self.elements) != count and not short:
             problem = f"message type {self.message_type} has {count} elements"
             self._fail(Fault.FRAME, f"{problem}, got {len(self.elements)}")
         if too_many_exponents(text):
@@ -248,6 +248,9 @@ class Head:
             self._fail(Fault.PROPERTY, problem)
         if deeper(text, table.max_depth):
             self._too_deep()
+        if short:
+            self._accept_error("error_details", None, "no error details")
+            self.elements.append(_NO_DETAILS)
 
     def _text(self, data: Data) -> bytes:
         limit = self._table.max_size
@@ -448,9 +451,7 @@ def decode_payload(
             made, bends = bend(kind, msgspec.json.decode(payload), policy, table.dec_hook)
             violations += bends
             return made
-    found = None
-    if complaint is not None:
-        found = find_again(without_traceback(complaint), payload)
+    found = None if complaint is None else find_again(complaint, payload)
     if found is None:
         try:
             return table.decode(kind, payload)

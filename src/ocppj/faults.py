@@ -84,10 +84,11 @@ def without_traceback(error: Exception) -> Exception:
     A traceback refers to a frame. Where that frame, or one that called it, keeps the error in a
     variable, they form a cycle, which keeps the peer's bytes until the garbage collector comes.
     """
-    found: BaseException | None = error
-    while found is not None:
-        found.__traceback__ = None
-        found = found.__context__
+    error.__traceback__ = None
+    inner = error.__context__
+    while inner is not None:
+        inner.__traceback__ = None
+        inner = inner.__context__
     return error
 
 
@@ -113,6 +114,8 @@ def find_again(error: Exception, payload: Any) -> Finding | None:
         error: what it has raised.
         payload: the bytes that it was given, or the same as `msgspec.Raw`.
     """
+    if error.__traceback__ is not None or error.__context__ is not None:
+        without_traceback(error)
     if type(error) is not msgspec.ValidationError:
         return None
     if error.__cause__ is not None:

@@ -418,7 +418,7 @@ async def connect(
         raise
     if transport.response is None:
         made.abandon()
-        raise ConnectionLost("the server closed the connection during the handshake")
+        raise ConnectionError("the server closed the connection during the handshake")
     chosen = transport.response.headers.get("Sec-WebSocket-Protocol")
     try:
         made.start(attach(chosen, made))

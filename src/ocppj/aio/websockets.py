@@ -281,11 +281,9 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
 
 
 class _Connect(ws_connect):
-    """Follows no redirect: credentials would go to another origin."""
+    """Follows no redirect: the credentials would go to another origin."""
 
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        if isinstance(exc, InvalidStatus) and 300 <= exc.response.status_code < 400:
-            return redirected(exc.response.status_code, exc.response.headers.get("Location"))
+    def process_redirect(self, exc: Exception) -> Exception:
         return exc
 
 
@@ -299,14 +297,21 @@ async def connect(
     **options: Any,
 ) -> Awaitable[None]:
     """Connect. The options are those of `websockets.asyncio.client.connect`."""
-    connection = await _Connect(
-        url,
-        subprotocols=[Subprotocol(name) for name in subprotocols],
-        additional_headers=headers,
-        max_size=max_size,
-        create_connection=_Dialled,
-        **{"close_timeout": CLOSE_TIMEOUT, "write_limit": max_size, **options},
-    )
+    try:
+        connection = await _Connect(
+            url,
+            subprotocols=[Subprotocol(name) for name in subprotocols],
+            additional_headers=headers,
+            max_size=max_size,
+            create_connection=_Dialled,
+            **{"close_timeout": CLOSE_TIMEOUT, "write_limit": max_size, **options},
+        )
+    except InvalidStatus as error:
+        response = error.response
+        if 300 <= response.status_code < 400:
+            location = response.headers.get("Location")
+            raise redirected(response.status_code, location) from error
+        raise
     socket = cast("_Dialled", connection)
     try:
         receiver = attach(socket.subprotocol, _Transport(socket))
