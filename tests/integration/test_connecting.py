@@ -1,6 +1,7 @@
 """What a station meets when it connects: redirects, servers that are none, proxies."""
 
 import asyncio
+import re
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -166,8 +167,8 @@ def test_a_station_that_is_redirected_tries_again_where_it_was(end: End) -> None
 @pytest.mark.parametrize(
     ("answer", "shown"),
     [
-        (b"", "closed"),
-        (b"HTTP/1.1 101", "closed"),
+        (b"", "closed|valid HTTP"),
+        (b"HTTP/1.1 101", "closed|valid HTTP"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "404"),
         (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "401"),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP"),
@@ -179,7 +180,7 @@ def test_what_is_said_of_a_server_that_lets_nobody_in(end: End, answer: bytes, s
         async with Web(answer).listen() as server:
             problem = await attempt(end, server)
             assert problem.startswith(f"cannot connect to ws://127.0.0.1:{server.port}/ocpp/CS-1: ")
-            assert shown in problem
+            assert re.search(shown, problem)
             assert "NoneType" not in problem
 
     end.run(main())
@@ -194,7 +195,7 @@ def test_what_is_said_of_a_server_that_closes_at_once(end: End) -> None:
         address = SimpleNamespace(port=server.sockets[0].getsockname()[1])
         for _ in range(10):  # the request may be on its way or not
             problem = await attempt(end, address)
-            assert "closed" in problem or "reset" in problem
+            assert re.search("closed|reset|valid HTTP", problem)
         server.close()
 
     end.run(main())
