@@ -229,7 +229,7 @@ def test_the_largest_frame_is_found_behind_a_prefix() -> None:
     largest = head + b"y" * (MAX_SIZE - len(head) - len(tail)) + tail
     [(_, text)] = frames(b"2026-01-01 10:00:00 [INFO] " + largest + b"\r\n")
     assert text == largest
-    ocppj.Codec("2.0.1").decode(text)
+    ocppj.Codec("2.0.1", max_size=MAX_SIZE).decode(text)
 
 
 class Endless(io.RawIOBase):

@@ -89,6 +89,9 @@ def _pending(frame: Frame, table: Table) -> dict[str, str] | None:
             codes = ", ".join(sorted(version.rules.error_codes))
             problem = f"{frame.error_code!r:.80} is not an error code of OCPP {version.name}"
             raise EncodeError(f"{problem}: use {codes}")
+        if not isinstance(frame.error_details, dict):
+            kind = type(frame.error_details).__name__
+            raise EncodeError(f"expected an object as details, got {kind}")
         return None
     if isinstance(frame.payload, msgspec.Raw):
         return None
