@@ -112,7 +112,7 @@ def test_eight_that_flood_delay_nobody_else(end: End, flood: str) -> None:
 def test_a_station_that_answers_pings_stays_beside_a_flood(end: End) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()})
-        pings = {"ping_interval": 1.0, "ping_timeout": 3.0}
+        pings = {"ping_interval": 2.0, "ping_timeout": 2.0}
         async with (
             end.listen(csms, **pings) as server,
             dial(server, "/good") as good,
