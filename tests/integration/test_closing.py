@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import ssl
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import ocppj
 from ocppj import v21, v201
-from ocppj.aio import CSMS, Backoff, ChargingStation
-from tests.integration.conftest import End, until
+from ocppj.aio import CSMS, Backoff, ChargingStation, Server
+from tests.integration.conftest import End, context, until
 from tests.integration.wire import CLOSE, NOW, TEXT, UNLOCK, Central, Charger, Raw, dial, frame
 
 GOING = (1001).to_bytes(2)
@@ -264,6 +267,117 @@ def test_who_calls_again_when_connected_again_does_not_spin(end: End) -> None:
         await asyncio.sleep(0.05)
         assert not talking.done()
         talking.cancel()
+
+    end.run(main())
+
+
+HALF = b"GET /ocpp/CS-1 HTTP/1.1\r\nHost: x\r\n"
+HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(20)
+"""Half of the first message of a TLS handshake."""
+
+
+@asynccontextmanager
+async def knocking(port: int, *said: bytes, tls: ssl.SSLContext | None = None) -> Any:
+    """Peers that have said so much and no more."""
+    raws = []
+    for data in said:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
+        writer.write(data)
+        raws.append(Raw(reader, writer))
+    await asyncio.sleep(0.05)  # until it has been read
+    try:
+        yield raws
+    finally:
+        for raw in raws:
+            raw.abort()
+
+
+async def dropped(raws: list[Raw], server: Server) -> float:
+    """Close a server; return after how many seconds that is done and all peers are dropped."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    await asyncio.gather(server.close(), *(raw.ended() for raw in raws))
+    return loop.time() - start
+
+
+def test_closing_drops_who_has_sent_nothing_or_half_a_request(end: End) -> None:
+    async def main() -> None:
+        async with (
+            end.listen(CSMS({"2.0.1": Central()})) as server,
+            knocking(server.port, b"", HALF, HALF[:3]) as raws,
+        ):
+            assert await dropped(raws, server) < 1
+
+    end.run(main())
+
+
+def test_closing_drops_who_is_in_a_tls_handshake(end: End, certificates: Path) -> None:
+    serving = context(certificates, "server", ssl.Purpose.CLIENT_AUTH)
+    dialling = context(certificates, None, ssl.Purpose.SERVER_AUTH)
+
+    async def main() -> None:
+        async with (
+            end.listen(CSMS({"2.0.1": Central()}), ssl=serving) as server,
+            knocking(server.port, b"", HELLO) as early,
+            knocking(server.port, b"", HALF, tls=dialling) as late,
+        ):
+            assert await dropped(early + late, server) < 1
+
+    end.run(main())
+
+
+def test_a_tls_handshake_that_is_never_finished_ends(end: End, certificates: Path) -> None:
+    serving = context(certificates, "server", ssl.Purpose.CLIENT_AUTH)
+
+    async def main() -> None:
+        listen = end.listen(CSMS({"2.0.1": Central()}), ssl=serving, ssl_handshake_timeout=0.1)
+        async with listen as server, knocking(server.port, b"", HELLO) as raws:
+            await asyncio.gather(*(raw.ended() for raw in raws))
+
+    end.run(main())
+
+
+def test_closing_turns_away_who_waits_for_a_check(end: End) -> None:
+    async def never(name: str) -> bool:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def main() -> None:
+        async with end.listen(CSMS({"2.0.1": Central()}), known=never) as server:
+
+            async def come() -> tuple[int, int | None]:
+                async with dial(server) as raw:
+                    return raw.status, await raw.close_code() if raw.status == 101 else None
+
+            coming = [asyncio.create_task(come()) for _ in range(3)]
+            await asyncio.sleep(0.05)
+            assert await dropped([], server) < 1
+            answer = (503, None) if end.transport == "websockets" else (101, 1001)
+            assert await asyncio.gather(*coming) == [answer] * 3
+
+    end.run(main())
+
+
+def test_closing_drops_half_open_peers_and_still_closes_well(end: End) -> None:
+    async def main() -> None:
+        central = Noting()
+        central.gate.clear()
+        csms = CSMS({"2.0.1": central})
+        async with (
+            end.listen(csms) as server,
+            dial(server) as raw,
+            knocking(server.port, b"", HALF) as raws,
+        ):
+            raw.send(CALLS[0])
+            await until(lambda: central.handled)
+            closing = asyncio.create_task(server.close())
+            await asyncio.sleep(0.05)
+            central.gate.set()
+            assert (await raw.message())[:2] == [3, "a"]
+            assert await raw.close_code() == 1001
+            raw.send(GOING, CLOSE)
+            raw.writer.close()
+            await asyncio.gather(closing, *(peer.ended() for peer in raws))
 
     end.run(main())
 

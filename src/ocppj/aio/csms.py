@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, get_args
+from weakref import WeakSet
 
 from ocppj.aio.connection import Connection
 from ocppj.aio.engine import MAX_HANDLING, MAX_WAITING, Engine, engines
@@ -72,12 +73,14 @@ class Server:
     async def close(self, *, grace: float = 5.0) -> None:
         """Stop listening and close its connections with code 1001, going away.
 
+        Peers that have sent nothing, or half a request, are dropped.
+
         Args:
             grace: seconds to wait for handlers at work, so that their answers still go out, and
                 for `on_disconnect`.
         """
         self._listening.stop()
-        self._acceptor.closing = True
+        self._acceptor.stop()
         stations = self._acceptor.csms.stations.values()
         own = [station for station in stations if station.acceptor is self._acceptor]
         closing = (station.close(*GOING_AWAY, grace=grace) for station in own)
@@ -234,9 +237,15 @@ class _Acceptor:
     def __init__(self, csms: CSMS, known: Known | None, authenticate: Authenticate | None) -> None:
         self.csms = csms
         self.closing = False
+        self._admissions: WeakSet[Admission] = WeakSet()
         self._known = known
         self._authenticate = authenticate
         self.max_size = max(engine.codec.max_size for engine in csms.engines.values())
+
+    def stop(self) -> None:
+        self.closing = True
+        for admission in self._admissions:
+            admission.give_up()
 
     def subprotocol(self, offered: Iterable[str]) -> str | None:
         return next((name for name in offered if name in self.csms.engines), None)
@@ -244,7 +253,11 @@ class _Acceptor:
     def admission(
         self, path: str, headers: Mapping[str, str], subprotocol: str | None
     ) -> Admission:
-        return Admission(path, headers, subprotocol, self._known, self._authenticate)
+        admission = Admission(path, headers, subprotocol, self._known, self._authenticate)
+        self._admissions.add(admission)
+        if self.closing:
+            admission.give_up()
+        return admission
 
     async def enter(
         self, handshake: Handshake, subprotocol: str | None, transport: Transport

@@ -26,6 +26,7 @@ from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
 from ocppj.aio.security import Admission, Handshake
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
+    OPEN_TIMEOUT,
     REFUSAL_HEADERS,
     Acceptor,
     Attach,
@@ -40,9 +41,6 @@ __all__ = ["connect", "serve"]
 MAX_EARLY: Final = 16
 """Messages that are kept while it is decided whether a station may enter; together they have no
 more bytes than one may have."""
-
-OPEN_TIMEOUT: Final = 10.0
-"""Seconds to find out whether a station may connect, as in `websockets`."""
 
 READ_BUFFER: Final = 4096
 """Bytes that a connection starts with to read into; picows' own 16 KiB are half its memory."""
@@ -280,21 +278,32 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 class _Guest(_Listener):
     """A connection that came in, and may have to be turned out again."""
 
-    def __init__(self, acceptor: Acceptor, admission: Admission, subprotocol: str | None) -> None:
+    def __init__(
+        self,
+        acceptor: Acceptor,
+        admission: Admission,
+        subprotocol: str | None,
+        entering: set[asyncio.Task[None]],
+    ) -> None:
         super().__init__(acceptor.max_size)
         self._acceptor = acceptor
         self._admission = admission
         self._subprotocol = subprotocol
-        self._entering: asyncio.Task[None] | None = None
+        self._entering = entering
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         super().on_ws_connected(transport)
-        self._entering = asyncio.get_running_loop().create_task(self._enter())
+        task = asyncio.get_running_loop().create_task(self._enter())
+        self._entering.add(task)
+        task.add_done_callback(self._entering.discard)
 
     async def _enter(self) -> None:
         found = await self._admit()
+        del self._admission
         if isinstance(found, HTTPStatus):
-            await self.close(WSCloseCode.POLICY_VIOLATION.value, found.phrase)
+            unavailable = found is HTTPStatus.SERVICE_UNAVAILABLE
+            code = WSCloseCode.GOING_AWAY if unavailable else WSCloseCode.POLICY_VIOLATION
+            await self.close(code.value, found.phrase)
             return
         if self._wire.is_disconnected:
             return
@@ -315,14 +324,20 @@ class _Guest(_Listener):
 
 
 class _Listening:
-    def __init__(self, server: asyncio.Server) -> None:
+    def __init__(self, server: asyncio.Server, entering: set[asyncio.Task[None]]) -> None:
         self._server = server
+        self._entering = entering
         self.port: int = server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
         self._server.close()
 
     async def wait_closed(self) -> None:
+        if self._entering:
+            await asyncio.wait(self._entering)
+        # What is left is half-open, and nothing but the server knows of it. That of aiofastnet,
+        # which picows uses, has this method; that of asyncio only from CPython 3.13 on.
+        getattr(self._server, "abort_clients", lambda: None)()
         await self._server.wait_closed()
 
 
@@ -346,6 +361,9 @@ async def serve(
     A station that may not enter gets an HTTP status where the request alone tells, at once;
     otherwise the upgrade is finished first and the connection closed with 1008.
     """
+    entering: set[asyncio.Task[None]] = set()
+    if ssl is not None:
+        options.setdefault("ssl_handshake_timeout", OPEN_TIMEOUT)
 
     def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -359,7 +377,8 @@ async def serve(
             return WSUpgradeResponseWithListener(response, None)
         headers = {} if chosen is None else {"Sec-WebSocket-Protocol": chosen}
         response = WSUpgradeResponse.create_101_response(headers)
-        return WSUpgradeResponseWithListener(response, _Guest(acceptor, admission, chosen))
+        guest = _Guest(acceptor, admission, chosen, entering)
+        return WSUpgradeResponseWithListener(response, guest)
 
     server = await ws_create_server(
         accept,
@@ -370,7 +389,7 @@ async def serve(
         **_pings(ping_interval, ping_timeout),
         **{"read_buffer_init_size": READ_BUFFER, **options},
     )
-    return _Listening(server)
+    return _Listening(server, entering)
 
 
 def _pings(interval: float | None, timeout: float | None) -> dict[str, Any]:

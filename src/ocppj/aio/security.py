@@ -4,6 +4,7 @@ Owns the identity in the path and the checks of OCPP's security profiles 1 to 3:
 authentication and client certificates, both bound to the identity. TLS itself is `ssl`'s business.
 """
 
+import asyncio
 import logging
 from base64 import b64decode
 from binascii import Error as Base64Error
@@ -123,9 +124,19 @@ class Admission:
             early = getattr(authenticate, "early", False)
             self._checks.append((HTTPStatus.UNAUTHORIZED, authenticate, early))
         self._waiting: Awaitable[bool] | None = None
+        self._patience: asyncio.Timeout | None = None
+        self._over = False
+
+    def give_up(self) -> None:
+        """Let nobody in any more: whoever is still being checked gets HTTP 503."""
+        if self._patience is not None and not self._over:
+            self._patience.reschedule(0)
+        self._over = True
 
     def early(self) -> HTTPStatus | None:
         """Return the refusal if the request alone tells at once, else `None`."""
+        if self._over:
+            return HTTPStatus.SERVICE_UNAVAILABLE
         while self._checks and self._checks[0][2]:
             status, check, _ = self._checks[0]
             try:
@@ -146,13 +157,18 @@ class Admission:
         """Return who is connecting, or the HTTP status of the refusal."""
         handshake = replace(self._handshake, remote=remote, certificate=certificate)
         try:
-            for status, check, _ in self._checks:
-                answer = self._waiting or check(handshake)
-                self._waiting = None
-                if not (await answer if hasattr(answer, "__await__") else answer):
-                    return status
+            async with asyncio.timeout(0 if self._over else None) as self._patience:
+                for status, check, _ in self._checks:
+                    answer = self._waiting or check(handshake)
+                    self._waiting = None
+                    if not (await answer if hasattr(answer, "__await__") else answer):
+                        return status
         except Exception as error:  # noqa: BLE001  as above
+            if self._patience is not None and self._patience.expired():
+                return HTTPStatus.SERVICE_UNAVAILABLE
             return self._unknown(error)
+        finally:
+            self._patience = None
         return handshake
 
     def _unknown(self, error: Exception) -> HTTPStatus:

@@ -30,6 +30,9 @@ __all__ = [
 TransportName: TypeAlias = Literal["websockets", "picows"]
 """The WebSocket library in use; each is an extra of the same name."""
 
+OPEN_TIMEOUT: Final = 10.0
+"""Seconds for a TLS handshake, and to find out whether a station may connect."""
+
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a peer has to answer a close."""
 
@@ -101,7 +104,7 @@ class Listening(Protocol):
         """Accept no more connections; those that stand go on."""
 
     async def wait_closed(self) -> None:
-        """Wait until all connections have ended."""
+        """Wait until all connections have ended; drop those that have not sent a whole request."""
 
 
 Attach: TypeAlias = Callable[[str | None, Transport], Receiver]

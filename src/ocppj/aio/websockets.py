@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final, cast
@@ -21,8 +23,10 @@ from websockets.protocol import Event, State
 from websockets.typing import Subprotocol
 
 from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
+from ocppj.aio.halfopen import HalfOpen
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
+    OPEN_TIMEOUT,
     REFUSAL_HEADERS,
     Acceptor,
     Attach,
@@ -190,7 +194,19 @@ class _Watched(Paced, WebSocketConnection):
 
 
 class _Accepted(_Watched, ServerConnection):
-    pass
+    """Is known to its listener from the first moment on."""
+
+    def __init__(self, half_open: HalfOpen, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.half_open = half_open
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self.half_open.add(cast("asyncio.Transport", transport), self):
+            super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.half_open.discard(self.transport)
+        super().connection_lost(exc)
 
 
 class _Dialled(_Watched, ClientConnection):
@@ -227,12 +243,14 @@ class _Transport:
 
 
 class _Listening:
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, half_open: HalfOpen) -> None:
         self._server = server
+        self._half_open = half_open
         self.port: int = next(iter(server.sockets)).getsockname()[1]
 
     def stop(self) -> None:
         self._server.close(close_connections=False)
+        self._half_open.drop()
 
     async def wait_closed(self) -> None:
         await self._server.wait_closed()
@@ -240,9 +258,13 @@ class _Listening:
 
 async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Listening:
     """Listen. The options are those of `websockets.asyncio.server.serve`."""
+    options = {"close_timeout": CLOSE_TIMEOUT, "write_limit": acceptor.max_size, **options}
+    half_open = _half_open(options)
+    accepted: Any = partial(_Accepted, half_open)
     handshakes: WeakKeyDictionary[ServerConnection, Any] = WeakKeyDictionary()
 
     async def process_request(socket: ServerConnection, request: Request) -> Response | None:
+        half_open.discard(socket.transport)
         headers = {name.lower(): value for name, value in request.headers.raw_items()}
         certificate = socket.transport.get_extra_info("peercert")
         offered = request.headers.get_all("Sec-WebSocket-Protocol")
@@ -274,10 +296,23 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
         process_request=process_request,
         select_subprotocol=select,
         max_size=acceptor.max_size,
-        create_connection=_Accepted,
-        **{"close_timeout": CLOSE_TIMEOUT, "write_limit": acceptor.max_size, **options},
+        create_connection=accepted,
+        **options,
     )
-    return _Listening(server)
+    return _Listening(server, half_open)
+
+
+def _half_open(options: dict[str, Any]) -> HalfOpen:
+    """Take the options of TLS out of those of a listener, with the library's defaults."""
+    if sys.platform == "win32":
+        return HalfOpen(None)  # a socket cannot change its transport there
+    ssl = options.pop("ssl", None)
+    timeouts = {
+        "ssl_handshake_timeout": options.get("open_timeout", OPEN_TIMEOUT),
+        "ssl_shutdown_timeout": options["close_timeout"],
+    }
+    given = {name: options.pop(name) for name in timeouts if name in options}
+    return HalfOpen(ssl, **(timeouts | given)) if ssl else HalfOpen(None)
 
 
 class _Connect(ws_connect):
