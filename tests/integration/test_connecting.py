@@ -1,7 +1,6 @@
 """What a station meets when it connects: redirects, servers that are none, proxies."""
 
 import asyncio
-import re
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -43,8 +42,10 @@ class Web:
     @asynccontextmanager
     async def listen(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[SimpleNamespace]:
         server = await asyncio.start_server(self.serve, "127.0.0.1", ssl=tls)
-        yield SimpleNamespace(port=server.sockets[0].getsockname()[1])
-        server.close()
+        try:
+            yield SimpleNamespace(port=server.sockets[0].getsockname()[1])
+        finally:
+            server.close()
 
 
 def redirect(status: int, location: str | None) -> bytes:
@@ -121,6 +122,7 @@ def test_a_redirect_under_tls_ends_the_attempt_too(
         ("ws://hunter2@[::1]:80/x", "ws://[::1]:80/x"),
         ("ws://CS-1:hunter2@[::1/x", "elsewhere"),
         ("ws://example.com/" + "x" * 5000, "ws://example.com/xxx"),
+        ("/x\r\nLocation: /y", "/x"),
         (None, "elsewhere"),
     ],
 )
@@ -167,8 +169,8 @@ def test_a_station_that_is_redirected_tries_again_where_it_was(end: End) -> None
 @pytest.mark.parametrize(
     ("answer", "shown"),
     [
-        (b"", "closed|valid HTTP"),
-        (b"HTTP/1.1 101", "closed|valid HTTP"),
+        (b"", "closed"),
+        (b"HTTP/1.1 101", "closed"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "404"),
         (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "401"),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "HTTP"),
@@ -180,7 +182,7 @@ def test_what_is_said_of_a_server_that_lets_nobody_in(end: End, answer: bytes, s
         async with Web(answer).listen() as server:
             problem = await attempt(end, server)
             assert problem.startswith(f"cannot connect to ws://127.0.0.1:{server.port}/ocpp/CS-1: ")
-            assert re.search(shown, problem)
+            assert shown in problem
             assert "NoneType" not in problem
 
     end.run(main())
@@ -193,10 +195,12 @@ def test_what_is_said_of_a_server_that_closes_at_once(end: End) -> None:
     async def main() -> None:
         server = await asyncio.start_server(closing, "127.0.0.1")
         address = SimpleNamespace(port=server.sockets[0].getsockname()[1])
-        for _ in range(10):  # the request may be on its way or not
-            problem = await attempt(end, address)
-            assert re.search("closed|reset|valid HTTP", problem)
-        server.close()
+        try:
+            for _ in range(10):  # the request may be on its way or not
+                problem = await attempt(end, address)
+                assert "closed" in problem or "reset" in problem
+        finally:
+            server.close()
 
     end.run(main())
 
@@ -211,5 +215,55 @@ def test_a_password_in_the_address_is_not_repeated(end: End) -> None:
                     raise AssertionError
             assert "hunter2" not in str(failed.value)
             assert f"ws://127.0.0.1:{server.port}/ocpp/CS-1" in str(failed.value)
+
+    end.run(main())
+
+
+class Proxy(Web):
+    """Lets everything pass to one place, whatever it is asked for."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(b"HTTP/1.1 200 OK\r\n\r\n")
+        self.port = port
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.got.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(self.answer)
+        there, back = await asyncio.open_connection("127.0.0.1", self.port)
+        self.got.append(await reader.readuntil(b"\r\n\r\n"))
+        back.write(self.got[-1])
+        await asyncio.gather(self.copy(reader, back), self.copy(there, writer))
+
+    async def copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(2**16):
+            writer.write(data)
+        writer.close()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_proxy_of_the_environment_is_used_by_websockets_alone(
+    end: End, monkeypatch: pytest.MonkeyPatch, *, allowed: bool
+) -> None:
+    """What docs/endpoints.md says of proxies; where one is used with ws://, it reads along."""
+    options: dict[str, Any] = {} if allowed else {"proxy": None}
+    for name in ("no_proxy", "ws_proxy", "socks_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+    async def main() -> None:
+        csms = CSMS({"2.0.1": Central()})
+        station = ChargingStation("CS-1", {"2.0.1": Charger()})
+        async with end.listen(csms) as server:
+            proxy = Proxy(server.port)
+            async with proxy.listen() as middle:
+                monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{middle.port}")
+                async with end.connect(station, server, password=SECRET, **options):
+                    await station.call(BOOT)
+            if allowed and end.transport == "websockets":
+                connect, upgrade = proxy.got
+                assert TOKEN not in connect.decode()
+                assert TOKEN in upgrade.decode()
+            else:
+                assert proxy.got == []
 
     end.run(main())

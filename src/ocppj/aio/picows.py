@@ -26,6 +26,7 @@ from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
 from ocppj.aio.security import Admission, Handshake
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
+    NO_ANSWER,
     OPEN_TIMEOUT,
     REFUSAL_HEADERS,
     Acceptor,
@@ -437,7 +438,7 @@ async def connect(
         raise
     if transport.response is None:
         made.abandon()
-        raise ConnectionError("the server closed the connection during the handshake")
+        raise ConnectionError(NO_ANSWER)
     chosen = transport.response.headers.get("Sec-WebSocket-Protocol")
     try:
         made.start(attach(chosen, made))

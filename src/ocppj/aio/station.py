@@ -163,7 +163,9 @@ class ChargingStation:
                 # A certificate that does not verify is an OSError and a ValueError.
                 if isinstance(error, MISTAKES) and not isinstance(error, OSError):
                     raise
-                raise ConnectionLost(f"cannot connect to {shown(url)}: {error}") from error
+                address = shown(url)
+                problem = str(error).replace(url, address)
+                raise ConnectionLost(f"cannot connect to {address}: {problem}") from error
 
         self._connecting = True
         try:

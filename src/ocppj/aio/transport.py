@@ -11,9 +11,9 @@ from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 from ocppj.aio.security import Admission, Handshake
-from ocppj.errors import ConnectionLost
 
 __all__ = [
+    "NO_ANSWER",
     "REFUSAL_HEADERS",
     "Acceptor",
     "Attach",
@@ -143,6 +143,8 @@ class TransportModule(Protocol):
         """Open a connection; what is returned is done when it has ended."""
 
 
+NO_ANSWER: Final = "the server closed the connection during the handshake"
+
 SHOWN_LENGTH: Final = 200
 """Maximum number of characters of an address in an error."""
 
@@ -157,12 +159,12 @@ def shown(url: str | None) -> str:
     return address[:SHOWN_LENGTH] if address.isprintable() and address else "elsewhere"
 
 
-def redirected(status: int, location: str | None) -> ConnectionLost:
+def redirected(status: int, location: str | None) -> ConnectionError:
     """Return the error for a redirect.
 
     None is followed: the password would go to whoever the server names.
     """
-    return ConnectionLost(
+    return ConnectionError(
         f"HTTP {status} redirects to {shown(location)}: redirects are not followed, "
         "connect to that address if it is right"
     )

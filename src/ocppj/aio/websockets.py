@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect as ws_connect
 from websockets.asyncio.connection import Connection as WebSocketConnection
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as ws_serve
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 from websockets.frames import DATA_OPCODES, CloseCode, Frame, Opcode
 from websockets.http11 import Request, Response
 from websockets.protocol import Event, State
@@ -26,6 +26,7 @@ from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
 from ocppj.aio.halfopen import HalfOpen
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
+    NO_ANSWER,
     OPEN_TIMEOUT,
     REFUSAL_HEADERS,
     Acceptor,
@@ -344,8 +345,12 @@ async def connect(
     except InvalidStatus as error:
         response = error.response
         if 300 <= response.status_code < 400:
-            location = response.headers.get("Location")
-            raise redirected(response.status_code, location) from error
+            locations = response.headers.get_all("Location")
+            raise redirected(response.status_code, next(iter(locations), None)) from error
+        raise
+    except InvalidMessage as error:
+        if isinstance(error.__cause__, EOFError):
+            raise ConnectionError(NO_ANSWER) from error
         raise
     socket = cast("_Dialled", connection)
     try:
