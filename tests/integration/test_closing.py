@@ -337,6 +337,16 @@ def test_a_tls_handshake_that_is_never_finished_ends(end: End, certificates: Pat
     end.run(main())
 
 
+def test_tls_needs_a_context(end: End) -> None:
+    async def main() -> None:
+        for options in ({"ssl": True}, {"ssl_handshake_timeout": 1}):
+            with pytest.raises((TypeError, ValueError), match="ssl"):
+                async with end.listen(CSMS({"2.0.1": Central()}), **options):
+                    raise AssertionError
+
+    end.run(main())
+
+
 def test_closing_turns_away_who_waits_for_a_check(end: End) -> None:
     async def never(name: str) -> bool:
         await asyncio.Event().wait()

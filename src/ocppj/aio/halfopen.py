@@ -21,9 +21,14 @@ class HalfOpen:
     Args:
         ssl: the context for TLS, of which the listener itself is not told; `None`: no TLS.
         timeouts: `ssl_handshake_timeout` and `ssl_shutdown_timeout`, seconds.
+
+    Raises:
+        TypeError: the context is none.
     """
 
     def __init__(self, ssl: SSLContext | None, **timeouts: Any) -> None:
+        if not isinstance(ssl, SSLContext | None):
+            raise TypeError(f"ssl={ssl!r}: use an ssl.SSLContext")
         self._ssl = ssl
         self._timeouts = timeouts
         self._transports: set[asyncio.Transport] = set()

@@ -305,15 +305,14 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
 
 def _half_open(options: dict[str, Any]) -> HalfOpen:
     """Take the options of TLS out of those of a listener, with the library's defaults."""
-    if sys.platform == "win32":
-        return HalfOpen(None)  # a socket cannot change its transport there
-    ssl = options.pop("ssl", None)
+    if sys.platform == "win32" or options.get("ssl") is None:
+        return HalfOpen(None)  # on Windows a socket stays with its first transport
     timeouts = {
         "ssl_handshake_timeout": options.get("open_timeout", OPEN_TIMEOUT),
         "ssl_shutdown_timeout": options["close_timeout"],
     }
     given = {name: options.pop(name) for name in timeouts if name in options}
-    return HalfOpen(ssl, **(timeouts | given)) if ssl else HalfOpen(None)
+    return HalfOpen(options.pop("ssl"), **(timeouts | given))
 
 
 class _Connect(ws_connect):
