@@ -22,7 +22,7 @@ from picows import (
     ws_create_server,
 )
 
-from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
+from ocppj.aio.fairness import MAX_FRAGMENTS, TRIFLE, Paced
 from ocppj.aio.security import Admission, Handshake
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
@@ -62,8 +62,21 @@ _CONTINUATION: Final = WSMsgType.CONTINUATION
 _CLOSE: Final = WSMsgType.CLOSE
 _PING: Final = WSMsgType.PING
 
-_sink: Final = memoryview(bytearray(65536))
-"""Takes what nobody looks at any more."""
+
+class _Sink:
+    """Takes the place of picows' protocol where nobody looks at the data any more."""
+
+    _buffer: Final = memoryview(bytearray(CHUNK))
+
+    def __init__(self, protocol: Any) -> None:
+        self.connection_lost = protocol.connection_lost
+        self.eof_received = protocol.eof_received
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        pass
 
 
 class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
@@ -75,7 +88,6 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     def __init__(self, max_size: int) -> None:
         self.receiver: Receiver | None = None
         self._abandoned = False
-        self._dropped = False
         self._max_size = max_size
         self._wire: Any = None  # WSTransport
         self._protocol: Any = None  # picows' own
@@ -97,23 +109,17 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             transport.disconnect(graceful=False)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        if self._dropped:
-            return _sink
         return self._protocol.get_buffer(sizehint)[: self._chunk]  # type: ignore[no-any-return]
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._dropped:
-            self._give_way()
-        else:
-            start = perf_counter()
-            self._protocol.buffer_updated(nbytes)
-            if not self._charge(start):
-                if nbytes < self._chunk:
-                    self._chunk = CHUNK
-                return
+        start = perf_counter()
+        self._protocol.buffer_updated(nbytes)
+        if nbytes < self._chunk and perf_counter() - start < TRIFLE:
+            self._chunk = CHUNK
+        elif self._charge(start):
             self._chunk = SMALL_CHUNK
-        self._waits = True
-        self._regulate()
+            self._waits = True
+            self._regulate()
 
     def _take_turn(self) -> None:
         self._waits = False
@@ -193,9 +199,9 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 
     def _drop(self, code: WSCloseCode) -> None:
         """Close, and read on without looking at it: unread data would make a reset of the close."""
-        if self._dropped:
+        if isinstance(self._protocol, _Sink):
             return
-        self._dropped = True
+        self._protocol = _Sink(self._protocol)
         self._parts.clear()
         self._held.clear()
         beneath = self._wire.underlying_transport
