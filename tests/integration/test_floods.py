@@ -1,6 +1,7 @@
 """Peers that send more than they should: more frames, more pieces, more control frames."""
 
 import asyncio
+import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from ocppj.aio import CSMS
 from ocppj.aio.fairness import MAX_CONTROL_FRAMES, MAX_FRAGMENTS
-from tests.integration.conftest import End
+from tests.integration.conftest import End, until
 from tests.integration.wire import (
     HEARTBEAT,
     PING,
@@ -158,3 +159,37 @@ def test_a_limited_number_of_control_frames_is_read_in_a_second(end: End, kind: 
             assert 1 < perf_counter() - start < 5
 
     end.run(main())
+
+
+@pytest.mark.parametrize("data", [b"\x83\x80\0\0\0\0", b"\x81\x02[]", frame(b"x" * 200, PING)])
+def test_what_is_no_websocket_is_logged_once_at_most(
+    end: End, caplog: pytest.LogCaptureFixture, data: bytes
+) -> None:
+    async def main() -> None:
+        csms = CSMS({"2.0.1": Central()})
+        async with end.listen(csms) as server, dial(server) as raw:
+            for _ in range(20):
+                raw.writer.write(data * 1000)
+                await asyncio.sleep(0)
+            await raw.ended()
+
+    with caplog.at_level(logging.WARNING):
+        end.run(main())
+    assert len(caplog.records) <= 2, caplog.text
+
+
+def test_a_station_that_calls_and_is_gone_is_no_news(
+    end: End, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        csms = CSMS({"2.0.1": Central()})
+        async with end.listen(csms) as server, dial(server) as raw:
+            for n in range(2000):
+                raw.send([2, str(n), "DataTransfer", {"vendorId": "us"}])
+            await raw.message()
+            raw.abort()
+            await until(lambda: not csms.stations)
+
+    with caplog.at_level(logging.WARNING):
+        end.run(main())
+    assert not caplog.records
