@@ -91,6 +91,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._max_size = max_size
         self._wire: Any = None  # WSTransport
         self._protocol: Any = None  # picows' own
+        self._closing = False  # by us, for no fault
         self._waits = False  # for its turn
         self._chunk = CHUNK
         self._parts = bytearray()  # of a fragmented message
@@ -114,6 +115,8 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         start = perf_counter()
         self._protocol.buffer_updated(nbytes)
+        if self._wire.is_close_frame_sent and not self._closing:
+            self._discard()  # picows would look at what follows a fault, and log each
         if nbytes < self._chunk and perf_counter() - start < TRIFLE:
             self._chunk = CHUNK
         elif self._charge(start):
@@ -153,6 +156,8 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._release()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if not frame.last_in_buffer and transport.underlying_transport.is_closing():
+            return  # nobody is there for the answers
         kind = frame.msg_type
         if kind == _TEXT and frame.fin:
             self._pass_on(frame.get_payload_as_bytes())
@@ -201,7 +206,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         """Close, and read on without looking at it: unread data would make a reset of the close."""
         if isinstance(self._protocol, _Sink):
             return
-        self._protocol = _Sink(self._protocol)
+        self._discard()
         self._parts.clear()
         self._held.clear()
         beneath = self._wire.underlying_transport
@@ -213,6 +218,10 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, beneath.abort)
         if self.receiver is not None:
             self.receiver.lost()
+
+    def _discard(self) -> None:
+        if not isinstance(self._protocol, _Sink):
+            self._protocol = _Sink(self._protocol)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._writable is not None:
@@ -265,6 +274,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 
     async def close(self, code: int, reason: str) -> None:
         if not self._wire.is_disconnected:
+            self._closing = True
             self._wire.send_close(code, reason.encode()[:123])
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_TIMEOUT):
