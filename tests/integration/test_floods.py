@@ -3,10 +3,14 @@
 import asyncio
 import logging
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from time import perf_counter, thread_time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -193,3 +197,75 @@ def test_a_station_that_calls_and_is_gone_is_no_news(
     with caplog.at_level(logging.WARNING):
         end.run(main())
     assert not caplog.records
+
+
+FULL = """
+import asyncio, os, resource, sys
+from datetime import UTC, datetime
+from ocppj import v201
+from ocppj.aio import CSMS
+
+class Handler:
+    def on_heartbeat(self, station, request):
+        return v201.HeartbeatResponse(current_time=datetime.now(UTC))
+
+async def main():
+    async with CSMS({"2.0.1": Handler()}).listen("127.0.0.1", transport=sys.argv[1]) as server:
+        over = asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+        free = os.dup(0)
+        os.close(free)
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + 8, hard))
+        print(server.port, flush=True)
+        await over
+
+loop = None
+if sys.argv[2] == "uvloop":
+    import uvloop
+    loop = uvloop.new_event_loop
+with asyncio.Runner(loop_factory=loop) as runner:
+    runner.run(main())
+"""
+
+
+def test_without_file_descriptors_connections_are_turned_away(end: End) -> None:
+    pytest.importorskip("resource")
+    loop = "uvloop" if end.loop else "asyncio"
+    command = [sys.executable, "-c", FULL, end.transport, loop]
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as program:
+
+        async def main() -> None:
+            port = await asyncio.to_thread(program.stdout.readline)
+            server = SimpleNamespace(port=int(port))
+            async with dial(server, "/good") as good:
+                many = [
+                    (await asyncio.open_connection("127.0.0.1", server.port))[1] for _ in range(50)
+                ]
+                end_at = perf_counter() + 0.5
+                while perf_counter() < end_at:
+                    good.send(HEARTBEAT)
+                    await answered(good)
+                for writer in many:
+                    writer.close()
+                    await writer.wait_closed()
+                await until_connected(server)
+
+        try:
+            end.run(main())
+            _, err = program.communicate(b"\n", timeout=10)
+        finally:
+            program.kill()
+    lines = err.decode().splitlines()
+    assert len(lines) <= 1, lines
+    assert all("turned away" in line for line in lines)
+
+
+async def until_connected(server: Any) -> None:
+    """Connect, as soon as connections are accepted again."""
+    while True:
+        try:
+            async with dial(server, "/new"):
+                return
+        except (ConnectionError, asyncio.IncompleteReadError):
+            await asyncio.sleep(0.05)

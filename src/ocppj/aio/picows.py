@@ -23,6 +23,7 @@ from picows import (
 )
 
 from ocppj.aio.fairness import MAX_FRAGMENTS, TRIFLE, Paced
+from ocppj.aio.listening import doors
 from ocppj.aio.security import Admission, Handshake
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
@@ -331,15 +332,17 @@ class _Guest(_Listener):
 
 
 class _Listening:
-    def __init__(self, server: asyncio.Server) -> None:
-        self._server = server
-        self.port: int = server.sockets[0].getsockname()[1]
+    def __init__(self, servers: Sequence[asyncio.Server]) -> None:
+        self._servers = servers
+        self.port: int = servers[0].sockets[0].getsockname()[1]
 
     def stop(self) -> None:
-        self._server.close()
+        for server in self._servers:
+            server.close()
 
     async def wait_closed(self) -> None:
-        await self._server.wait_closed()
+        for server in self._servers:
+            await server.wait_closed()
 
 
 def _offered(request: WSUpgradeRequest) -> list[str]:
@@ -377,16 +380,18 @@ async def serve(
         response = WSUpgradeResponse.create_101_response(headers)
         return WSUpgradeResponseWithListener(response, _Guest(acceptor, admission, chosen))
 
-    server = await ws_create_server(
-        accept,
-        host,
-        port,
-        ssl=ssl,
-        max_frame_size=acceptor.max_size,
-        **_pings(ping_interval, ping_timeout),
-        **{"read_buffer_init_size": READ_BUFFER, **options},
-    )
-    return _Listening(server)
+    servers = [
+        await ws_create_server(
+            accept,
+            sock=door,
+            ssl=ssl,
+            max_frame_size=acceptor.max_size,
+            **_pings(ping_interval, ping_timeout),
+            **{"read_buffer_init_size": READ_BUFFER, **options},
+        )
+        for door in await doors(host, port, options)
+    ]
+    return _Listening(servers)
 
 
 def _pings(interval: float | None, timeout: float | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from websockets.protocol import Event, State
 from websockets.typing import Subprotocol
 
 from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
+from ocppj.aio.listening import doors
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
     REFUSAL_HEADERS,
@@ -227,15 +228,17 @@ class _Transport:
 
 
 class _Listening:
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self.port: int = next(iter(server.sockets)).getsockname()[1]
+    def __init__(self, servers: Sequence[Server]) -> None:
+        self._servers = servers
+        self.port: int = next(iter(servers[0].sockets)).getsockname()[1]
 
     def stop(self) -> None:
-        self._server.close(close_connections=False)
+        for server in self._servers:
+            server.close(close_connections=False)
 
     async def wait_closed(self) -> None:
-        await self._server.wait_closed()
+        for server in self._servers:
+            await server.wait_closed()
 
 
 async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Listening:
@@ -267,17 +270,19 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
             cast("_Accepted", socket).start(receiver)
             await socket.wait_closed()
 
-    server = await ws_serve(
-        handle,
-        host,
-        port,
-        process_request=process_request,
-        select_subprotocol=select,
-        max_size=acceptor.max_size,
-        create_connection=_Accepted,
-        **{"close_timeout": CLOSE_TIMEOUT, "write_limit": acceptor.max_size, **options},
-    )
-    return _Listening(server)
+    servers = [
+        await ws_serve(
+            handle,
+            sock=door,
+            process_request=process_request,
+            select_subprotocol=select,
+            max_size=acceptor.max_size,
+            create_connection=_Accepted,
+            **{"close_timeout": CLOSE_TIMEOUT, "write_limit": acceptor.max_size, **options},
+        )
+        for door in await doors(host, port, options)
+    ]
+    return _Listening(servers)
 
 
 class _Connect(ws_connect):
