@@ -24,8 +24,9 @@ log: Final = logging.getLogger("ocppj.aio")
 class Door(socket.socket):
     """Turns connections away as long as the process may open no more files.
 
-    Left alone they stay in the queue, so that the event loop tries again at once and without end:
-    asyncio logs a hundred errors a second, aiofastnet, which picows uses, ten thousand.
+    Otherwise they stay in the queue and the event loop tries to accept them again: asyncio logs
+    hundreds of errors a second, aiofastnet (which picows uses) ten thousand and does nothing else.
+    On uvloop without aiofastnet, libuv does what is done here.
     """
 
     __slots__ = ("_said", "_spare")

@@ -33,6 +33,7 @@ from ocppj.aio.transport import (
     Receiver,
     Transport,
     redirected,
+    write_limit,
 )
 from ocppj.errors import ConnectionLost
 
@@ -106,7 +107,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         beneath = transport.underlying_transport
         self._protocol = beneath.get_protocol()
         beneath.set_protocol(self)
-        beneath.set_write_buffer_limits(self._max_size)
+        beneath.set_write_buffer_limits(write_limit(self._max_size))
         if self._abandoned:
             transport.disconnect(graceful=False)
 

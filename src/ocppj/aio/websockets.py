@@ -29,6 +29,7 @@ from ocppj.aio.transport import (
     Attach,
     Receiver,
     redirected,
+    write_limit,
 )
 from ocppj.errors import ConnectionLost
 
@@ -270,6 +271,7 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
             cast("_Accepted", socket).start(receiver)
             await socket.wait_closed()
 
+    defaults = {"close_timeout": CLOSE_TIMEOUT, "write_limit": write_limit(acceptor.max_size)}
     servers = [
         await ws_serve(
             handle,
@@ -278,7 +280,7 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
             select_subprotocol=select,
             max_size=acceptor.max_size,
             create_connection=_Accepted,
-            **{"close_timeout": CLOSE_TIMEOUT, "write_limit": acceptor.max_size, **options},
+            **{**defaults, **options},
         )
         for door in await doors(host, port, options)
     ]
@@ -309,7 +311,7 @@ async def connect(
             additional_headers=headers,
             max_size=max_size,
             create_connection=_Dialled,
-            **{"close_timeout": CLOSE_TIMEOUT, "write_limit": max_size, **options},
+            **{"close_timeout": CLOSE_TIMEOUT, "write_limit": write_limit(max_size), **options},
         )
     except InvalidStatus as error:
         response = error.response
