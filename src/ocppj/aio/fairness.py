@@ -12,13 +12,16 @@ from time import perf_counter
 from typing import Final
 from weakref import WeakKeyDictionary
 
-__all__ = ["MAX_CONTROL_FRAMES", "MAX_FRAGMENTS", "Paced"]
+__all__ = ["MAX_CONTROL_FRAMES", "MAX_FRAGMENTS", "TRIFLE", "Paced"]
 
 BURST: Final = 0.001
 """Seconds that a connection may use before it has to wait for its turn."""
 
 REFILL: Final = 0.1
 """Share of the time that a connection may use without ever waiting."""
+
+TRIFLE: Final = 0.0001
+"""Seconds that are not worth counting where a connection has nothing more to be read."""
 
 MAX_CONTROL_FRAMES: Final = 200
 """Pings and pongs that are read from one connection within a second; more are not read until it is

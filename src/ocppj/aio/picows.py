@@ -22,7 +22,8 @@ from picows import (
     ws_create_server,
 )
 
-from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
+from ocppj.aio.fairness import MAX_FRAGMENTS, TRIFLE, Paced
+from ocppj.aio.listening import doors
 from ocppj.aio.security import Admission, Handshake
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
@@ -34,6 +35,7 @@ from ocppj.aio.transport import (
     Receiver,
     Transport,
     redirected,
+    write_limit,
 )
 from ocppj.errors import ConnectionLost
 
@@ -61,8 +63,21 @@ _CONTINUATION: Final = WSMsgType.CONTINUATION
 _CLOSE: Final = WSMsgType.CLOSE
 _PING: Final = WSMsgType.PING
 
-_sink: Final = memoryview(bytearray(65536))
-"""Takes what nobody looks at any more."""
+
+class _Sink:
+    """Takes the place of picows' protocol where nobody looks at the data any more."""
+
+    _buffer: Final = memoryview(bytearray(CHUNK))
+
+    def __init__(self, protocol: Any) -> None:
+        self.connection_lost = protocol.connection_lost
+        self.eof_received = protocol.eof_received
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        pass
 
 
 class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
@@ -74,10 +89,10 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     def __init__(self, max_size: int) -> None:
         self.receiver: Receiver | None = None
         self._abandoned = False
-        self._dropped = False
         self._max_size = max_size
         self._wire: Any = None  # WSTransport
         self._protocol: Any = None  # picows' own
+        self._closing = False  # by us, for no fault
         self._waits = False  # for its turn
         self._chunk = CHUNK
         self._parts = bytearray()  # of a fragmented message
@@ -91,28 +106,24 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         beneath = transport.underlying_transport
         self._protocol = beneath.get_protocol()
         beneath.set_protocol(self)
-        beneath.set_write_buffer_limits(self._max_size)
+        beneath.set_write_buffer_limits(write_limit(self._max_size))
         if self._abandoned:
             transport.disconnect(graceful=False)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        if self._dropped:
-            return _sink
         return self._protocol.get_buffer(sizehint)[: self._chunk]  # type: ignore[no-any-return]
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._dropped:
-            self._give_way()
-        else:
-            start = perf_counter()
-            self._protocol.buffer_updated(nbytes)
-            if not self._charge(start):
-                if nbytes < self._chunk:
-                    self._chunk = CHUNK
-                return
+        start = perf_counter()
+        self._protocol.buffer_updated(nbytes)
+        if self._wire.is_close_frame_sent and not self._closing:
+            self._discard()  # picows would look at what follows a fault, and log each
+        if nbytes < self._chunk and perf_counter() - start < TRIFLE:
+            self._chunk = CHUNK
+        elif self._charge(start):
             self._chunk = SMALL_CHUNK
-        self._waits = True
-        self._regulate()
+            self._waits = True
+            self._regulate()
 
     def _take_turn(self) -> None:
         self._waits = False
@@ -146,6 +157,8 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._release()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        if not frame.last_in_buffer and transport.underlying_transport.is_closing():
+            return  # nobody is there for the answers
         kind = frame.msg_type
         if kind == _TEXT and frame.fin:
             self._pass_on(frame.get_payload_as_bytes())
@@ -192,9 +205,9 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 
     def _drop(self, code: WSCloseCode) -> None:
         """Close, and read on without looking at it: unread data would make a reset of the close."""
-        if self._dropped:
+        if isinstance(self._protocol, _Sink):
             return
-        self._dropped = True
+        self._discard()
         self._parts.clear()
         self._held.clear()
         beneath = self._wire.underlying_transport
@@ -206,6 +219,10 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, beneath.abort)
         if self.receiver is not None:
             self.receiver.lost()
+
+    def _discard(self) -> None:
+        if not isinstance(self._protocol, _Sink):
+            self._protocol = _Sink(self._protocol)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._writable is not None:
@@ -258,6 +275,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 
     async def close(self, code: int, reason: str) -> None:
         if not self._wire.is_disconnected:
+            self._closing = True
             self._wire.send_close(code, reason.encode()[:123])
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_TIMEOUT):
@@ -325,21 +343,25 @@ class _Guest(_Listener):
 
 
 class _Listening:
-    def __init__(self, server: asyncio.Server, entering: set[asyncio.Task[None]]) -> None:
-        self._server = server
+    def __init__(
+        self, servers: Sequence[asyncio.Server], entering: set[asyncio.Task[None]]
+    ) -> None:
+        self._servers = servers
         self._entering = entering
-        self.port: int = server.sockets[0].getsockname()[1]
+        self.port: int = servers[0].sockets[0].getsockname()[1]
 
     def stop(self) -> None:
-        self._server.close()
+        for server in self._servers:
+            server.close()
 
     async def wait_closed(self) -> None:
         if self._entering:
             await asyncio.wait(self._entering)
-        # What is left is half-open, and nothing but the server knows of it. That of aiofastnet,
-        # which picows uses, has this method; that of asyncio only from CPython 3.13 on.
-        getattr(self._server, "abort_clients", lambda: None)()
-        await self._server.wait_closed()
+        for server in self._servers:
+            # What is left is half-open, and nothing but the server knows of it. That of aiofastnet,
+            # which picows uses, has this method; that of asyncio only from CPython 3.13 on.
+            getattr(server, "abort_clients", lambda: None)()
+            await server.wait_closed()
 
 
 def _offered(request: WSUpgradeRequest) -> list[str]:
@@ -381,16 +403,18 @@ async def serve(
         guest = _Guest(acceptor, admission, chosen, entering)
         return WSUpgradeResponseWithListener(response, guest)
 
-    server = await ws_create_server(
-        accept,
-        host,
-        port,
-        ssl=ssl,
-        max_frame_size=acceptor.max_size,
-        **_pings(ping_interval, ping_timeout),
-        **{"read_buffer_init_size": READ_BUFFER, **options},
-    )
-    return _Listening(server, entering)
+    servers = [
+        await ws_create_server(
+            accept,
+            sock=door,
+            ssl=ssl,
+            max_frame_size=acceptor.max_size,
+            **_pings(ping_interval, ping_timeout),
+            **{"read_buffer_init_size": READ_BUFFER, **options},
+        )
+        for door in await doors(host, port, options)
+    ]
+    return _Listening(servers, entering)
 
 
 def _pings(interval: float | None, timeout: float | None) -> dict[str, Any]:

@@ -25,6 +25,7 @@ __all__ = [
     "load",
     "redirected",
     "shown",
+    "write_limit",
 ]
 
 TransportName: TypeAlias = Literal["websockets", "picows"]
@@ -35,6 +36,14 @@ OPEN_TIMEOUT: Final = 10.0
 
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a peer has to answer a close."""
+
+
+def write_limit(max_size: int) -> int:
+    """Return how many bytes may wait for a peer to read them, before it is not read either.
+
+    It is half a message. With the answer that goes beyond it, less than two messages are kept.
+    """
+    return max_size // 2
 
 
 class Transport(Protocol):

@@ -24,6 +24,7 @@ from websockets.typing import Subprotocol
 
 from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
 from ocppj.aio.halfopen import HalfOpen
+from ocppj.aio.listening import doors
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
     NO_ANSWER,
@@ -33,6 +34,7 @@ from ocppj.aio.transport import (
     Attach,
     Receiver,
     redirected,
+    write_limit,
 )
 from ocppj.errors import ConnectionLost
 
@@ -244,22 +246,25 @@ class _Transport:
 
 
 class _Listening:
-    def __init__(self, server: Server, half_open: HalfOpen) -> None:
-        self._server = server
+    def __init__(self, servers: Sequence[Server], half_open: HalfOpen) -> None:
+        self._servers = servers
         self._half_open = half_open
-        self.port: int = next(iter(server.sockets)).getsockname()[1]
+        self.port: int = next(iter(servers[0].sockets)).getsockname()[1]
 
     def stop(self) -> None:
-        self._server.close(close_connections=False)
+        for server in self._servers:
+            server.close(close_connections=False)
         self._half_open.drop()
 
     async def wait_closed(self) -> None:
-        await self._server.wait_closed()
+        for server in self._servers:
+            await server.wait_closed()
 
 
 async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Listening:
     """Listen. The options are those of `websockets.asyncio.server.serve`."""
-    options = {"close_timeout": CLOSE_TIMEOUT, "write_limit": acceptor.max_size, **options}
+    limit = write_limit(acceptor.max_size)
+    options = {"close_timeout": CLOSE_TIMEOUT, "write_limit": limit, **options}
     half_open = _half_open(options)
     accepted: Any = partial(_Accepted, half_open)
     handshakes: WeakKeyDictionary[ServerConnection, Any] = WeakKeyDictionary()
@@ -290,17 +295,19 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
             cast("_Accepted", socket).start(receiver)
             await socket.wait_closed()
 
-    server = await ws_serve(
-        handle,
-        host,
-        port,
-        process_request=process_request,
-        select_subprotocol=select,
-        max_size=acceptor.max_size,
-        create_connection=accepted,
-        **options,
-    )
-    return _Listening(server, half_open)
+    servers = [
+        await ws_serve(
+            handle,
+            sock=door,
+            process_request=process_request,
+            select_subprotocol=select,
+            max_size=acceptor.max_size,
+            create_connection=accepted,
+            **options,
+        )
+        for door in await doors(host, port, options)
+    ]
+    return _Listening(servers, half_open)
 
 
 def _half_open(options: dict[str, Any]) -> HalfOpen:
@@ -339,7 +346,7 @@ async def connect(
             additional_headers=headers,
             max_size=max_size,
             create_connection=_Dialled,
-            **{"close_timeout": CLOSE_TIMEOUT, "write_limit": max_size, **options},
+            **{"close_timeout": CLOSE_TIMEOUT, "write_limit": write_limit(max_size), **options},
         )
     except InvalidStatus as error:
         response = error.response
