@@ -8,16 +8,17 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-__all__ = ["Door", "doors"]
+__all__ = ["Door", "listen"]
 
 QUIET: Final = 60.0
 """Seconds between two lines in the log that say the same."""
 
+S = TypeVar("S", bound=Any)
 log: Final = logging.getLogger("ocppj.aio")
 
 
@@ -65,7 +66,9 @@ class Door(socket.socket):
             self._spare = -1
 
 
-async def doors(host: str | Sequence[str] | None, port: int, options: dict[str, Any]) -> list[Door]:
+async def _doors(
+    host: str | Sequence[str] | None, port: int, options: dict[str, Any]
+) -> list[Door]:
     """Return sockets that are bound to an address.
 
     Args:
@@ -85,3 +88,29 @@ async def doors(host: str | Sequence[str] | None, port: int, options: dict[str, 
     ]
     server.close()
     return found
+
+
+async def listen(
+    host: str | Sequence[str] | None,
+    port: int,
+    options: dict[str, Any],
+    serve: Callable[[Door], Awaitable[S]],
+) -> list[S]:
+    """Return a server for each socket that is bound to an address; all or none.
+
+    Args:
+        host: address or addresses; all by default.
+        port: 0 lets the system choose.
+        options: of `loop.create_server`; those that are about binding are taken out.
+        serve: starts a server on a socket.
+    """
+    doors = await _doors(host, port, options)
+    servers: list[S] = []
+    try:
+        for door in doors:
+            servers.append(await serve(door))  # noqa: PERF401  those that serve are closed again
+    except BaseException:
+        for each in (*servers, *doors):
+            each.close()
+        raise
+    return servers

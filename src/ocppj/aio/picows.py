@@ -23,7 +23,7 @@ from picows import (
 )
 
 from ocppj.aio.fairness import MAX_FRAGMENTS, TRIFLE, Paced
-from ocppj.aio.listening import doors
+from ocppj.aio.listening import listen
 from ocppj.aio.security import Admission, Handshake
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
@@ -403,8 +403,8 @@ async def serve(
         guest = _Guest(acceptor, admission, chosen, entering)
         return WSUpgradeResponseWithListener(response, guest)
 
-    servers = [
-        await ws_create_server(
+    async def start(door: Any) -> asyncio.Server:
+        return await ws_create_server(
             accept,
             sock=door,
             ssl=ssl,
@@ -412,9 +412,8 @@ async def serve(
             **_pings(ping_interval, ping_timeout),
             **{"read_buffer_init_size": READ_BUFFER, **options},
         )
-        for door in await doors(host, port, options)
-    ]
-    return _Listening(servers, entering)
+
+    return _Listening(await listen(host, port, options, start), entering)
 
 
 def _pings(interval: float | None, timeout: float | None) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from websockets.typing import Subprotocol
 
 from ocppj.aio.fairness import MAX_FRAGMENTS, Paced
 from ocppj.aio.halfopen import HalfOpen
-from ocppj.aio.listening import doors
+from ocppj.aio.listening import listen
 from ocppj.aio.transport import (
     CLOSE_TIMEOUT,
     NO_ANSWER,
@@ -295,8 +295,8 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
             cast("_Accepted", socket).start(receiver)
             await socket.wait_closed()
 
-    servers = [
-        await ws_serve(
+    async def start(door: Any) -> Server:
+        return await ws_serve(
             handle,
             sock=door,
             process_request=process_request,
@@ -305,9 +305,8 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
             create_connection=accepted,
             **options,
         )
-        for door in await doors(host, port, options)
-    ]
-    return _Listening(servers, half_open)
+
+    return _Listening(await listen(host, port, options, start), half_open)
 
 
 def _half_open(options: dict[str, Any]) -> HalfOpen:
