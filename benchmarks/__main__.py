@@ -18,6 +18,7 @@ MODULES = (
     "others",
     "growth",
     "faults",
+    "flood",
     "instructions",
     "leniency",
     "startup",
