@@ -115,16 +115,14 @@ class Dispatch:
                     try:
                         return Call(message_id, action, decode(payload))
                     except Exception as error:  # noqa: BLE001  `read` gives the verdict
-                        error.__traceback__ = None  # see `without_traceback`
-                        complaint = error
+                        complaint = without_traceback(error)
                 else:
                     _, message_id, payload = _result_head(data)
                     decode = self._results[pending.get(message_id, "")]
                     try:
                         return CallResult(message_id, decode(payload))
                     except Exception as error:  # noqa: BLE001
-                        error.__traceback__ = None  # see `without_traceback`
-                        complaint = error
+                        complaint = without_traceback(error)
         except Exception:  # noqa: BLE001, S110
             pass
         return self.read(data, pending, complaint)
