@@ -18,7 +18,7 @@ if wanted != "no":
     from Cython.Build import cythonize
 
     extensions = cythonize(
-        [Extension("ocppj._dispatch_c", ["ext/_dispatch_c.pyx"])], build_dir="build"
+        [Extension("ocppj._core.backend_c", ["ext/backend_c.pyx"])], build_dir="build"
     )
     for extension in extensions:
         # cythonize() drops it when it is given to Extension().

@@ -11,7 +11,7 @@ from benchmarks.corpus import ENTRIES, Entry, frame_text, payload_bytes
 from benchmarks.page import environment, fastest, machine, publish, table
 from benchmarks.peers.messages import codec
 from benchmarks.peers.models import model
-from ocppj import _dispatch_c, _dispatch_py
+from ocppj._core import backend_c, backend_py
 
 __all__ = ["main"]
 
@@ -21,7 +21,7 @@ PEEKERS: Final = ("orjson.loads", "peek", "peek, pure Python", "peek + reframe")
 
 def _times(one: Entry) -> dict[str, float]:
     shared = codec(one.version)._table
-    ours, python = _dispatch_c.Dispatch(shared), _dispatch_py.Dispatch(shared)
+    ours, python = backend_c.Dispatch(shared), backend_py.Dispatch(shared)
     text = frame_text(one)
     frame = ours.decode(text, None if one.is_call else one.pending)
     value = model(one).model_validate_json(payload_bytes(one))

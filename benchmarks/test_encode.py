@@ -17,7 +17,7 @@ from benchmarks.corpus import ENTRIES, Entry, payload_bytes
 from benchmarks.peers import peer
 from benchmarks.peers.messages import codec
 from benchmarks.peers.models import model
-from ocppj import _dispatch_c, _dispatch_py
+from ocppj._core import backend_c, backend_py
 
 Encode = Callable[[], bytes | str]
 
@@ -36,8 +36,8 @@ def pydantic_payload(entry: Entry) -> Encode:
 
 
 ENCODERS: Final[dict[str, Callable[[Entry], Encode]]] = {
-    "ocppj_cython": lambda entry: ours(entry, _dispatch_c.Dispatch),
-    "ocppj_python": lambda entry: ours(entry, _dispatch_py.Dispatch),
+    "ocppj_cython": lambda entry: ours(entry, backend_c.Dispatch),
+    "ocppj_python": lambda entry: ours(entry, backend_py.Dispatch),
     "msgspec_only": msgspec_only,
     "pydantic_payload": pydantic_payload,
 }

@@ -6,7 +6,7 @@ from cpython.datetime cimport import_datetime
 from cpython.list cimport PyList_CheckExact, PyList_GET_ITEM, PyList_GET_SIZE
 from libc.math cimport isfinite
 
-from ocppj.plan import KINDS as _KINDS, plan as _plan
+from ocppj._core.plan import KINDS as _KINDS, plan as _plan
 from ocppj.schema import INT64_MAX as _INT64_MAX, INT64_MIN as _INT64_MIN
 
 cdef extern from "datetime.h":
@@ -85,7 +85,7 @@ cdef struct Moments:
 
 
 cdef class Part:
-    """What a field or an item may hold: `ocppj.plan.Part`, ready for C."""
+    """What a field or an item may hold: `ocppj._core.plan.Part`, ready for C."""
 
     cdef int kind
     cdef bint optional
@@ -121,7 +121,7 @@ cdef class Part:
 
 
 cdef class Shape:
-    """What a Struct may hold: `ocppj.plan.Plan`, ready for C. Never changed once it can be seen."""
+    """What a Struct may hold: `ocppj._core.plan.Plan`, ready for C. Never changed once it can be seen."""
 
     cdef object cls
     cdef list parts

@@ -112,7 +112,7 @@ cdef extern from *:
 cdef inline bint too_many_exponents(const char* p, Py_ssize_t size) noexcept nogil:
     """Tell whether there may be more numbers that are expensive to decode than a frame may have.
 
-    Strings are counted too: `ocppj.exponents`, the reference, tells them apart.
+    Strings are counted too: `ocppj._core.exponents`, the reference, tells them apart.
     """
     return size > SEARCHED_SIZE and count_exponents(p, size) > MAX_EXPONENTS
 

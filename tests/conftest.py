@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import ocppj
-from ocppj.table import Table
+from ocppj._core.table import Table
 
-BACKENDS = {"cython": "ocppj._dispatch_c", "python": "ocppj._dispatch_py"}
+BACKENDS = {"cython": "ocppj._core.backend_c", "python": "ocppj._core.backend_py"}
 VERSIONS = ("1.6", "2.0.1", "2.1")
 
 Make = Callable[..., Any]

@@ -28,7 +28,7 @@ def wheel(path: Path) -> tuple[set[str], set[str]]:
     kept = {"METADATA", "WHEEL", "RECORD", "LICENSE", "top_level.txt", "entry_points.txt"}
     if not path.name.endswith("-py3-none-any.whl"):
         compiled = {
-            n for n in found if n.startswith("ocppj/_dispatch_c.") and n[-3:] in (".so", "pyd")
+            n for n in found if n.startswith("ocppj/_core/backend_c.") and n[-3:] in (".so", "pyd")
         }
         assert len(compiled) == 1, compiled
         found -= compiled

@@ -10,16 +10,16 @@ trap 'rm -rf "$work"' EXIT
 # The C file has to stand beside its .pyx for coverage to find it.
 cp -r ext tests benchmarks pyproject.toml src/ocppj "$work"
 cd "$work"
-rm -f ocppj/*.so
-python -m cython -3 -X linetrace=True --module-name ocppj._dispatch_c ext/_dispatch_c.pyx
+rm -f ocppj/_core/*.so
+python -m cython -3 -X linetrace=True --module-name ocppj._core.backend_c ext/backend_c.pyx
 suffix=$(python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
 include=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')
 # As CPython before 3.12 traces: coverage asks for no more than that.
 cc -shared -fPIC -O1 -DCYTHON_TRACE_NOGIL=1 -DCYTHON_USE_SYS_MONITORING=0 -I"$include" \
-    ext/_dispatch_c.c -o "ocppj/_dispatch_c$suffix"
+    ext/backend_c.c -o "ocppj/_core/backend_c$suffix"
 printf '[run]\nplugins = Cython.Coverage\nsource = ext\n' >coveragerc
 
 export PYTHONPATH=$work OCPPJ_BACKEND=cython OCPPJ_TEST_PROFILE=quick COVERAGE_CORE=ctrace
-[ "$#" -gt 0 ] || set -- tests/{fuzz/test_escape.py,parity} tests/test_{codec,dispatch,encoding}.py
+[ "$#" -gt 0 ] || set -- tests/{fuzz/test_escape.py,parity} tests/test_codec.py tests/_core/test_{backend_py,encoding}.py
 python -m coverage run --rcfile=coveragerc -m pytest -q -p no:cacheprovider "$@"
 python -m coverage report --rcfile=coveragerc --show-missing

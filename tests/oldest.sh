@@ -15,4 +15,4 @@ EOF
 "$venv/bin/pip" install --quiet "$2" "$oldest" hypothesis orjson pytest
 echo "with $oldest"
 OCPPJ_TEST_PROFILE=quick "$venv/bin/python" -m pytest -q -p no:cacheprovider \
-    tests/parity tests/test_{codec,dispatch,encoding,errors,faults,lenience,plan,table}.py
+    tests/parity tests/test_{codec,errors}.py tests/_core/test_{backend_py,encoding,faults,leniency,plan,table}.py

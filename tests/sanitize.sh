@@ -23,8 +23,8 @@ CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" OCP
 export LD_PRELOAD=$preload ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc
 export PYTHONPATH=$work/lib OCPPJ_BACKEND=cython OCPPJ_TEST_PROFILE=${OCPPJ_TEST_PROFILE:-quick}
 python - <<'EOF'
-import ocppj._dispatch_c
-assert b"__asan_init" in open(ocppj._dispatch_c.__file__, "rb").read(), "not the one just compiled"
+import ocppj._core.backend_c
+assert b"__asan_init" in open(ocppj._core.backend_c.__file__, "rb").read(), "not the one just compiled"
 EOF
-[ "$#" -gt 0 ] || set -- tests/{fuzz,parity} tests/test_{codec,dispatch,encoding,errors,lenience,plan,threads}.py
+[ "$#" -gt 0 ] || set -- tests/{fuzz,parity} tests/test_{codec,errors,threads}.py tests/_core/test_{backend_py,encoding,leniency,plan}.py
 python -m pytest -q -p no:cacheprovider "$@"

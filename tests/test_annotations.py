@@ -21,7 +21,7 @@ from tools import model, render
 MODULES = sorted(
     info.name
     for info in pkgutil.walk_packages(ocppj.__path__, "ocppj.")
-    if not info.name.endswith((".__main__", "._dispatch_c"))
+    if not info.name.endswith((".__main__", ".backend_c"))
 )
 
 

@@ -1,4 +1,4 @@
-"""Arrows point one way: a module imports only from layers below it."""
+"""Arrows point one way: a module imports only from layers above it in the table."""
 
 import ast
 from pathlib import Path
@@ -8,54 +8,76 @@ import pytest
 import ocppj
 
 SOURCE = Path(ocppj.__file__).parent
+API = {"catalog", "codec", "errors", "frames", "handlers", "ids", "policy", "schema", "session"}
+"""What the root of the package has: the documented API, and nothing else."""
+
 LAYERS: dict[str, set[str]] = {
-    "schema": set(),
-    "depth": set(),
+    "_core.depth": set(),
     "errors": set(),
+    "ids": set(),
     "policy": set(),
+    "schema": set(),
+    "_core.exponents": {"_core.depth"},
+    "_core.faults": {"errors", "schema"},
+    "_core.plan": {"schema"},
+    "catalog": {"errors", "schema"},
     "frames": {"errors", "policy"},
-    "catalog": {"schema", "errors"},
-    "faults": {"errors", "schema"},
-    "plan": {"schema"},
-    "table": {"schema", "catalog", "plan"},
-    "exponents": {"depth"},
-    "lenience": {"plan", "policy", "schema"},
-    "_dispatch_py": {
-        "depth",
-        "encoding",
-        "exponents",
-        "lenience",
+    "_core.leniency": {"_core.plan", "policy", "schema"},
+    "_core.table": {"_core.plan", "catalog", "schema"},
+    "_core.encoding": {"_core.plan", "_core.table", "errors", "frames"},
+    "_core.backend_py": {
+        "_core.depth",
+        "_core.encoding",
+        "_core.exponents",
+        "_core.faults",
+        "_core.leniency",
+        "_core.table",
+        "errors",
+        "frames",
         "policy",
         "schema",
-        "errors",
-        "faults",
-        "frames",
-        "table",
     },
-    "_dispatch": {"_dispatch_py"},
-    "encoding": {"errors", "frames", "plan", "table"},
+    "_core.backend": {"_core.backend_py"},
     "codec": {
-        *("schema", "catalog", "frames", "policy", "table"),
-        *("_dispatch", "_dispatch_py", "encoding", "errors"),
+        "_core.backend",
+        "_core.backend_py",
+        "_core.encoding",
+        "_core.table",
+        "catalog",
+        "errors",
+        "frames",
+        "policy",
+        "schema",
     },
-    "ids": set(),
-    "session": {"_dispatch_py", "codec", "encoding", "errors", "frames", "ids"},
-    "handlers": {"codec", "errors", "frames", "schema", "session"},
+    "session": {"_core.backend_py", "_core.encoding", "codec", "errors", "frames", "ids"},
+    "handlers": {"codec", "errors", "frames", "session"},
 }
+"""Of the root and `_core`, what each module imports; each may know only those before it."""
+
 INTEGRATIONS: dict[str, set[str]] = {
     "__init__": set(),
-    "names": {"plan", "schema"},
-    "wire": {"catalog", "codec", "errors", "policy", "integrations.names"},
-    "mobilityhouse": {"errors", "policy", "integrations.names", "integrations.wire"},
+    "mobilityhouse": {"errors", "integrations.names", "integrations.wire", "policy"},
+    "names": {"_core.plan", "schema"},
+    "wire": {"catalog", "codec", "errors", "integrations.names", "policy"},
 }
-RIM = {
-    *("__init__", "__main__", "cli", "check", "report", "tally", "terminal"),
-    *("log", "replay", "sources", "stations", "versions"),
-}
-OUTER = ("aio", "demo")
-"""Packages of the rim: they may know all of the core, and nothing of the core may know them."""
+OUTER = ("aio", "cli")
+"""They may know the layers and the outer packages before them; no layer may know them."""
 
 TRANSPORTS = {"websockets", "picows"}
+
+
+def modules(folder: Path) -> dict[str, Path]:
+    """Return the modules of a folder and those below it, by the name that they have in ocppj."""
+    found = {}
+    for path in folder.rglob("*.py"):
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        found[name.removesuffix(".__init__")] = path
+    return found
+
+
+CORE = {path.stem: path for path in SOURCE.glob("*.py")} | modules(SOURCE / "_core")
+OUTSIDE = {"__init__", "__main__", "_core"}
+"""Of the root and `_core`, what is no layer."""
 
 
 def imports(path: Path) -> set[str]:
@@ -68,22 +90,39 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name}: relative import"
             names = [node.module or ""]
-            if node.module == "ocppj":
-                names = [f"ocppj.{alias.name}" for alias in node.names]
+            # `from ocppj._core import plan` imports a module, not a name of one.
+            folder = SOURCE.parent.joinpath(*(node.module or "").split("."))
+            inside = [name for alias in node.names if is_module(folder / (name := alias.name))]
+            if inside:
+                names = [f"{node.module}.{name}" for name in inside]
         found |= {name.removeprefix("ocppj.") for name in names if name.startswith("ocppj")}
     return found
 
 
-@pytest.mark.parametrize("module", sorted(path.stem for path in SOURCE.glob("*.py")))
-def test_core_modules_know_only_those_below(module: str) -> None:
-    if module not in RIM:
-        assert imports(SOURCE / f"{module}.py") <= LAYERS[module]
+def is_module(path: Path) -> bool:
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def test_the_root_is_the_documented_api() -> None:
+    assert {path.stem for path in SOURCE.glob("*.py")} == API | {"__init__", "__main__"}
+
+
+def test_layers_know_only_those_before_them() -> None:
+    before: set[str] = set()
+    for module, known in LAYERS.items():
+        assert known <= before, module
+        before.add(module)
+
+
+@pytest.mark.parametrize("module", sorted(CORE.keys() - OUTSIDE))
+def test_a_module_imports_what_its_layer_may_know(module: str) -> None:
+    assert imports(CORE[module]) <= LAYERS[module]
 
 
 def test_integrations_use_the_core_and_nothing_uses_them() -> None:
     for path in (SOURCE / "integrations").glob("*.py"):
         assert imports(path) <= INTEGRATIONS[path.stem]
-    for path in SOURCE.glob("*.py"):
+    for path in CORE.values():
         assert not any(name.startswith("integrations") for name in imports(path))
 
 
@@ -94,21 +133,20 @@ def test_version_packages_know_themselves_and_the_vocabulary(package: str) -> No
             assert name == "schema" or name.split(".")[0] == package, path
 
 
-def test_only_the_rim_may_know_asyncio() -> None:
-    for path in SOURCE.glob("*.py"):
-        if path.stem not in RIM:
-            assert "asyncio" not in path.read_text()
+def test_only_the_outer_packages_may_know_asyncio() -> None:
+    for module in CORE.keys() - OUTSIDE:
+        assert "asyncio" not in CORE[module].read_text()
 
 
 @pytest.mark.parametrize("package", OUTER)
-def test_the_outer_packages_know_the_core_and_those_below(package: str) -> None:
-    allowed = set(LAYERS) | set(OUTER[: OUTER.index(package) + 1])
-    for path in (SOURCE / package).glob("*.py"):
-        known = {name.split(".")[0] for name in imports(path)}
-        assert known <= allowed | ({"terminal"} if package == "demo" else set()), path
+def test_the_outer_packages_know_the_core_and_those_before_them(package: str) -> None:
+    outer = OUTER[: OUTER.index(package) + 1]
+    for path in modules(SOURCE / package).values():
+        for name in imports(path):
+            assert name in LAYERS or name == "ocppj" or name.split(".")[0] in outer, path
 
 
-def test_the_engine_knows_no_websocket_library() -> None:
+def test_an_endpoint_knows_no_websocket_library() -> None:
     for path in (SOURCE / "aio").glob("*.py"):
         if path.stem in TRANSPORTS:
             continue
@@ -122,6 +160,7 @@ def test_the_engine_knows_no_websocket_library() -> None:
 
 
 def test_the_command_line_knows_only_the_arguments_of_the_demonstration() -> None:
-    assert {name for name in imports(SOURCE / "cli.py") if name.startswith("demo")} == {
-        "demo.arguments"
-    }
+    for name, path in modules(SOURCE / "cli").items():
+        if not name.startswith("cli.demo"):
+            known = {name for name in imports(path) if name.startswith(("cli.demo", "aio"))}
+            assert known <= {"cli.demo.arguments"}, path

@@ -11,9 +11,9 @@ import pytest
 
 import ocppj
 from ocppj import v16, v21, v201
-from ocppj.plan import nesting
+from ocppj._core.plan import nesting
+from ocppj._core.table import FRAME_DEPTH
 from ocppj.schema import Feature, Message
-from ocppj.table import FRAME_DEPTH
 from ocppj.v201 import remote_control
 from tests.conftest import VERSIONS
 

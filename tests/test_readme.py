@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks import sections
-from ocppj.cli import main, parser
+from ocppj.cli.main import main, parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

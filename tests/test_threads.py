@@ -162,7 +162,7 @@ def test_such_a_change_would_be_seen() -> None:
 def test_the_extension_holds_constants_alone() -> None:
     """A variable of the module is bound once, at the left margin, and to nothing that grows."""
     text = "\n".join(path.read_text() for path in sorted((ROOT / "ext").glob("*.p[yx][xi]")))
-    assert "freethreading_compatible=True" in (ROOT / "ext" / "_dispatch_c.pyx").read_text()
+    assert "freethreading_compatible=True" in (ROOT / "ext" / "backend_c.pyx").read_text()
     assert not re.search(r"^\s+global ", text, re.MULTILINE)
     names = re.findall(
         r"^cdef (?!class|extern|enum|struct)[^(\n]*?(\w+) = (.*)", text, re.MULTILINE

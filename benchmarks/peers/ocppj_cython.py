@@ -6,7 +6,7 @@ from benchmarks.corpus import Entry
 from benchmarks.corpus import frame_text as load
 from benchmarks.peers import Decode
 from benchmarks.peers.messages import dispatched
-from ocppj._dispatch_c import Dispatch
+from ocppj._core.backend_c import Dispatch
 
 __all__ = ["CHECKS", "WHAT", "decoder", "load"]
 

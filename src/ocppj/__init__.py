@@ -11,7 +11,7 @@ Messages are in `ocppj.v16`, `ocppj.v201` and `ocppj.v21`, loaded when they are 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ocppj._dispatch import BACKEND
+from ocppj._core.backend import BACKEND
 from ocppj.catalog import Feature, Profile, Version
 from ocppj.codec import Codec
 from ocppj.errors import (

@@ -1,6 +1,6 @@
 """`python -m ocppj`: the command line."""
 
-from ocppj.cli import main
+from ocppj.cli.main import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

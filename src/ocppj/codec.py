@@ -10,15 +10,15 @@ from typing import Any, Final
 
 import msgspec
 
-from ocppj._dispatch import Dispatch
-from ocppj._dispatch_py import decode_payload
+from ocppj._core.backend import Dispatch
+from ocppj._core.backend_py import decode_payload
+from ocppj._core.encoding import apart, full_name, kind_of
+from ocppj._core.table import Table
 from ocppj.catalog import Version
-from ocppj.encoding import apart, full_name, kind_of
 from ocppj.errors import EncodeError
 from ocppj.frames import CallResult, bent
 from ocppj.policy import STRICT, Policy
 from ocppj.schema import Feature, Profile
-from ocppj.table import Table
 
 __all__ = ["Codec"]
 

@@ -16,9 +16,9 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from msgspec.structs import replace
 
-from ocppj._dispatch_py import Data
+from ocppj._core.backend_py import Data
+from ocppj._core.encoding import apart, kind_of
 from ocppj.codec import Codec
-from ocppj.encoding import apart, kind_of
 from ocppj.errors import (
     MESSAGE_ID_LENGTH,
     RULES,

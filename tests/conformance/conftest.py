@@ -14,7 +14,7 @@ from .official import MESSAGES, Message
 from .payloads import Case, cases
 
 ROUNDS: Final = int(os.environ.get("OCPPJ_CONFORMANCE_ROUNDS", "1"))
-MODULES: Final = {"cython": "ocppj._dispatch_c", "python": "ocppj._dispatch_py"}
+MODULES: Final = {"cython": "ocppj._core.backend_c", "python": "ocppj._core.backend_py"}
 MAX_SIZE: Final = 2**20
 """Bytes. The largest payloads that the schemas allow have more than the default."""
 

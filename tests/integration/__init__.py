@@ -1,1 +1,1 @@
-"""Live endpoints on loopback, other people's software, and the adapters for it."""
+"""Tests against other people's software."""

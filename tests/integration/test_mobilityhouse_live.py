@@ -10,8 +10,8 @@ import pytest
 
 import ocppj
 from ocppj.aio import CSMS, ChargingStation
+from tests.aio.conftest import End
 from tests.conftest import VERSIONS
-from tests.integration.conftest import End
 from tests.integration.exchanges import DOWN, UP, Exchange, calls, handler, requests
 
 theirs = pytest.importorskip("ocpp.charge_point")

@@ -19,8 +19,8 @@ import pytest
 
 import ocppj
 from ocppj.aio import CSMS, ChargingStation
+from tests.aio.conftest import End
 from tests.conftest import VERSIONS
-from tests.integration.conftest import End
 from tests.integration.exchanges import DOWN, UP, Exchange, calls, decoded, handler, requests
 
 PACKAGE = "ocpp-rpc@2.2.1"

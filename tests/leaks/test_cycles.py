@@ -10,8 +10,8 @@ import pytest
 import ocppj
 from ocppj import v201
 from ocppj.aio import CSMS
+from tests.aio.wire import Central, dial
 from tests.conftest import Make
-from tests.integration.wire import Central, dial
 
 FRAMES = {
     "not JSON": '[2,"1","Heartbeat",{}',

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from ocppj.aio.engine import Engine
+from ocppj.aio.endpoint import Engine
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.transport import Transport
 from ocppj.errors import (

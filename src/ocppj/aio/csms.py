@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from weakref import WeakSet
 
 from ocppj.aio.connection import Connection
-from ocppj.aio.engine import MAX_HANDLING, MAX_WAITING, Engine, engines
+from ocppj.aio.endpoint import MAX_HANDLING, MAX_WAITING, Engine, engines
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import Admission, Authenticate, Handshake, Known
 from ocppj.aio.transport import Listening, Transport, TransportModule, TransportName, load

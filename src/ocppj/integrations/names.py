@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ocpp import charge_point
 
-from ocppj.plan import Part, plan
+from ocppj._core.plan import Part, plan
 from ocppj.schema import Message
 
 __all__ = ["Shape", "Unclear", "learn", "shape", "snake", "to_wire"]

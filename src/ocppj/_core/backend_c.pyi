@@ -1,0 +1,1 @@
+from ocppj._core.backend_py import Dispatch as Dispatch

@@ -1,0 +1,260 @@
+"""Bytes from frames of our own: what is emitted is what `decode` takes, and means the same.
+
+Owns the checks before sending. The proof is simple: the bytes are decoded again and the result is
+compared with the frame, so that nothing is ever sent that the reader would refuse or understand
+otherwise (NaN turned into `null`, bytes into base64, ...).
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import force_setattr, replace
+
+from ocppj._core.plan import Part, plan
+from ocppj._core.table import Table
+from ocppj.errors import DecodeError, EncodeError
+from ocppj.frames import FRAMES, Call, CallError, CallResult, CallResultError, Frame, Send, plain
+
+__all__ = ["apart", "encode", "full_name", "kind_of"]
+
+_encode: Final = msgspec.json.Encoder().encode
+
+CHOICES: Final = 12
+"""So many values of an enum are named in an error."""
+
+
+def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> bytes:
+    """Encode a frame.
+
+    Args:
+        frame: any of the five.
+        table: the codec's.
+        decode: the codec's, to read the bytes back; `None` to leave it at encoding.
+
+    Raises:
+        EncodeError: `decode` would not take it, or not as what it is.
+    """
+    if not isinstance(frame, FRAMES):
+        raise EncodeError(f"{type(frame).__name__} is not a frame")
+    frame = plain(frame)
+    try:
+        return _encoded(frame, table, decode)
+    except RecursionError as error:
+        payload = getattr(frame, frame.__struct_fields__[-1])
+        raise EncodeError("nested without end", _culprit(payload, depth=1)) from error
+
+
+def _encoded(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> bytes:
+    pending = None if decode is None else _pending(frame, table)
+    name = frame.__struct_fields__[-1]
+    payload = getattr(frame, name)
+    try:
+        frame = _fitted(frame, table)
+        meant, written = _settled(payload)
+        data = _encode(frame if written is payload else replace(frame, **{name: written}))
+        if decode is None:
+            return data
+        decoded = decode(data, pending)
+    except DecodeError as error:
+        problem = error.error_description.removesuffix(f" at {error.path}")
+        if problem.endswith("got null"):
+            problem += ", which NaN and infinities become"
+        raise EncodeError(*_plainer(payload, problem, error.path)) from error
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise EncodeError(f"cannot be encoded: {error}", _culprit(payload)) from error
+    if decoded != (frame if meant is payload else replace(frame, **{name: meant})):
+        if isinstance(payload, msgspec.Raw):
+            return data
+        found = _difference(meant, getattr(decoded, name))
+        if found is not None:  # a vendor's Struct may have no equality of its own
+            path, ours, theirs = found
+            problem = f"{ours!r:.80} would be read as {theirs!r:.80}"
+            raise EncodeError(*_plainer(payload, problem, path))
+    return data
+
+
+def _pending(frame: Frame, table: Table) -> dict[str, str] | None:
+    """Check that a frame is one of the version's; return what is needed to read it back."""
+    version = table.version
+    if frame.message_type not in version.message_types:
+        raise EncodeError(f"{type(frame).__name__} is not a frame of OCPP {version.name}")
+    for name in frame.__struct_fields__[:-1]:
+        if not isinstance(value := getattr(frame, name), str):
+            raise EncodeError(f"expected a string as {name}, got {value!r:.80}")
+    if isinstance(frame, CallError | CallResultError):
+        if frame.error_code not in version.rules.error_codes:
+            codes = ", ".join(sorted(version.rules.error_codes))
+            problem = f"{frame.error_code!r:.80} is not an error code of OCPP {version.name}"
+            raise EncodeError(f"{problem}: use {codes}")
+        if not isinstance(frame.error_details, dict):
+            kind = type(frame.error_details).__name__
+            raise EncodeError(f"expected an object as details, got {kind}")
+        return None
+    if isinstance(frame.payload, msgspec.Raw):
+        return None
+    if isinstance(frame, CallResult):
+        return {frame.message_id: _answered(frame.payload, table)}
+    _check_request(frame, table.calls if isinstance(frame, Call) else table.sends)
+    return None
+
+
+def _answered(response: object, table: Table) -> str:
+    """Return an action that a response belongs to."""
+    action = table.response_actions.get(type(response))
+    if action is None:
+        name = full_name(kind_of(response))
+        raise EncodeError(f"{name} is not a response that this codec knows", "$")
+    return action
+
+
+def _check_request(frame: Call[Any] | Send[Any], types: Mapping[str, type[Any]]) -> None:
+    wanted = types.get(frame.action)
+    if wanted is None:
+        raise EncodeError(f"{frame.action!r:.80} is not an action of a {type(frame).__name__} here")
+    if type(frame.payload) is not wanted:
+        both = apart(wanted, kind_of(frame.payload))
+        raise EncodeError(f"the payload of {frame.action} is {both}", "$")
+
+
+def kind_of(payload: object) -> type[Any]:
+    """Return the type of a payload.
+
+    Raises:
+        EncodeError: the payload is a class.
+    """
+    if isinstance(payload, type):
+        raise EncodeError(f"{payload.__name__} is a class: make an instance of it", "$")
+    return type(payload)
+
+
+def full_name(kind: type[Any]) -> str:
+    """Return the name of a type with its module."""
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def apart(one: type[Any], other: type[Any]) -> str:
+    """Name two types, `a X, not a Y`; in full if their names are the same."""
+    if one.__name__ == other.__name__:
+        return f"{full_name(one)}, not {full_name(other)}"
+    return f"a {one.__name__}, not a {other.__name__}"
+
+
+def _fitted(frame: Frame, table: Table) -> Frame:
+    """Return a frame with a description of the length that is sent."""
+    length = table.version.rules.description_length
+    if isinstance(frame, CallError | CallResultError):
+        description = frame.error_description[:length]
+        if len(description) < len(frame.error_description):
+            return replace(frame, error_description=description)
+    return frame
+
+
+def _settled(value: Any) -> tuple[Any, Any]:
+    """Return a value with its timestamps as they will be read, and the same as they are written.
+
+    Both are the value itself where there is nothing to change. Copies are made, never changes.
+    """
+    if isinstance(value, datetime):
+        return _timestamps(value)
+    if isinstance(value, msgspec.Struct):
+        meant = written = value
+        for name in plan(type(value)).timed:
+            old = getattr(value, name)
+            new, text = _settled(old)
+            if text is not old:
+                if written is value:
+                    meant, written = copy.copy(value), copy.copy(value)
+                force_setattr(meant, name, new)
+                force_setattr(written, name, text)
+        return meant, written
+    if isinstance(value, list):
+        pairs = [_settled(item) for item in value]
+        if any(text is not item for item, (_, text) in zip(value, pairs, strict=True)):
+            return [new for new, _ in pairs], [text for _, text in pairs]
+    return value, value
+
+
+def _timestamps(value: datetime) -> tuple[datetime, datetime | str]:
+    """Return a timestamp in UTC and whole milliseconds, and how it is written.
+
+    A naive one stays as it is: reading it back will refuse it.
+    """
+    if value.utcoffset() is None:
+        return value, value
+    moment = value.astimezone(UTC)
+    if moment.microsecond % 1000:
+        moment += timedelta(microseconds=500)
+        moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    if not moment.microsecond and type(moment) is datetime:
+        return moment, moment
+    text = moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
+    return moment, text.removesuffix("+00:00") + "Z"
+
+
+def _children(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a payload's value, each with its step of a JSON path."""
+    if isinstance(value, msgspec.Struct):
+        for name, wire in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
+            yield f".{wire}", getattr(value, name, msgspec.UNSET)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield f".{key}", item
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield f"[{index}]", item
+
+
+def _culprit(value: Any, path: str = "$", depth: int = 64) -> str:
+    """Return the path of the innermost part that msgspec cannot encode."""
+    for step, item in _children(value) if depth else ():
+        try:
+            _encode([_settled(item)[1]])
+        except (AttributeError, TypeError, ValueError, OverflowError, RecursionError):
+            return _culprit(item, path + step, depth - 1)  # the same as in `encode`
+    return path
+
+
+def _plainer(payload: Any, problem: str, path: str | None) -> tuple[str, str | None]:
+    """Return a fault of a payload and its path as Python's view tells it, if that tells more."""
+    kind = "struct" if isinstance(payload, msgspec.Struct) else "other"
+    return _misfit(payload, Part(kind, cls=type(payload))) or (problem, path)
+
+
+def _misfit(value: Any, part: Part, path: str = "$") -> tuple[str, str] | None:
+    """Return where a value first is of a wrong Python type, or no value of its enum."""
+    kind = part.kind
+    cls: Any = getattr(part.cls, "__origin__", part.cls)  # of a generic one
+    if value is None and kind != "other":
+        return "a value is required, got None", path
+    if kind == "enum" and value not in [*cls]:
+        choices = ", ".join([*cls][:CHOICES]) + ", ..." * (len(cls) > CHOICES)
+        return f"{value!r:.80} is not a value of {cls.__name__}: use {choices}", path
+    if kind == "struct" and not isinstance(value, cls):
+        return f"expected {cls.__name__}, got {type(value).__name__}", path
+    inner: list[tuple[Part, bool]] = []
+    if kind == "list" and part.item is not None and isinstance(value, list):
+        inner = [(part.item, False)] * len(value)
+    elif isinstance(value, msgspec.Struct) and type(value) is cls:
+        fields = plan(type(value))
+        inner = [*zip(fields.parts, fields.optional, strict=True)]
+    for (step, item), (inside, optional) in zip(_children(value), inner, strict=False):
+        if not (optional and item is None) and (found := _misfit(item, inside, path + step)):
+            return found
+    return None
+
+
+def _difference(ours: Any, theirs: Any, path: str = "$") -> tuple[str, Any, Any] | None:
+    """Return where two values differ first, and both values there; `None` if they do not."""
+    if ours == theirs:
+        return None
+    if type(ours) is type(theirs):
+        parts, others = dict(_children(ours)), dict(_children(theirs))
+        if parts and parts.keys() == others.keys():
+            found = (_difference(parts[step], others[step], path + step) for step in parts)
+            first = next(filter(None, found), None)
+            if first is not None or not isinstance(ours, dict):
+                return first
+    return path, ours, theirs

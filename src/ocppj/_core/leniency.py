@@ -1,0 +1,320 @@
+"""A payload that breaks its type, read all the same as far as a policy allows.
+
+Owns the slow way: it goes through the untyped payload beside the plan of its type, lets msgspec
+convert whatever conforms, and looks closer only where it does not.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from ocppj._core.plan import Part, plan
+from ocppj.policy import Policy, Violation
+from ocppj.schema import INT64_MAX, INT64_MIN, JSON, VENDOR_ID_LENGTH, CustomData, Timestamp
+
+__all__ = ["Unbendable", "bend"]
+
+
+class Unbendable(Exception):
+    """A fault that the policy does not allow."""
+
+
+def bend(
+    kind: Any,
+    payload: Any,
+    policy: Policy,
+    dec_hook: Callable[[type, Any], Any],
+) -> tuple[Any, list[Violation]]:
+    """Read a payload as a Struct.
+
+    Args:
+        kind: the Struct.
+        payload: as an untyped JSON decoder gives it.
+        policy: what may be bent.
+        dec_hook: of the type's decoder.
+
+    Raises:
+        Unbendable: something is wrong that the policy does not allow.
+    """
+    reader = _Reader(policy, dec_hook)
+    if payload is None:
+        reader.note("null", "$", None)
+        payload = {}
+    return reader.struct(kind, payload, "$"), reader.violations
+
+
+class _Reader:
+    """One reading of one payload."""
+
+    def __init__(self, policy: Policy, dec_hook: Callable[[type, Any], Any]) -> None:
+        self.policy = policy
+        self.dec_hook = dec_hook
+        self.violations: list[Violation] = []
+
+    def note(self, rule: str, path: str, value: Any) -> None:
+        """Tolerate a fault, or not."""
+        setting = getattr(self.policy, rule)
+        if setting == "reject":
+            raise Unbendable(rule)
+        if setting == "report":
+            self.violations.append(Violation(rule, path, value))
+
+    def struct(self, kind: Any, value: Any, path: str) -> Any:
+        """Read an object: its keys first, and closer only if what is left does not conform."""
+        if type(value) is not dict:
+            raise Unbendable("not an object")
+        keys: dict[str, str] = {}
+        if not value.keys() <= _wires(kind) or None in value.values():
+            value, keys = self._cleaned(kind, value, path)
+        try:
+            return msgspec.convert(value, kind, dec_hook=self.dec_hook)
+        except msgspec.ValidationError:
+            pass
+        shape = plan(kind)
+        given: dict[str, Any] = {}
+        for name, wire, part, optional in zip(
+            shape.names, kind.__struct_encode_fields__, shape.parts, shape.optional, strict=True
+        ):
+            if wire in value:
+                given[name] = self.part(part, value[wire], f"{path}.{keys.get(wire, wire)}")
+            elif not optional and name in _required(kind):
+                self.note("missing", f"{path}.{wire}", None)
+                given[name] = None
+        return self._made(kind, given, path)
+
+    def _cleaned(
+        self, kind: Any, value: dict[str, Any], path: str
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the fields that the type has and that are there, and their keys if others."""
+        known: dict[str, Any] = {}
+        keys: dict[str, str] = {}
+        for key, item in value.items():
+            wire = key
+            if key not in _wires(kind):
+                wire = _folded(kind).get(_fold(key), "")
+                if not wire or wire in value:
+                    self.note("unknown_field", f"{path}.{key}", item)
+                    continue
+                self.note("letter_case", f"{path}.{key}", key)
+                keys[wire] = key
+            if item is None and wire not in _nullable(kind):
+                self.note("null", f"{path}.{key}", None)
+                continue
+            known[wire] = item
+        return known, keys
+
+    def _made(self, kind: Any, given: dict[str, Any], path: str) -> Any:
+        """Make the Struct; what its own check refuses is noted and put in afterwards."""
+        kept: dict[str, Any] = {}
+        names = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
+        while True:
+            try:
+                made = kind(**given)
+            except ValueError as error:
+                match = _DECIMALS.search(str(error))
+                name = names.get(match[1]) if match else None
+                if match is None or name is None or name in kept:
+                    raise Unbendable(str(error)) from None
+                self.note("decimal", f"{path}.{match[1]}", given[name])
+                kept[name], given[name] = given[name], 0.0
+            else:
+                for name, value in kept.items():
+                    force_setattr(made, name, value)
+                return made
+
+    def part(self, part: Part, value: Any, path: str) -> Any:
+        """Read one value."""
+        return getattr(self, f"_{part.kind}")(part, value, path)
+
+    def _struct(self, part: Part, value: Any, path: str) -> Any:
+        return self.struct(part.cls, value, path)
+
+    def _list(self, part: Part, value: Any, path: str) -> list[Any]:
+        if type(value) is not list or part.item is None:
+            raise Unbendable("not an array")
+        if not _within(part, len(value)):
+            self.note("array_size", path, value)
+        return [self.part(part.item, item, f"{path}[{n}]") for n, item in enumerate(value)]
+
+    def _str(self, part: Part, value: Any, path: str) -> str:
+        if type(value) in (int, float, bool):
+            self.note("number_form", path, value)
+            value = msgspec.json.encode(value).decode()
+        if type(value) is not str:
+            raise Unbendable("not a string")
+        if part.high is not None and len(value) > part.high:
+            self.note("too_long", path, value)
+        if part.low is not None and len(value) < part.low:
+            raise Unbendable("too short")
+        return value
+
+    def _int(self, part: Part, value: Any, path: str) -> int | float:
+        number: Any = value
+        if type(value) is str:
+            number = _read_number(value)
+        integral = type(number) is float and number.is_integer() and abs(number) <= INT64_MAX
+        if part.kind == "int" and integral:
+            number = int(number)
+        if type(number) not in ((int,) if part.kind == "int" else (int, float)):
+            raise Unbendable("not a number")
+        if type(number) is int and not INT64_MIN <= number <= INT64_MAX:
+            raise Unbendable("beyond 64 bits")
+        if number is not value:
+            self.note("number_form", path, value)
+        if not _within(part, number):
+            self.note("number_bound", path, value)
+        return float(number) if part.kind == "float" else number
+
+    _float = _int
+
+    def _bool(self, _: Part, value: Any, path: str) -> bool:
+        if type(value) is bool:
+            return value
+        word = value.strip().lower() if type(value) is str else value
+        if word not in _BOOLEANS:
+            raise Unbendable("not a boolean")
+        self.note("number_form", path, value)
+        return _BOOLEANS[word]
+
+    def _enum(self, part: Part, value: Any, path: str) -> str:
+        kind: Any = part.cls
+        if type(value) is not str:
+            raise Unbendable("not a string")
+        member: str | None = kind._value2member_map_.get(value)
+        if member is None and self.policy.letter_case != "reject":
+            member = _members(kind).get(_fold(value))
+            if member is not None:
+                self.note("letter_case", path, value)
+        if member is not None:
+            return member
+        self.note("unknown_enum", path, value)
+        return value
+
+    def _timestamp(self, _: Part, value: Any, path: str) -> datetime:
+        if type(value) is not str:
+            raise Unbendable("not a timestamp")
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(value, Timestamp)
+        moment = _read_timestamp(value)
+        if moment is None:
+            raise Unbendable("not a timestamp")
+        self.note("timestamp", path, value)
+        return moment if moment.tzinfo else moment.replace(tzinfo=self.policy.zone)
+
+    def _other(self, part: Part, value: Any, path: str) -> Any:
+        """Read vendor data: only its `vendorId` has rules."""
+        kind = part.cls
+        if kind is None:
+            raise Unbendable("a type of a vendor's own")
+        if kind is CustomData and type(value) is dict:
+            vendor = value.get("vendorId")
+            if vendor is None:
+                self.note("missing", f"{path}.vendorId", None)
+                value = value | {"vendorId": ""}
+            elif type(vendor) in (int, float):
+                self.note("number_form", f"{path}.vendorId", vendor)
+                value = value | {"vendorId": str(vendor)}
+            elif type(vendor) is str and len(vendor) > VENDOR_ID_LENGTH:
+                self.note("too_long", f"{path}.vendorId", vendor)
+                return CustomData(value)
+        try:
+            return self.dec_hook(kind, value)
+        except (TypeError, ValueError) as error:
+            raise Unbendable(str(error)) from None
+
+
+_DECIMALS: Final = re.compile(r"at most one decimal in field `(\w+)`")
+_BOOLEANS: Final = {1: True, 0: False, "true": True, "false": False, "1": True, "0": False}
+_NUMBER: Final = re.compile(
+    r"\s*[+-]?(?:\d{1,40}(?:[.,]\d{0,40})?|\.\d{1,40})(?:[eE][+-]?\d{1,3})?\s*"
+)
+_TIMESTAMP: Final = re.compile(
+    r"\s*(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,40}))?)?"
+    r"\s*(?:([Zz])|([+-])(\d\d):?(\d\d)?)?\s*",
+    re.ASCII,
+)
+
+
+def _within(part: Part, size: float) -> bool:
+    low_enough = part.high is None or size <= part.high
+    return low_enough and (part.low is None or size >= part.low)
+
+
+def _read_number(text: str) -> int | float | None:
+    if not _NUMBER.fullmatch(text):
+        return None
+    text = text.strip().replace(",", ".")
+    if text.lstrip("+-").isdigit():
+        return int(text)
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _read_timestamp(text: str) -> datetime | None:
+    """Return the moment that a text means; naive if it names no zone."""
+    match = _TIMESTAMP.fullmatch(text) if len(text) <= 80 else None
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
+    fraction, utc, sign, zone_hours, zone_minutes = match.groups()[6:]
+    zone = UTC if utc else None
+    if sign:
+        offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes or 0))
+        if offset >= timedelta(days=1):
+            return None
+        zone = timezone(-offset if sign == "-" else offset)
+    # Midnight at the end of a day and leap seconds are one step behind what there is.
+    ended = hour == 24 and minute == second == 0
+    leap = second == 60
+    try:
+        moment = datetime(
+            year, month, day, 23 if ended else hour, minute, 59 if leap else second, tzinfo=zone
+        )
+        moment += timedelta(hours=ended, seconds=leap)
+        return moment + timedelta(microseconds=round(float(f"0.{fraction or 0}") * 1e6))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _fold(name: str) -> str:
+    """Return a name without the case of its letters, and without white space around it."""
+    return name.strip().casefold() if len(name) <= 100 else name
+
+
+@cache
+def _wires(kind: Any) -> frozenset[str]:
+    return frozenset(kind.__struct_encode_fields__)
+
+
+@cache
+def _folded(kind: Any) -> dict[str, str]:
+    return {_fold(wire): wire for wire in kind.__struct_encode_fields__}
+
+
+@cache
+def _members(kind: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for member in kind:
+        # Of two that differ in case alone, neither can be meant by a third spelling.
+        key = _fold(member.value)
+        found[key] = None if key in found else member
+    return found
+
+
+@cache
+def _required(kind: Any) -> frozenset[str]:
+    return frozenset(field.name for field in msgspec.structs.fields(kind) if field.required)
+
+
+@cache
+def _nullable(kind: Any) -> frozenset[str]:
+    """Return the wire names of fields that may hold any JSON, so `null` too."""
+    parts = zip(kind.__struct_encode_fields__, plan(kind).parts, strict=True)
+    return frozenset(wire for wire, part in parts if part.cls is JSON)

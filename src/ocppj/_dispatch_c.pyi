@@ -1,1 +1,0 @@
-from ocppj._dispatch_py import Dispatch as Dispatch

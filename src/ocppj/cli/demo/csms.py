@@ -1,0 +1,94 @@
+"""`ocppj csms`: the demonstration CSMS listens, and does what it is told.
+
+Owns its run.
+"""
+
+import argparse
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from hmac import compare_digest
+from pathlib import Path
+
+from ocppj.aio import Authenticate, basic
+from ocppj.aio.transport import load
+from ocppj.cli.demo import screen as screens
+from ocppj.cli.demo.central import Central
+from ocppj.cli.demo.prompt import CommandError, Prompt, typed
+from ocppj.cli.demo.screen import Screen
+from ocppj.cli.demo.traffic import Traffic
+from ocppj.cli.terminal import complain
+
+__all__ = ["run"]
+
+FAILED, UNUSABLE = 1, 2
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command.
+
+    Raises:
+        ModuleNotFoundError: the transport's library is not installed.
+    """
+    load(arguments.transport)
+    path, script = arguments.script, ""
+    try:
+        if path is not None:
+            script = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        complain(f"{path}: {getattr(error, 'strerror', None) or error}")
+        return UNUSABLE
+    return screens.run(lambda: _serve(arguments, script.splitlines()))
+
+
+async def _serve(arguments: argparse.Namespace, script: list[str]) -> int:
+    screen = Screen(prompt=_interactive())
+    central = Central(lenient=arguments.lenient)
+    transport = load(arguments.transport)
+    traffic = Traffic(transport, central.codecs.values(), screen, note=central.note)
+    host, port, authenticate = arguments.host, arguments.port, _authenticate(arguments.password)
+    listening = central.csms.listen(host, port, transport=traffic, authenticate=authenticate)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(screen.logged())
+        try:
+            server = await stack.enter_async_context(listening)
+        except OSError as error:
+            complain(f"cannot listen on {host}, port {port}: {error.strerror or error}")
+            return UNUSABLE
+        address = f"[{host}]" if ":" in host else host
+        screen.write(f"listening at ws://{address}:{server.port}; help lists the commands")
+        prompt = Prompt(central, screen)
+        commands = asyncio.create_task(_obey(prompt, screen, arguments.script, script))
+        screen.watch(commands)
+        stack.callback(commands.cancel)
+        return await screen.ended
+
+
+def _interactive() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _authenticate(password: str | None) -> Authenticate | None:
+    if password is None:
+        return None
+    secret = password.encode()
+    return basic(lambda _station_id, said: compare_digest(said, secret))
+
+
+async def _obey(prompt: Prompt, screen: Screen, path: str, script: list[str]) -> None:
+    for number, line in enumerate(script, 1):
+        try:
+            await prompt.run(line)
+        except CommandError as error:
+            complain(f"{path}, line {number}: {error}")
+            screen.end(FAILED)
+        if screen.ended.done():
+            return
+    async for line in typed():
+        try:
+            await prompt.run(line)
+        except CommandError as error:
+            screen.write(str(error), "red")
+        screen.ask()
+    if _interactive():
+        screen.end()

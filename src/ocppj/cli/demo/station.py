@@ -1,0 +1,89 @@
+"""`ocppj station`: the simulated station connects, and does what its CSMS tells it.
+
+Owns its run.
+"""
+
+import argparse
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Final
+from urllib.parse import urlsplit
+
+from ocppj.aio import Backoff, ChargingStation
+from ocppj.aio.transport import load
+from ocppj.cli.demo import ocpp2, ocpp16
+from ocppj.cli.demo import screen as screens
+from ocppj.cli.demo.charger import Charger
+from ocppj.cli.demo.messages import handler
+from ocppj.cli.demo.screen import Screen
+from ocppj.cli.demo.traffic import Traffic
+from ocppj.cli.terminal import complain
+from ocppj.codec import Codec
+from ocppj.errors import ConnectionLost
+
+__all__ = ["run"]
+
+FAILED, UNUSABLE = 1, 2
+SPEAKERS: Final = {"1.6": ocpp16.SPEAKER, "2.0.1": ocpp2.SPEAKER, "2.1": ocpp2.SPEAKER}
+BACKOFF: Final = Backoff(minimum=1.0, random_range=1.0)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command.
+
+    Raises:
+        ModuleNotFoundError: the transport's library is not installed.
+    """
+    load(arguments.transport)
+    return screens.run(lambda: _serve(arguments))
+
+
+async def _serve(arguments: argparse.Namespace) -> int:
+    screen = Screen()
+    codecs = {name: Codec(name) for name in dict.fromkeys(arguments.versions or arguments.known)}
+    dialects = {name: (codec, SPEAKERS[name]) for name, codec in codecs.items()}
+    charger = Charger(dialects, arguments.pace, screen.watch)
+    hooks = {"on_connect": charger.connected, "on_disconnect": charger.disconnected}
+    handlers = {
+        name: handler(codec, speaker.answers, speaker, charger, **hooks)
+        for name, (codec, speaker) in dialects.items()
+    }
+    try:
+        station = ChargingStation(arguments.id, handlers, codecs=codecs)
+        _check(arguments.url)
+    except ValueError as error:
+        complain(str(error))
+        return UNUSABLE
+    traffic = Traffic(load(arguments.transport), codecs.values(), screen, station_id=station.id)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(screen.logged())
+        stack.callback(charger.close)
+        for attempt, wait in enumerate(BACKOFF.waits(), 1):
+            traffic.tell(station.id, f"connecting to {arguments.url}")
+            connecting = station.connect(
+                arguments.url, transport=traffic, password=arguments.password, backoff=BACKOFF
+            )
+            try:
+                await stack.enter_async_context(connecting)
+                break
+            except ConnectionLost as error:
+                if arguments.once and attempt == arguments.attempts:
+                    complain(f"{error}; given up after {attempt} attempts")
+                    return FAILED
+                traffic.tell(station.id, f"{error}; again in {wait:.1f} s", "red")
+            await asyncio.sleep(wait)
+        if arguments.once:
+            once = asyncio.create_task(_once(charger, screen))
+            stack.callback(once.cancel)
+        return await screen.ended
+
+
+def _check(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
+        raise ValueError(f"{url}: use a URL such as ws://127.0.0.1:9000")
+
+
+async def _once(charger: Charger, screen: Screen) -> None:
+    await charger.charged.wait()
+    screen.end()

@@ -1,0 +1,287 @@
+"""The traffic of an endpoint, shown as it passes: a transport around another one.
+
+Owns how a frame is shown. Knows nothing of sessions or handlers; it decodes for itself.
+"""
+
+import shutil
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ocppj.aio.metrics import Direction
+from ocppj.aio.security import Admission, Handshake
+from ocppj.aio.transport import (
+    Acceptor,
+    Attach,
+    Listening,
+    Receiver,
+    Transport,
+    TransportModule,
+)
+from ocppj.cli.demo.screen import Colour, Screen
+from ocppj.cli.terminal import quoted, shortened
+from ocppj.codec import Codec
+from ocppj.errors import DecodeError
+from ocppj.frames import Frame
+
+__all__ = ["Passed", "Traffic"]
+
+WIDTH: Final = 160
+LEAST_WIDTH: Final = 40
+MOST_CALLS: Final = 64
+"""So many calls without an answer are kept, to tell their action when it comes."""
+
+ARROWS: Final[Mapping[Direction, str]] = {"in": "<-", "out": "->"}
+COLOURS: Final[Mapping[str, Colour]] = {
+    "call": "cyan",
+    "send": "cyan",
+    "result": "green",
+    "error": "red",
+    "refused": "red",
+}
+PAYLOADS: Final = ("call", "result", "send")
+CLOCK: Final = "timestamp"
+"""Not shown of a payload: the line has a time."""
+
+KINDS: Final = {2: "call", 3: "result", 4: "error", 5: "error", 6: "send"}
+
+
+class Passed(NamedTuple):
+    """A frame that has passed.
+
+    Attributes:
+        station_id: of the station.
+        direction: received or sent.
+        kind: call, result, error, send; or refused.
+        action: of the call or of what is answered; `"?"` where it is not known.
+        text: the payload as it came, or what is wrong.
+    """
+
+    station_id: str
+    direction: Direction
+    kind: str
+    action: str
+    text: str
+
+
+class Traffic:
+    """A transport that shows what passes through another one.
+
+    Args:
+        transport: the other one.
+        codecs: of the versions that are spoken.
+        screen: where to show it.
+        station_id: of the station that connects; a CSMS is told by the stations.
+        note: is called with each frame, if given.
+    """
+
+    def __init__(
+        self,
+        transport: TransportModule,
+        codecs: Iterable[Codec],
+        screen: Screen,
+        *,
+        station_id: str = "",
+        note: Callable[[Passed], None] | None = None,
+    ) -> None:
+        self._transport = transport
+        self._codecs = {f"ocpp{codec.version}": codec for codec in codecs}
+        self._screen = screen
+        self._station_id = station_id
+        self._note = note
+
+    async def serve(
+        self, acceptor: Acceptor, host: str | Sequence[str] | None, port: int, **options: Any
+    ) -> Listening:
+        """Listen: see `ocppj.aio.transport.TransportModule`."""
+        return await self._transport.serve(_Door(acceptor, self), host, port, **options)
+
+    async def connect(
+        self, url: str, subprotocols: Sequence[str], attach: Attach, **options: Any
+    ) -> Awaitable[None]:
+        """Connect: see `ocppj.aio.transport.TransportModule`."""
+
+        def attached(subprotocol: str | None, transport: Transport) -> Receiver:
+            wire = _Wire(self, self._station_id, subprotocol, transport)
+            self.tell(self._station_id, f"connected to {url}, {subprotocol or 'no subprotocol'}")
+            return wire.to(attach(subprotocol, wire))
+
+        return await self._transport.connect(url, subprotocols, attached, **options)
+
+    def codec(self, subprotocol: str | None) -> Codec | None:
+        """Return the codec of a subprotocol; `None` if it is not spoken."""
+        return self._codecs.get(subprotocol or "")
+
+    def tell(self, station_id: str, text: str, colour: Colour = "grey") -> None:
+        """Show a line about a station."""
+        clock = datetime.now().astimezone().isoformat(timespec="milliseconds")[11:23]
+        width = max(shutil.get_terminal_size((WIDTH, 24)).columns, LEAST_WIDTH)
+        self._screen.write(shortened(f"{clock} {station_id} {text}", width), colour)
+
+    def show(self, passed: Passed) -> None:
+        """Show a frame."""
+        text = _brief(passed.text) if passed.kind in PAYLOADS else passed.text
+        line = f"{ARROWS[passed.direction]} {passed.kind:7} {passed.action} {text}".rstrip()
+        self.tell(passed.station_id, line, COLOURS[passed.kind])
+        if self._note is not None:
+            self._note(passed)
+
+
+class _Told(Admission):
+    """Shows who is not let in."""
+
+    def __init__(self, admission: Admission, path: str, traffic: Traffic) -> None:
+        self._admission = admission
+        self._path = path
+        self._traffic = traffic
+
+    def early(self) -> HTTPStatus | None:
+        found = self._admission.early()
+        return None if found is None else self._told(found)
+
+    async def finish(self, remote: Any, certificate: Any) -> Handshake | HTTPStatus:
+        found = await self._admission.finish(remote, certificate)
+        return self._told(found) if isinstance(found, HTTPStatus) else found
+
+    def _told(self, refusal: HTTPStatus) -> HTTPStatus:
+        text = f"is not let in: {refusal.value} {refusal.phrase}"
+        self._traffic.tell(self._path, text, "red")
+        return refusal
+
+
+class _Door:
+    """Stands before the acceptor."""
+
+    def __init__(self, acceptor: Acceptor, traffic: Traffic) -> None:
+        self._acceptor = acceptor
+        self._traffic = traffic
+        self.max_size = acceptor.max_size
+        self.subprotocol = acceptor.subprotocol
+
+    def admission(self, path: str, headers: Mapping[str, str], name: str | None) -> Admission:
+        return _Told(self._acceptor.admission(path, headers, name), path, self._traffic)
+
+    async def enter(
+        self, handshake: Handshake, subprotocol: str | None, transport: Transport
+    ) -> Receiver | None:
+        station_id = handshake.station_id
+        wire = _Wire(self._traffic, station_id, subprotocol, transport)
+        receiver = await self._acceptor.enter(handshake, subprotocol, wire)
+        if receiver is None:
+            reason = "connected already" if subprotocol else "no common OCPP version"
+            self._traffic.tell(station_id, f"is not let in: {reason}", "red")
+            return None
+        self._traffic.tell(station_id, f"connected, {subprotocol}")
+        return wire.to(receiver)
+
+
+class _Wire:
+    """Stands between a connection and its transport, as each to the other."""
+
+    def __init__(
+        self, traffic: Traffic, station_id: str, subprotocol: str | None, transport: Transport
+    ) -> None:
+        self._traffic = traffic
+        self._station_id = station_id
+        self._codec = traffic.codec(subprotocol)
+        self._transport = transport
+        self._calls: dict[Direction, dict[str, str]] = {"in": {}, "out": {}}
+        self.ping = transport.ping
+        self.close = transport.close
+
+    def to(self, receiver: Receiver) -> "_Wire":
+        self._receiver = receiver
+        return self
+
+    async def send(self, data: bytes) -> None:
+        self._show("out", data)
+        await self._transport.send(data)
+
+    def received(self, data: bytes, *, late: bool = False) -> bytes | None:
+        self._show("in", data)
+        answer = self._receiver.received(data, late=late)
+        if answer is not None:
+            self._show("out", answer)
+        return answer
+
+    def lost(self, reason: str = "") -> None:
+        self._receiver.lost(reason)
+        if self._codec is not None:  # a transport may say it twice
+            self._codec = None
+            self._traffic.tell(self._station_id, "disconnected")
+
+    def _show(self, direction: Direction, data: bytes) -> None:
+        if self._codec is None:
+            return
+        answered = self._calls["out" if direction == "in" else "in"]
+        try:
+            frame = self._codec.decode(data, answered)
+        except DecodeError as error:
+            action, text = _action(self._codec, data, answered), f"{error}: {_text(data)}"
+            self._traffic.show(Passed(self._station_id, direction, "refused", action, text))
+            return
+        self._traffic.show(self._passed(self._codec, direction, data, frame, answered))
+        for violation in frame.violations:
+            text = f"   tolerated {violation.rule} at {violation.path}"
+            self._traffic.tell(self._station_id, text, "red")
+
+    def _passed(
+        self,
+        codec: Codec,
+        direction: Direction,
+        data: bytes,
+        frame: Frame,
+        answered: dict[str, str],
+    ) -> Passed:
+        kind = KINDS[frame.message_type]
+        action: str | None = getattr(frame, "action", None)
+        if kind == "call" and action is not None:
+            calls = self._calls[direction]
+            calls[frame.message_id] = action
+            while len(calls) > MOST_CALLS:
+                del calls[next(iter(calls))]
+        elif action is None:
+            action = answered.pop(frame.message_id, "?")
+        text = codec.peek(data).payload.decode()
+        if kind == "error":
+            error: Any = frame
+            text = f"{error.error_code}: {error.error_description}".removesuffix(": ")
+        return Passed(self._station_id, direction, kind, action, text)
+
+
+def _action(codec: Codec, data: bytes, answered: dict[str, str]) -> str:
+    """Return the action of a frame that is refused, as far as it can be told."""
+    try:
+        head = codec.peek(data)
+    except DecodeError:
+        return "?"
+    return head.action or answered.pop(head.message_id, "?")
+
+
+def _text(data: bytes | str) -> str:
+    return data if isinstance(data, str) else data.decode(errors="backslashreplace")
+
+
+def _brief(payload: str) -> str:
+    """Return the values in a payload, those on top first."""
+    try:
+        value = msgspec.json.decode(payload)
+    except msgspec.DecodeError:  # a result to no call is not decoded, and may have any number
+        return quoted(payload)
+    return " ".join(_values("", value))
+
+
+def _values(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in sorted(value.items(), key=lambda pair: isinstance(pair[1], dict | list)):
+            if key != CLOCK:
+                yield from _values(key, item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _values(name, item)
+    else:
+        bare = isinstance(value, str) and value and not set(value) & set(' "=')
+        yield f"{name}={value if bare else quoted(value)}"

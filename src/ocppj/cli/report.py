@@ -1,0 +1,259 @@
+"""What `ocppj check` says of logs: what was refused or tolerated, counts, totals, exit status.
+
+Owns the two forms of it, for people and as JSON. A refused frame is written when it is met, so that
+what is kept does not grow with the log.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import fields
+from typing import Any, Final, Protocol
+
+from ocppj import BACKEND, __version__
+from ocppj.cli.log import Log, LogError
+from ocppj.cli.replay import Counts, Replay
+from ocppj.cli.sources import Source
+from ocppj.cli.tally import NO_ACTIONS, Tally
+from ocppj.cli.terminal import Progress, complain, json_text, plain, put, say, table
+from ocppj.cli.versions import GuessingReplay
+from ocppj.codec import MAX_SIZE, Codec
+from ocppj.errors import DecodeError
+from ocppj.policy import Policy, Violation
+
+__all__ = ["AUTO", "OK", "REFUSED", "UNUSABLE", "Form", "JsonForm", "Report", "TextForm"]
+
+OK, REFUSED, UNUSABLE = 0, 1, 2
+
+AUTO: Final = "auto"
+
+
+class Form(Protocol):
+    """How it is said."""
+
+    def list_refused(self, frame: Mapping[str, Any]) -> None:
+        """Write a refused frame: file, line, version, action, error_code, description, path."""
+
+    def close(self, tally: Tally) -> None:
+        """Write the rest."""
+
+
+class Report:
+    """Checks logs and says what is wrong with them.
+
+    Args:
+        version: of the logs; `AUTO` to guess it.
+        policy: what is tolerated.
+        strict_lines: refuse lines without a frame; else they are skipped.
+        limit: how many refused frames are listed.
+        form: how it is said.
+        progress: the bar that other output has to make room for.
+    """
+
+    def __init__(
+        self,
+        version: str,
+        policy: Policy,
+        *,
+        strict_lines: bool,
+        limit: int,
+        form: Form,
+        progress: Progress,
+    ) -> None:
+        self._version = version
+        self._policy = policy
+        self._strict_lines = strict_lines
+        self._limit = limit
+        self._form = form
+        self._progress = progress
+        self._tally = Tally(policy)
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        if self._tally.unreadable or not self._tally.frames:
+            return UNUSABLE
+        return REFUSED if self._tally.refused else OK
+
+    def check(self, source: Source) -> None:
+        """Check a log."""
+        with ExitStack() as stack:
+            try:
+                stream = stack.enter_context(source.open())
+            except (OSError, ValueError) as error:
+                self._skip(source.name, error)
+                return
+            self._check(source, Log(stream, MAX_SIZE, strict=self._strict_lines))
+
+    def close(self) -> None:
+        """Write the rest."""
+        self._progress.clear()
+        self._form.close(self._tally)
+        if not (self._tally.frames or self._tally.unreadable):
+            complain("no frames: nothing to check")
+
+    def _check(self, source: Source, log: Log) -> None:
+        tally, refused = self._tally, self._tally.refused
+        lines = iter(log)
+        if self._progress.active:
+            lines = self._progress.watch(lines, log, sum(file["bytes"] for file in tally.files))
+        replay: Replay | GuessingReplay
+        if self._version == AUTO:
+            replay = GuessingReplay(lambda version: self._replay(source.name, version))
+            lines = replay.guess(lines, source.has_line)
+        else:
+            replay = self._replay(source.name, self._version)
+        started = time.perf_counter()
+        try:
+            replay.run(lines)
+        except LogError as error:
+            self._skip(source.name, error)
+        tally.seconds += time.perf_counter() - started
+        if isinstance(replay, GuessingReplay):
+            versions, guess = replay.frames, {"guessed": True, "told": replay.is_told}
+        else:
+            versions, guess = {self._version: replay.frames}, {"guessed": False}
+        entry = {"file": source.name, "versions": versions, **guess}
+        entry |= {"frames": sum(versions.values()), "refused": tally.refused - refused}
+        tally.files.append(entry | {"skipped_lines": log.skipped, "bytes": log.size})
+
+    def _replay(self, file: str, version: str) -> Replay:
+        tally = self._tally
+
+        def on_refused(line: int, action: str, error: DecodeError) -> None:
+            tally.refused += 1
+            tally.refused_calls += error.message_type in (2, 6)
+            if tally.refused <= self._limit:
+                frame = {"file": file, "line": line, "version": version, "action": action}
+                frame |= {"error_code": error.error_code, "description": error.error_description}
+                self._form.list_refused(frame | {"path": error.path})
+
+        def on_tolerated(line: int, action: str, model: str, found: tuple[Violation, ...]) -> None:
+            tally.violations.add(file, line, action, model, found)
+
+        codec = Codec(version, policy=self._policy)
+        return Replay(codec, tally.actions, on_refused, on_tolerated)
+
+    def _skip(self, name: str, error: Exception) -> None:
+        problem = (isinstance(error, OSError) and error.strerror) or str(error)
+        self._tally.unreadable.append({"file": name, "problem": problem})
+        self._progress.clear()
+        complain(f"{name}: {problem}")
+
+
+class JsonForm:
+    """One JSON object; the list of refused frames comes before what is known at the end only."""
+
+    def __init__(self) -> None:
+        self._listed = False
+        head = json_text({"ocppj": __version__, "backend": BACKEND, "refused": []}, indent=2)
+        put(head.removesuffix("]\n}"))
+
+    def list_refused(self, frame: Mapping[str, Any]) -> None:
+        """Write a refused frame."""
+        action = None if frame["action"] in NO_ACTIONS else frame["action"]
+        put(f"{',' * self._listed}\n    {json_text({**frame, 'action': action})}")
+        self._listed = True
+
+    def close(self, tally: Tally) -> None:
+        """Write the rest."""
+        rest = json_text(tally.everything(), indent=2).removeprefix("{")
+        put(("\n  ]," if self._listed else "],") + rest + "\n")
+
+
+class TextForm:
+    """Lines and tables.
+
+    Args:
+        policy: what is tolerated.
+        limit: how many refused frames, and rows of what was tolerated, are listed.
+        can_guess: whether to say how a version is guessed where most calls are refused.
+        progress: the bar that other output has to make room for.
+    """
+
+    def __init__(self, policy: Policy, limit: int, progress: Progress, *, can_guess: bool) -> None:
+        self._policy = policy
+        self._limit = limit
+        self._progress = progress
+        self._can_guess = can_guess
+
+    def list_refused(self, frame: Mapping[str, Any]) -> None:
+        """Write a refused frame."""
+        self._progress.clear()
+        place = f"{frame['file']}:{frame['line']}: {frame['action']}"
+        say(f"{place}: {frame['error_code']}: {frame['description']}")
+
+    def close(self, tally: Tally) -> None:
+        """Write the rest."""
+        if tally.files:
+            say(*self._summary(tally))
+
+    def _summary(self, tally: Tally) -> Iterator[str]:
+        everything = tally.everything()
+        totals = everything["totals"]
+        if tally.refused > self._limit:
+            yield f"and {tally.refused - self._limit:,} more refused frames: --all lists them"
+        if tally.refused:
+            yield ""
+        columns = [f.name for f in fields(Counts) if f.name != "sends" or totals["sends"]]
+        rows = [*everything["actions"].items(), ("total", totals)]
+        if tally.frames:
+            cells = [(name, *(f"{row[column]:,}" for column in columns)) for name, row in rows]
+            yield from table([("action", *columns), *cells], 1)
+            yield ""
+        if self._policy.bends:
+            yield from self._tolerated(everything["violations"])
+            yield ""
+        for file in tally.files:
+            yield f"{file['file']}: {_versions(file)}: {_result(file)}"
+        if totals["unknown_calls"]:
+            yield f"answers to a call that is not in the log: {totals['unknown_calls']:,}"
+        if totals["skipped_lines"]:
+            yield f"lines without a frame, skipped: {totals['skipped_lines']:,}"
+        yield (
+            f"{_result(totals)}, {totals['bytes']:,} bytes in {totals['seconds']:.3f} s: "
+            f"{totals['frames_per_second']:,} frames per second"
+        )
+        if tally.frames and not tally.refused and not everything["violations"]["count"]:
+            yield "every frame is valid"
+        if self._can_guess and tally.refused_calls > totals["calls"] + totals["sends"]:
+            yield "hint: if this is not the version of the log, --version auto guesses it"
+
+    def _tolerated(self, violations: Mapping[str, Any]) -> Iterator[str]:
+        count, frames = violations["count"], violations["frames"]
+        rows = [
+            (plain(model), rule, f"{cell['count']:,}", _example(cell["examples"][0]))
+            for model, rules in violations["models"].items()
+            for rule, cell in rules.items()
+        ]
+        if rows:
+            header = ("station model", "rule", "count", "for example")
+            yield from table([header, *rows[: self._limit]], 2, behind=1)
+        if len(rows) > self._limit:
+            yield f"and {len(rows) - self._limit:,} more rows: --all lists them"
+        yield (
+            f"tolerated: {count:,} violation{'s' * (count != 1)} "
+            f"in {frames:,} frame{'s' * (frames != 1)}"
+        )
+
+
+def _example(example: Mapping[str, Any]) -> str:
+    value = "absent" if example["value"] is None else example["value"]
+    place = f"{example['file']}:{example['line']}: {example['action']}"
+    return f"{place}: {example['path']}: {value}"
+
+
+def _versions(file: Mapping[str, Any]) -> str:
+    names = list(file["versions"])
+    if len(names) > 1:
+        names = [f"{name} ({_frames(count)})" for name, count in file["versions"].items()]
+    guess = (" (guessed)" if file["told"] else " (no call tells)") if file["guessed"] else ""
+    return f"OCPP {' and '.join(names)}{guess}"
+
+
+def _result(counts: Mapping[str, int]) -> str:
+    return f"{_frames(counts['frames'])}, {counts['refused']:,} refused"
+
+
+def _frames(count: int) -> str:
+    return f"{count:,} frame{'s' * (count != 1)}"

@@ -1,0 +1,150 @@
+"""What the command line writes: lines, JSON, tables, outlines of frames, a bar of progress.
+
+Owns the rule that what a peer has sent never reaches a terminal raw.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Final, TextIO
+
+import msgspec
+
+from ocppj.cli.log import Line, Log
+from ocppj.schema import CustomData
+
+__all__ = [
+    "Progress",
+    "complain",
+    "json_text",
+    "outline",
+    "plain",
+    "put",
+    "quoted",
+    "say",
+    "shortened",
+    "table",
+]
+
+LONG_INPUT: Final = 8 * 2**20
+
+
+def plain(text: str) -> str:
+    """Escape what could act on a terminal: control characters, marks of direction, and so on."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(text: str, size: int) -> str:
+    """Return a text of at most so many characters."""
+    return text if len(text) <= size else f"{text[: size - 3]}..."
+
+
+def say(*lines: str, before: str = "", after: str = "\n") -> None:
+    """Write lines to stdout; what comes before and after each is ours, and not escaped."""
+    _write(sys.stdout, "".join(f"{before}{plain(line)}{after}" for line in lines))
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """Return a value as JSON that cannot act on a terminal."""
+    # ASCII, and so without control characters but for DEL, which JSON lets stand.
+    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
+
+
+def put(text: str) -> None:
+    """Write text of ours, or of `json_text`, to stdout as it is."""
+    _write(sys.stdout, text)
+
+
+def complain(problem: str) -> None:
+    """Write a line to stderr."""
+    _write(sys.stderr, f"ocppj: {plain(problem)}\n")
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # closed by the shell: `>&-`
+        return
+    if not text.isascii():
+        encoding = stream.encoding or "utf-8"
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
+    stream.write(text)
+
+
+def table(rows: Sequence[Sequence[str]], texts: int, *, behind: int = 0) -> Iterator[str]:
+    """Yield the lines of a table; columns but the first `texts` and those `behind` are numbers."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    numbers = range(texts, len(widths) - behind)
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        padded = (c.rjust(w) if i in numbers else c.ljust(w) for i, (c, w) in enumerate(cells))
+        yield "  ".join(padded).rstrip()
+
+
+class Progress:
+    """A bar on stderr, by bytes read. Silent unless stderr is a terminal and the input long."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._shown = -1
+        self.active = total >= LONG_INPUT and sys.stderr is not None and sys.stderr.isatty()
+
+    def watch(self, lines: Iterable[Line], log: Log, done: int) -> Iterator[Line]:
+        """Pass lines on and draw the bar; `done` bytes were read before this log."""
+        for count, line in enumerate(lines):
+            if count % 1024 == 0:
+                self._show(min(100 * (done + log.size) // self._total, 100))
+            yield line
+
+    def _show(self, percent: int) -> None:
+        if percent != self._shown:
+            self._shown = percent
+            sys.stderr.write(f"\r[{'#' * (percent * 2 // 5):.<40}] {percent:3}%")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the bar away, to make room for other output."""
+        if self._shown >= 0:
+            self._shown = -1
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+def outline(name: str, value: object, depth: int = 0) -> Iterator[str]:
+    """Yield a value as lines of `name: value`, what is within it further to the right."""
+    start = f"{'  ' * depth}{name}"
+    if isinstance(value, msgspec.Struct):
+        yield f"{start}{type(value).__name__}"
+        for field in value.__struct_fields__:
+            item = getattr(value, field)
+            if item is not None:
+                yield from outline(f"{field}: ", item, depth + 1)
+    elif isinstance(value, dict) and value:
+        yield f"{start}{'CustomData' if isinstance(value, CustomData) else 'object'}"
+        for key, item in value.items():
+            yield from outline(f"{key if key.isidentifier() else quoted(key)}: ", item, depth + 1)
+    elif isinstance(value, list) and value:
+        yield f"{start}list of {len(value)}"
+        for item in value:
+            yield from outline("- ", item, depth + 1)
+    else:
+        yield f"{start}{_scalar(value)}"
+
+
+def _scalar(value: object) -> str:
+    match value:
+        case Enum():
+            return str(value.value)
+        case datetime():
+            return value.isoformat().replace("+00:00", "Z")
+        case msgspec.Raw():
+            return bytes(value).decode()
+        case _:
+            return quoted(value)
+
+
+def quoted(value: object) -> str:
+    """Return a value as JSON."""
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""Tests of `ocppj._core`, one module for each of its modules."""

@@ -1,0 +1,1 @@
+"""Tests of `ocppj.aio`: live endpoints on real sockets."""

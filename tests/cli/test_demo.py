@@ -1,0 +1,397 @@
+"""`ocppj csms` and `ocppj station`: two processes that talk, and what they do with bad input."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from ocppj.aio import Backoff
+from ocppj.cli.demo import station as demo_station
+from ocppj.cli.demo.traffic import _brief
+from ocppj.cli.main import main
+from tests.conftest import interruptible, open_terminal
+
+PATIENCE = 30.0
+PACE = "0.05"
+
+SESSIONS = {
+    "1.6": [
+        "wait-for CS-1 StartTransaction",
+        "wait-for CS-1 StatusNotification Charging",
+        "wait-for CS-1 MeterValues",
+        "wait-for CS-1 StopTransaction EVDisconnected",
+        "wait-for CS-1 StatusNotification Available",
+    ],
+    "2.x": [
+        "wait-for CS-1 StatusNotification Occupied",
+        "wait-for CS-1 TransactionEvent Started",
+        "wait-for CS-1 TransactionEvent ChargingStateChanged",
+        "wait-for CS-1 TransactionEvent MeterValuePeriodic",
+        "wait-for CS-1 TransactionEvent EVDisconnected",
+        "wait-for CS-1 StatusNotification Available",
+    ],
+}
+
+
+class Running:
+    """A command at work; its lines are read as they come."""
+
+    def __init__(self, *arguments: str, stdin: Any = subprocess.DEVNULL) -> None:
+        command = [sys.executable, "-m", "ocppj", *arguments]
+        self.process = subprocess.Popen(
+            command,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, "COLUMNS": "2000", "PYTHONIOENCODING": "utf-8"},
+            preexec_fn=interruptible,
+        )
+        self.seen: list[str] = []
+        self._lines: Queue[str | None] = Queue()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def until(self, *texts: str) -> str:
+        """Return the next line that has all of the texts."""
+        end = monotonic() + PATIENCE
+        while True:
+            try:
+                line = self._lines.get(timeout=max(end - monotonic(), 0.01))
+            except Empty:
+                pytest.fail(f"no {texts} in {self.seen}")
+            if line is None:
+                pytest.fail(f"ended without {texts}: {self.seen}")
+            self.seen.append(line)
+            if all(text in line for text in texts):
+                return line
+
+    def say(self, line: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def end(self) -> int:
+        """Wait for its end, and return the exit status."""
+        status = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        while (line := self._lines.get(timeout=PATIENCE)) is not None:
+            self.seen.append(line)
+        return status
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()
+
+    @property
+    def url(self) -> str:
+        return self.until("listening at ").split()[2].rstrip(";")
+
+
+@pytest.fixture
+def start() -> Iterator[Any]:
+    """Start commands; they are ended with the test."""
+    running = []
+
+    def started(*arguments: str, **options: Any) -> Running:
+        running.append(Running(*arguments, **options))
+        return running[-1]
+
+    yield started
+    for process in running:
+        process.close()
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Any:
+    """Write a script and return its path."""
+
+    def write(*lines: str) -> str:
+        path = tmp_path / "script"
+        path.write_text("\n".join(lines))
+        return str(path)
+
+    return write
+
+
+def csms(start: Any, *arguments: str, **options: Any) -> Running:
+    made: Running = start("csms", "--port", "0", *arguments, **options)
+    return made
+
+
+def station(start: Any, url: str, *arguments: str) -> Running:
+    made: Running = start("station", "--url", url, "--id", "CS-1", "--pace", PACE, *arguments)
+    return made
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+def test_a_session_that_is_started_remotely(start: Any, script: Any, version: str) -> None:
+    session = SESSIONS.get(version, SESSIONS["2.x"])
+    connected = "wait-for CS-1 BootNotification"
+    commands = script("# a session", connected, "", "start CS-1 2 CARD", *session, "quit")
+    central = csms(start, "--script", commands)
+    charger = station(start, central.url, "--version", version, "--once")
+    assert charger.end() == 0
+    assert central.end() == 0
+    shown = "\n".join(central.seen)
+    assert f"CS-1 connected, ocpp{version}" in shown
+    assert "-> result  BootNotification" in shown
+    assert "=CARD" in shown
+    assert "refused" not in shown + "\n".join(charger.seen)
+    assert "- error" not in shown
+
+
+@pytest.mark.parametrize("transport", ["websockets", "picows"])
+def test_the_commands(start: Any, transport: str) -> None:
+    pytest.importorskip(transport)
+    central = csms(start, "--transport", transport, stdin=subprocess.PIPE)
+    url = central.url
+    charger = station(start, url, "--transport", transport, "--version", "2.0.1", "--pace", "60")
+    central.until("result  StatusNotification")
+    central.until("result  StatusNotification")
+    central.say("start CS-1")
+    central.until("<- result  RequestStartTransaction", "Accepted")
+    central.until("ChargingStateChanged")
+    central.say("stations")
+    central.until("CS-1  OCPP 2.0.1  ")
+    for command, answer in (
+        ("unlock CS-1", "OngoingAuthorizedTransaction"),
+        ("unlock CS-1 2 1", "Unlocked"),
+        ("unlock CS-1 3", "UnknownConnector"),
+        ("start CS-1 1", "Rejected"),
+        ("stop CS-1 nonsense", "Rejected"),
+        ('call CS-1 ChangeAvailability {"operationalStatus": "Inoperative"}', "Scheduled"),
+        ('call CS-1 ReserveNow {"id":1}', "missing"),
+        ("call CS-1 GetLocalListVersion", "versionNumber=0"),
+        ("call CS-1 SetDisplayMessage {}", "missing"),
+        ("stop CS-1", "status=Accepted"),
+    ):
+        central.say(command)
+        central.until(answer)
+    central.until("RemoteStop", "stoppedReason=Remote")
+    central.until("Unavailable", "evseId=1")
+    central.say("reset CS-1")
+    central.until("RemoteReset")
+    central.say("quit")
+    assert central.end() == 0
+    charger.until("disconnected")
+    charger.until("connects again")
+
+
+def test_a_session_outlives_its_connection(start: Any, script: Any) -> None:
+    commands = script("wait-for CS-1 BootNotification", "start CS-1")
+    central = csms(start, "--script", commands)
+    url = central.url
+    charger = station(start, url, "--version", "1.6", "--pace", "0.3", "--once")
+    central.until("call    MeterValues")
+    central.process.kill()
+    charger.until("connects again")
+    second = start("csms", "--port", url.rpartition(":")[2])
+    assert charger.end() == 0
+    second.until("call    StatusNotification", "status=Charging")
+    second.until("call    StopTransaction", "transactionId=1 reason=EVDisconnected")
+
+
+def test_once_gives_up_where_nobody_listens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "2000")
+    monkeypatch.setattr(demo_station, "BACKOFF", Backoff(0.001, 0.0))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens, and nobody else may
+        url = f"ws://127.0.0.1:{taken.getsockname()[1]}"
+        assert main(["station", "--url", url, "--id", "CS-1", "--once"]) == 1
+    out, err = capsys.readouterr()
+    assert out.count(f"CS-1 connecting to {url}\n") == 5
+    assert out.count(f"CS-1 cannot connect to {url}/CS-1: ") == out.count("; again in 0.0 s") == 4
+    assert err.startswith(f"ocppj: cannot connect to {url}/CS-1: ")
+    assert err.endswith("; given up after 5 attempts\n")
+
+
+def test_what_is_triggered_comes_after_the_answer(start: Any) -> None:
+    central = csms(start, stdin=subprocess.PIPE)
+    station(start, central.url, "--version", "1.6")
+    central.until("result  StatusNotification")
+    central.until("result  StatusNotification")
+    for message in ("Heartbeat", "DiagnosticsStatusNotification", "MeterValues"):
+        central.say(f"trigger CS-1 {message}")
+        assert "Accepted" in central.until("<- ")
+        assert f"call    {message}" in central.until("<- ")
+    central.say("trigger CS-1 Heartbeats")
+    central.until("PropertyConstraintViolation")
+
+
+def test_bad_input_at_the_prompt_is_told_and_no_more(start: Any) -> None:
+    central = csms(start, stdin=subprocess.PIPE)
+    for line, problem in (
+        ("nonsense", "no such command: nonsense; try help"),
+        ("start", "usage: start ID [CONNECTOR] [TOKEN]"),
+        ("help me", "usage: help"),
+        ("start CS-9", "CS-9 is not connected"),
+        ("stop CS-9", "CS-9 is not connected"),
+        ("wait soon", "no number of seconds: soon"),
+        ("wait nan", "no number of seconds: nan"),
+        ("wait-for CS-9 Nonsense", "no such action: Nonsense"),
+        ("stations", "no station is connected"),
+        ("\x1b[31m\xe4", r"no such command: \x1b[31m"),
+        ("help", "wait-for ID ACTION [TEXT]"),
+    ):
+        central.say(line)
+        central.until(problem)
+    url = central.url if "listening" not in central.seen[0] else central.seen[0].split()[2][:-1]
+    station(start, url, "--version", "2.1")
+    central.until("result  StatusNotification")
+    for line, problem in (
+        ("call CS-1 Nonsense {}", "NotImplemented"),
+        ("call CS-1 Reset {", "no JSON"),
+        ('call CS-1 Reset {}],[2,"x","Reset",{}', "no JSON"),
+        ('call CS-1 Reset {"type":"Never"}', "at $.type"),
+        ("call CS-1 Heartbeat {}", "Heartbeat is not sent by a csms"),
+        ("start CS-1 one", "no number: one"),
+        ("stop CS-1", "CS-1 has no transaction"),
+    ):
+        central.say(line)
+        central.until(problem)
+    central.say("quit")
+    assert central.end() == 0
+
+
+def test_a_line_of_a_script_that_fails_ends_the_run(start: Any, script: Any) -> None:
+    central = csms(start, "--script", script("wait 0", "start CS-1", "quit"))
+    assert central.end() == 1
+    assert central.seen[-1].endswith("script, line 2: CS-1 is not connected")
+
+
+def test_a_file_as_stdin_is_read_and_the_run_goes_on(start: Any, script: Any) -> None:
+    with Path(script("stations", "help")).open(encoding="utf-8") as stdin:
+        central = csms(start, stdin=stdin)
+        central.until("no station is connected")
+        central.until("quit")
+        assert central.process.poll() is None
+        central.process.send_signal(signal.SIGINT)
+        assert central.end() == 130
+    assert "Traceback" not in "\n".join(central.seen)
+
+
+def test_a_password_is_asked_for(start: Any) -> None:
+    central = csms(start, "--password", "secret")
+    url = central.url
+    central.seen.clear()
+    stranger = station(start, url)
+    stranger.until("401")
+    central.until("/CS-1 is not let in: 401 Unauthorized")
+    known = station(start, url, "--password", "secret")
+    known.until("result  BootNotification")
+    known.process.send_signal(signal.SIGINT)
+    assert known.end() == 130
+    assert "Traceback" not in "\n".join(known.seen)
+
+
+def test_faults_are_shown(start: Any) -> None:
+    sync = pytest.importorskip("websockets.sync.client")
+    for lenient, wanted in (((), ["<- refused"]), (("--lenient",), ["<- call", "tolerated null"])):
+        central = csms(start, *lenient)
+        with sync.connect(f"{central.url}/CS-1", subprotocols=["ocpp1.6"]) as socket:
+            socket.send(
+                '[2,"1","StatusNotification",'
+                '{"connectorId":1,"errorCode":"NoError","status":"Available","info":null}]'
+            )
+            socket.recv()
+            for text in wanted:
+                central.until("CS-1", text)
+            socket.send("no frame")
+            central.until("<- refused ? ", "no frame")
+            socket.send('[3,"unknown",{}]')
+            central.until("<- result  ?")
+
+
+@pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}])
+def test_colour_and_a_prompt_are_for_terminals(settings: dict[str, str]) -> None:
+    master, slave = open_terminal()
+    command = [sys.executable, "-m", "ocppj", "csms", "--port", "0"]
+    env = {**{name: os.environ[name] for name in os.environ if name != "NO_COLOR"}, **settings}
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env) as process:
+        os.close(slave)
+        shown = b""
+        for text, wanted in ((b"nonsense\n", b"try help"), (b"quit\n", b"")):
+            os.write(master, text)
+            while wanted not in shown:
+                shown += os.read(master, 4096)
+        assert process.wait(PATIENCE) == 0
+    os.close(master)
+    assert (b"\x1b[31mno such command" in shown) is (not settings)
+    assert b"> " in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["csms", "--port", "x"], "no port"),
+        (["csms", "--port", "65536"], "no port"),
+        (["csms", "--host", "not an address", "--port", "0"], "cannot listen"),
+        (["csms", "--script", "/nonexistent"], "No such file"),
+        (["station", "--url", "ws://x"], "--id"),
+        (["station", "--url", "http://x", "--id", "CS-1"], "use a URL such as"),
+        (["station", "--url", "ws://x:99999", "--id", "CS-1"], "Port out of range"),
+        (["station", "--url", "ws://x", "--id", "CS:1"], "no identity"),
+        (["station", "--url", "ws://x", "--id", "CS-1", "--pace", "0"], "seconds above 0"),
+        (["station", "--url", "ws://x", "--id", "CS-1", "--pace", "nan"], "seconds above 0"),
+        (["station", "--url", "ws://x", "--id", "CS-1", "--version", "3"], "invalid choice"),
+    ],
+)
+def test_wrong_usage(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], problem: str
+) -> None:
+    assert main(arguments) == 2
+    assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["csms"], ["station", "--url", "ws://x", "--id", "CS-1"]])
+@pytest.mark.parametrize("library", ["websockets", "picows"])
+def test_a_library_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    library: str,
+) -> None:
+    monkeypatch.delitem(sys.modules, f"ocppj.aio.{library}", raising=False)
+    monkeypatch.setitem(sys.modules, library, None)
+    for name in [name for name in sys.modules if name.startswith(f"{library}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main([*command, "--transport", library]) == 2
+    error = f"ocppj: {library} is not installed: pip install 'ocppj[{library}]'\n"
+    assert capsys.readouterr().err == error
+
+
+def test_other_commands_load_neither_asyncio_nor_a_websocket_library() -> None:
+    code = (
+        "import sys; from ocppj.cli.main import main; main(['check']);"
+        "print([m for m in ('asyncio', 'websockets', 'ocppj.aio') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("payload", ['{"a":1e999}', '{"a":%s}' % ("9" * 5000)])
+def test_a_payload_that_nobody_has_decoded_can_be_shown(payload: str) -> None:
+    assert _brief(payload)
