@@ -13,24 +13,34 @@ API = {"catalog", "codec", "errors", "frames", "handlers", "ids", "policy", "sch
 
 LAYERS: dict[str, set[str]] = {
     "_core.depth": set(),
-    "errors": set(),
+    "_core.message_types": set(),
     "ids": set(),
     "policy": set(),
     "schema": set(),
     "_core.exponents": {"_core.depth"},
-    "_core.faults": {"errors", "schema"},
     "_core.plan": {"schema"},
-    "catalog": {"errors", "schema"},
-    "frames": {"errors", "policy"},
+    "errors": {"_core.message_types"},
+    "_core.describe": {"errors"},
+    "_core.faults": {"errors", "schema"},
     "_core.leniency": {"_core.plan", "policy", "schema"},
+    "catalog": {"_core.message_types", "errors", "schema"},
+    "frames": {"_core.message_types", "errors", "policy"},
     "_core.table": {"_core.plan", "catalog", "schema"},
-    "_core.encoding": {"_core.plan", "_core.table", "errors", "frames"},
+    "_core.encoding": {"_core.describe", "_core.plan", "_core.table", "errors", "frames"},
+    "_core.payload": {
+        "_core.faults",
+        "_core.leniency",
+        "_core.table",
+        "errors",
+        "policy",
+        "schema",
+    },
     "_core.backend_py": {
         "_core.depth",
         "_core.encoding",
         "_core.exponents",
         "_core.faults",
-        "_core.leniency",
+        "_core.payload",
         "_core.table",
         "errors",
         "frames",
@@ -40,8 +50,8 @@ LAYERS: dict[str, set[str]] = {
     "_core.backend": {"_core.backend_py"},
     "codec": {
         "_core.backend",
-        "_core.backend_py",
-        "_core.encoding",
+        "_core.describe",
+        "_core.payload",
         "_core.table",
         "catalog",
         "errors",
@@ -49,16 +59,16 @@ LAYERS: dict[str, set[str]] = {
         "policy",
         "schema",
     },
-    "session": {"_core.backend_py", "_core.encoding", "codec", "errors", "frames", "ids"},
+    "session": {"_core.describe", "codec", "errors", "frames", "ids"},
     "handlers": {"codec", "errors", "frames", "session"},
 }
 """Of the root and `_core`, what each module imports; each may know only those before it."""
 
 INTEGRATIONS: dict[str, set[str]] = {
     "__init__": set(),
-    "mobilityhouse": {"errors", "integrations.names", "integrations.wire", "policy"},
+    "mobilityhouse": {"errors", "frames", "integrations.names", "integrations.wire", "policy"},
     "names": {"_core.plan", "schema"},
-    "wire": {"catalog", "codec", "errors", "integrations.names", "policy"},
+    "wire": {"catalog", "codec", "errors", "frames", "integrations.names", "policy"},
 }
 OUTER = ("aio", "cli")
 """They may know the layers and the outer packages before them; no layer may know them."""

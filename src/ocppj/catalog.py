@@ -6,6 +6,7 @@ Owns the table of versions. A version's messages are imported when they are firs
 from importlib import import_module
 from typing import Final, NamedTuple
 
+from ocppj._core.message_types import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND
 from ocppj.errors import RULES, Rules
 from ocppj.schema import Feature, Profile
 
@@ -52,10 +53,10 @@ class Version(NamedTuple):
         raise ValueError(f"unknown OCPP version {name!r}: use one of {known}")
 
 
-_TYPES: Final = frozenset({2, 3, 4})
+_TYPES: Final = frozenset({CALL, CALLRESULT, CALLERROR})
 
 VERSIONS: Final = (
     Version("1.6", "ocpp1.6", "ocppj.v16", _TYPES),
     Version("2.0.1", "ocpp2.0.1", "ocppj.v201", _TYPES),
-    Version("2.1", "ocpp2.1", "ocppj.v21", _TYPES | {5, 6}),
+    Version("2.1", "ocpp2.1", "ocppj.v21", _TYPES | {CALLRESULTERROR, SEND}),
 )

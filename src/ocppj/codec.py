@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from ocppj._core.backend import Dispatch
-from ocppj._core.backend_py import decode_payload
-from ocppj._core.encoding import apart, full_name, kind_of
+from ocppj._core.describe import apart, full_name, kind_of
+from ocppj._core.payload import decode_payload
 from ocppj._core.table import Table
 from ocppj.catalog import Version
 from ocppj.errors import EncodeError

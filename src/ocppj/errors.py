@@ -24,6 +24,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ocppj._core.message_types import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR
+
 __all__ = [
     "CallFailed",
     "CallRefused",
@@ -117,7 +119,7 @@ _CODES_2 = {
 _RULES_2_0_1 = Rules(
     error_codes=frozenset(_SHARED_CODES | set(_CODES_2.values())),
     codes=_CODES_2,
-    answers={2: 4, None: 4},  # unknown types: P4-201 4.4
+    answers={CALL: CALLERROR, None: CALLERROR},  # unknown types: P4-201 4.4
     unreadable_id="-1",
     echo_long_id=False,
     description_length=DESCRIPTION_LENGTH,
@@ -126,14 +128,14 @@ RULES: Final[Mapping[str, Rules]] = {
     "1.6": Rules(
         error_codes=frozenset(_SHARED_CODES | set(_CODES_1.values())),
         codes=_CODES_1,
-        answers={2: 4},  # unknown types are ignored: J16 4.1.3
+        answers={CALL: CALLERROR},  # unknown types are ignored: J16 4.1.3
         unreadable_id=None,
         echo_long_id=True,
         description_length=None,
     ),
     "2.0.1": _RULES_2_0_1,
     # Unknown types are ignored: P4-21 4.1.3; a bad result is reported: P2-21 FR.06.
-    "2.1": _RULES_2_0_1._replace(answers={2: 4, 3: 5}),
+    "2.1": _RULES_2_0_1._replace(answers={CALL: CALLERROR, CALLRESULT: CALLRESULTERROR}),
 }
 
 
@@ -202,10 +204,10 @@ class DecodeError(OcppError):
         answer = rules.answers.get(self.message_type)
         if message_id is None:
             # What says that it is an answer or a SEND is not a call that waits for one.
-            answer = 4 if self.message_type in (None, 2) else None
+            answer = CALLERROR if self.message_type in (None, CALL) else None
             message_id = rules.unreadable_id
         elif len(message_id) > MESSAGE_ID_LENGTH and not rules.echo_long_id:
-            answer = answer if answer == 4 else None
+            answer = answer if answer == CALLERROR else None
             message_id = rules.unreadable_id
         if answer is None or message_id is None:
             return None
@@ -297,7 +299,7 @@ class RemoteProtocolError(ProtocolError):
         if self.error_code is None:
             return None
         description = self.error_description[:DESCRIPTION_LENGTH]
-        return _encode((4, self.message_id, self.error_code, description, _NO_DETAILS))
+        return _encode((CALLERROR, self.message_id, self.error_code, description, _NO_DETAILS))
 
 
 class _ErrorContent(OcppError):

@@ -9,10 +9,27 @@ from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from ocppj._core.message_types import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND
 from ocppj.errors import MESSAGE_ID_LENGTH, EncodeError
 from ocppj.policy import Violation
 
-__all__ = ["Call", "CallError", "CallResult", "CallResultError", "Envelope", "Frame", "Send"]
+__all__ = [
+    "CALL",
+    "CALLERROR",
+    "CALLRESULT",
+    "CALLRESULTERROR",
+    "SEND",
+    "Call",
+    "CallError",
+    "CallResult",
+    "CallResultError",
+    "Envelope",
+    "Frame",
+    "Send",
+]
+
+Data: TypeAlias = bytes | str | bytearray | memoryview
+"""One WebSocket message."""
 
 P = TypeVar("P")
 
@@ -24,7 +41,7 @@ class _Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return ()
 
 
-class Call(_Frame, Generic[P], tag=2, frozen=True):
+class Call(_Frame, Generic[P], tag=CALL, frozen=True):
     """CALL, message type 2: a request.
 
     Attributes:
@@ -33,14 +50,14 @@ class Call(_Frame, Generic[P], tag=2, frozen=True):
         payload: the request, as the Struct that belongs to the action.
     """
 
-    message_type: ClassVar[int] = 2
+    message_type: ClassVar[int] = CALL
 
     message_id: str
     action: str
     payload: P
 
 
-class CallResult(_Frame, Generic[P], tag=3, frozen=True):
+class CallResult(_Frame, Generic[P], tag=CALLRESULT, frozen=True):
     """CALLRESULT, message type 3: the response to a call.
 
     Attributes:
@@ -49,13 +66,13 @@ class CallResult(_Frame, Generic[P], tag=3, frozen=True):
             the call is not known, to be decoded with `Codec.decode_result`.
     """
 
-    message_type: ClassVar[int] = 3
+    message_type: ClassVar[int] = CALLRESULT
 
     message_id: str
     payload: P
 
 
-class CallError(_Frame, tag=4, frozen=True):
+class CallError(_Frame, tag=CALLERROR, frozen=True):
     """CALLERROR, message type 4: a call could not be handled.
 
     Attributes:
@@ -65,7 +82,7 @@ class CallError(_Frame, tag=4, frozen=True):
         error_details: any JSON object.
     """
 
-    message_type: ClassVar[int] = 4
+    message_type: ClassVar[int] = CALLERROR
 
     message_id: str
     error_code: str
@@ -73,13 +90,13 @@ class CallError(_Frame, tag=4, frozen=True):
     error_details: dict[str, Any] = {}
 
 
-class CallResultError(_Frame, tag=5, frozen=True):
+class CallResultError(_Frame, tag=CALLRESULTERROR, frozen=True):
     """CALLRESULTERROR, message type 5, OCPP 2.1: a result could not be handled.
 
     The attributes are those of `CallError`; `message_id` is that of the result.
     """
 
-    message_type: ClassVar[int] = 5
+    message_type: ClassVar[int] = CALLRESULTERROR
 
     message_id: str
     error_code: str
@@ -87,13 +104,13 @@ class CallResultError(_Frame, tag=5, frozen=True):
     error_details: dict[str, Any] = {}
 
 
-class Send(_Frame, Generic[P], tag=6, frozen=True):
+class Send(_Frame, Generic[P], tag=SEND, frozen=True):
     """SEND, message type 6, OCPP 2.1: a message that is never answered.
 
     The attributes are those of `Call`.
     """
 
-    message_type: ClassVar[int] = 6
+    message_type: ClassVar[int] = SEND
 
     message_id: str
     action: str
@@ -245,5 +262,5 @@ def _copied(*values: Any) -> Envelope:
 
 _json: Final = msgspec.json.Encoder().encode
 
-ELEMENTS: Final = {2: 4, 3: 3, 4: 5, 5: 5, 6: 4}
+ELEMENTS: Final = {CALL: 4, CALLRESULT: 3, CALLERROR: 5, CALLRESULTERROR: 5, SEND: 4}
 """Message type -> how many elements its array has."""

@@ -16,8 +16,7 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from msgspec.structs import replace
 
-from ocppj._core.backend_py import Data
-from ocppj._core.encoding import apart, kind_of
+from ocppj._core.describe import apart, kind_of
 from ocppj.codec import Codec
 from ocppj.errors import (
     MESSAGE_ID_LENGTH,
@@ -29,7 +28,7 @@ from ocppj.errors import (
     PayloadError,
     RemoteProtocolError,
 )
-from ocppj.frames import Call, CallError, CallResult, Frame, Send
+from ocppj.frames import CALL, Call, CallError, CallResult, Data, Frame, Send
 from ocppj.ids import next_id
 
 __all__ = ["Role", "Session"]
@@ -203,9 +202,9 @@ class Session:
         if message_id in self._handling:
             problem = "the message id is that of a call still being handled"
             code = RULES[self.codec.version].codes[Fault.MESSAGE_ID_IN_USE]
-            raise RemoteProtocolError(problem, 2, message_id, code)
+            raise RemoteProtocolError(problem, CALL, message_id, code)
         if self._features[call.action].sender == self.role:
-            raise self._misdirected(call.action, 2, message_id)
+            raise self._misdirected(call.action, CALL, message_id)
         self._handling[message_id] = call
 
     def _misdirected(self, action: str, kind: int, message_id: str) -> RemoteProtocolError:

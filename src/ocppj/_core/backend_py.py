@@ -8,7 +8,6 @@ wire step by step and names the first fault.
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Annotated, Any, Final, Literal, Never
 
 import msgspec
@@ -16,8 +15,8 @@ import msgspec
 from ocppj._core.depth import deeper
 from ocppj._core.encoding import encode
 from ocppj._core.exponents import MAX_EXPONENTS, SEARCHED_SIZE, too_many_exponents
-from ocppj._core.faults import find, find_again, without_traceback
-from ocppj._core.leniency import bend
+from ocppj._core.faults import find_again, without_traceback
+from ocppj._core.payload import decode_payload
 from ocppj._core.table import Decode, Table
 from ocppj.errors import (
     MESSAGE_ID_LENGTH,
@@ -29,22 +28,25 @@ from ocppj.errors import (
     UnknownActionError,
 )
 from ocppj.frames import (
+    CALL,
+    CALLERROR,
+    CALLRESULT,
+    CALLRESULTERROR,
     ELEMENTS,
     Call,
     CallError,
     CallResult,
     CallResultError,
+    Data,
     Envelope,
     Frame,
     Send,
     bent,
 )
 from ocppj.policy import STRICT, Policy, Violation
-from ocppj.schema import TOO_DEEP, check_json
+from ocppj.schema import check_json
 
-__all__ = ["Data", "Dispatch", "Head"]
-
-Data = bytes | str | bytearray | memoryview
+__all__ = ["Dispatch", "Head"]
 
 _Id = Annotated[str, msgspec.Meta(max_length=MESSAGE_ID_LENGTH)]
 _call_head: Final = msgspec.json.Decoder(tuple[Literal[2], _Id, str, msgspec.Raw]).decode
@@ -311,17 +313,16 @@ class Head:
         return bent(frame, self._violations) if self._violations else frame
 
     def _frame(self, pending: Mapping[str, str] | None) -> Frame:
-        match self.message_type:
-            case 2:
-                return Call(self.message_id, *self._request(self._table.calls))
-            case 3:
-                return CallResult(self.message_id, self._response(pending))
-            case 4:
-                return CallError(self.message_id, *self._error())
-            case 5:
-                return CallResultError(self.message_id, *self._error())
-            case _:
-                return Send(self.message_id, *self._request(self._table.sends))
+        message_type = self.message_type
+        if message_type == CALL:
+            return Call(self.message_id, *self._request(self._table.calls))
+        if message_type == CALLRESULT:
+            return CallResult(self.message_id, self._response(pending))
+        if message_type == CALLERROR:
+            return CallError(self.message_id, *self._error())
+        if message_type == CALLRESULTERROR:
+            return CallResultError(self.message_id, *self._error())
+        return Send(self.message_id, *self._request(self._table.sends))
 
     def _action(self) -> str:
         try:
@@ -418,51 +419,6 @@ def _unknown(action: str, table: Table, known: Known) -> UnknownActionError:
     name = f"{action} " if _PLAIN.fullmatch(action) else ""
     rules = table.version.rules
     return UnknownActionError(Fault.ACTION, f"action {name}is not known", rules, None, known)
-
-
-def decode_payload(
-    payload: msgspec.Raw,
-    kind: type[Any],
-    table: Table,
-    policy: Policy,
-    violations: list[Violation],
-    *,
-    known: Known,
-    complaint: Exception | None = None,
-) -> Any:
-    """Decode the payload of a frame as a type, or as near to it as the policy allows.
-
-    Args:
-        payload: valid JSON that nests no deeper than the table allows.
-        kind: the Struct.
-        table: the codec's.
-        policy: what may be bent.
-        violations: what is bent is added here.
-        known: of the frame, for the error and its reply.
-        complaint: what the payload's fast decoder has raised, if it has.
-
-    Raises:
-        PayloadError: it is not one.
-    """
-    if policy.bends:
-        with suppress(Exception):  # a fault beyond the policy, or a vendor's type that raises
-            made, bends = bend(kind, msgspec.json.decode(payload), policy, table.dec_hook)
-            violations += bends
-            return made
-    found = None if complaint is None else find_again(complaint, payload)
-    if found is None:
-        try:
-            return table.decode(kind, payload)
-        except msgspec.ValidationError as error:
-            complaint, found = without_traceback(error), find(str(error))
-        except Exception as error:
-            # A vendor's own type may raise anything, and only DecodeError may leave.
-            deep = isinstance(error, RecursionError)
-            problem = TOO_DEEP if deep else f"not a {kind.__name__}"
-            rules = table.version.rules
-            raise PayloadError(Fault.PROPERTY, problem, rules, "$", known) from error
-    fault, problem, path = found
-    raise PayloadError(fault, problem, table.version.rules, path, known) from complaint
 
 
 def _complaint(error: msgspec.DecodeError, text: bytes) -> str:

@@ -13,12 +13,13 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import force_setattr, replace
 
+from ocppj._core.describe import apart, full_name, kind_of
 from ocppj._core.plan import Part, plan
 from ocppj._core.table import Table
 from ocppj.errors import DecodeError, EncodeError
 from ocppj.frames import FRAMES, Call, CallError, CallResult, CallResultError, Frame, Send, plain
 
-__all__ = ["apart", "encode", "full_name", "kind_of"]
+__all__ = ["encode"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -117,29 +118,6 @@ def _check_request(frame: Call[Any] | Send[Any], types: Mapping[str, type[Any]])
     if type(frame.payload) is not wanted:
         both = apart(wanted, kind_of(frame.payload))
         raise EncodeError(f"the payload of {frame.action} is {both}", "$")
-
-
-def kind_of(payload: object) -> type[Any]:
-    """Return the type of a payload.
-
-    Raises:
-        EncodeError: the payload is a class.
-    """
-    if isinstance(payload, type):
-        raise EncodeError(f"{payload.__name__} is a class: make an instance of it", "$")
-    return type(payload)
-
-
-def full_name(kind: type[Any]) -> str:
-    """Return the name of a type with its module."""
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-
-
-def apart(one: type[Any], other: type[Any]) -> str:
-    """Name two types, `a X, not a Y`; in full if their names are the same."""
-    if one.__name__ == other.__name__:
-        return f"{full_name(one)}, not {full_name(other)}"
-    return f"a {one.__name__}, not a {other.__name__}"
 
 
 def _fitted(frame: Frame, table: Table) -> Frame:

@@ -25,7 +25,7 @@ from ocppj.errors import (
     PayloadError,
     RemoteProtocolError,
 )
-from ocppj.frames import Call, CallResult, Frame, Send
+from ocppj.frames import CALL, SEND, Call, CallResult, Frame, Send
 from ocppj.schema import Request
 from ocppj.session import Session
 
@@ -282,7 +282,7 @@ class Connection:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._answer = future
         if metrics is not None:
-            metrics.frame(self.id, "out", 2, action, "")
+            metrics.frame(self.id, "out", CALL, action, "")
         outcome = "NoAnswer"
         try:
             async with asyncio.timeout_at(session.deadline):
@@ -325,7 +325,7 @@ class Connection:
             raise self.gone()
         data = self._session.call(request)
         if self.engine.metrics is not None:
-            self.engine.metrics.frame(self.id, "out", 6, feature.name, "")
+            self.engine.metrics.frame(self.id, "out", SEND, feature.name, "")
         await self._transport.send(data)
 
     async def ping(self, timeout: float) -> bool:

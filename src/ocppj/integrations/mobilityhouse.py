@@ -20,13 +20,10 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(problem, name=error.name) from error
 
 from ocppj.errors import DecodeError, PayloadError, UnknownActionError
+from ocppj.frames import CALL, CALLERROR, CALLRESULT, SEND
 from ocppj.integrations.names import snake
 from ocppj.integrations.wire import (
     AS_SCHEMAS,
-    CALL,
-    ERROR,
-    RESULT,
-    SEND,
     Wire,
     pack,
     unpack,
@@ -94,12 +91,12 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             msg = messages.Call(message_id, frame.action, wire.payload(raw_msg, frame, action))
             msg.ocppj_fault = None
             await (self._ocppj_answer(msg) if number == CALL else self._ocppj_take(msg))
-        elif number not in (RESULT, ERROR):
+        elif number not in (CALLRESULT, CALLERROR):
             self.logger.warning("%s: the peer could not handle a result: %s", self.id, frame)
         elif message_id != self._ocppj_awaited:
             # Not kept: there would be no end to it.
             self.logger.error("Ignoring response with unknown unique id: %s", frame)
-        elif number == ERROR or pending is None:
+        elif number == CALLERROR or pending is None:
             self._ocppj_settle(raw_msg)
         else:
             action = pending[message_id]
@@ -152,7 +149,7 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             error,
             exc_info=error,
         )
-        awaited = error.message_type in (RESULT, ERROR) and self._ocppj_awaited is not None
+        awaited = error.message_type in (CALLRESULT, CALLERROR) and self._ocppj_awaited is not None
         if awaited and error.message_id == self._ocppj_awaited:
             self._ocppj_settle(raw_msg, error)
         reply = error.reply()
@@ -241,7 +238,7 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
                 response = await self._ocppj_response(unique_id, text)
             finally:
                 self._ocppj_awaited = self._ocppj_pending = None
-        if response.message_type_id == ERROR:
+        if response.message_type_id == CALLERROR:
             self.logger.warning("Received a CALLError: %s'", response)
             if suppress:
                 return None

@@ -14,15 +14,12 @@ from ocpp import charge_point, exceptions, messages
 from ocppj.catalog import Version
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError
+from ocppj.frames import CALL, CALLERROR, CALLRESULT
 from ocppj.integrations.names import Shape, Unclear, learn, shape, to_wire
 from ocppj.policy import RULES, Policy
 
 __all__ = [
     "AS_SCHEMAS",
-    "CALL",
-    "ERROR",
-    "RESULT",
-    "SEND",
     "Wire",
     "pack",
     "unpack",
@@ -34,7 +31,6 @@ AS_SCHEMAS: Final = Policy(timestamp="accept")
 """The policy of an application that sets none: timestamps may lack a zone, since the JSON schemas
 do not tell, and a station that was served yesterday is served today."""
 
-CALL, RESULT, ERROR, SEND = 2, 3, 4, 6
 ANY_SIZE: Final = 2**31 - 1
 """The application's WebSocket limits the size of messages, as it always did."""
 
@@ -52,7 +48,7 @@ _TENTHS: Final = {
     "1.6": {
         (CALL, "SetChargingProfile"),
         (CALL, "RemoteStartTransaction"),
-        (RESULT, "GetCompositeSchedule"),
+        (CALLRESULT, "GetCompositeSchedule"),
     }
 }
 """Where mobilityhouse/ocpp gives every number with decimals as a `Decimal`."""
@@ -202,7 +198,13 @@ def pack(msg: Any) -> str:
     """Return the JSON text of a `Call`, `CallResult` or `CallError` of `ocpp`."""
     kind = type(msg)
     if kind is messages.CallError:
-        elements = [ERROR, msg.unique_id, msg.error_code, msg.error_description, msg.error_details]
+        elements = [
+            CALLERROR,
+            msg.unique_id,
+            msg.error_code,
+            msg.error_description,
+            msg.error_details,
+        ]
     elif kind in _MESSAGES.values():
         elements = _elements(msg)
     else:

@@ -25,7 +25,7 @@ from ocppj.cli.demo.screen import Colour, Screen
 from ocppj.cli.terminal import quoted, shortened
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError
-from ocppj.frames import Frame
+from ocppj.frames import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Frame
 
 __all__ = ["Passed", "Traffic"]
 
@@ -46,7 +46,13 @@ PAYLOADS: Final = ("call", "result", "send")
 CLOCK: Final = "timestamp"
 """Not shown of a payload: the line has a time."""
 
-KINDS: Final = {2: "call", 3: "result", 4: "error", 5: "error", 6: "send"}
+KINDS: Final = {
+    CALL: "call",
+    CALLRESULT: "result",
+    CALLERROR: "error",
+    CALLRESULTERROR: "error",
+    SEND: "send",
+}
 
 
 class Passed(NamedTuple):

@@ -1,0 +1,11 @@
+"""The message types of OCPP-J by name. Public in `ocppj.frames`."""
+
+from typing import Final
+
+__all__ = ["CALL", "CALLERROR", "CALLRESULT", "CALLRESULTERROR", "SEND"]
+
+CALL: Final = 2
+CALLRESULT: Final = 3
+CALLERROR: Final = 4
+CALLRESULTERROR: Final = 5
+SEND: Final = 6
