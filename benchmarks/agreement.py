@@ -57,10 +57,10 @@ def variants(entry: Entry) -> Iterator[tuple[str, Entry]]:
         yield fault, entry.with_payload(payload)
 
 
-def _demand(condition: object, complaint: str) -> None:
+def _demand(condition: object, problem: str) -> None:
     # Not an assert statement, which `python -O` would leave out.
     if not condition:
-        raise AssertionError(complaint)
+        raise AssertionError(problem)
 
 
 def _resolved(schema: JSON, root: JSON) -> JSON:

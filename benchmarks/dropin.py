@@ -205,7 +205,8 @@ def main() -> None:
         "rates": measure(arguments.rounds),
     }
     publish(
-        *("dropin", figures),
+        "dropin",
+        figures,
         "# A CSMS on mobilityhouse/ocpp, by one line faster",
         machine(figures["environment"]),
         f"Messages per second. Each side is a process with the same handlers; best of "

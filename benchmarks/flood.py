@@ -276,7 +276,8 @@ def main() -> None:
         return
     figures = {"environment": environment(*LIBRARIES), "flooders": FLOODERS, "floods": found}
     publish(
-        *("flood", figures),
+        "flood",
+        figures,
         "# Good stations beside eight that flood",
         machine(figures["environment"]),
         "Round trips of a Heartbeat in ms: p50 / p99 / max. `python -m benchmarks.flood`.",

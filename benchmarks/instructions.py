@@ -34,7 +34,13 @@ WARM: Final = 200
 EMPTY: Final = "loop"
 INSIDE: Final = "--inside"  # what the process under valgrind is told
 COLUMNS: Final = (
-    *("floor", "decode str", "decode bytes", "orjson.loads", "peek", "encode", "msgspec encode"),
+    "floor",
+    "decode str",
+    "decode bytes",
+    "orjson.loads",
+    "peek",
+    "encode",
+    "msgspec encode",
 )
 MISSING: Final = """\
 valgrind is not installed, so nothing was counted. It is the package `valgrind` of most systems
@@ -142,7 +148,8 @@ def main() -> None:
         return
     known, counts = environment("ocppj", "msgspec", "orjson"), count()
     publish(
-        *("instructions", {"environment": known, "times": TIMES, "counts": counts}),
+        "instructions",
+        {"environment": known, "times": TIMES, "counts": counts},
         "# Instructions per frame",
         machine(known),
         (

@@ -21,7 +21,7 @@ CODECS: Final = 5000
 POLICIES: Final = 12
 
 
-def _bent(one: Entry, faults: int) -> str:
+def _nonconforming(one: Entry, faults: int) -> str:
     """Return a frame with so many unknown fields."""
     fields = {f"vendorField{n}": n for n in range(faults)}
     return frame_text(one.with_payload({**one.payload, **fields}))
@@ -30,7 +30,7 @@ def _bent(one: Entry, faults: int) -> str:
 def _times(one: Entry) -> dict[str, float]:
     strict = ocppj.Codec(one.version)
     lenient = strict.with_policy(ocppj.Policy.lenient())
-    text, single, five = frame_text(one), _bent(one, 1), _bent(one, 5)
+    text, single, five = frame_text(one), _nonconforming(one, 1), _nonconforming(one, 5)
     assert len(lenient.decode(five).violations) == 5
     calls: dict[str, Any] = {
         "strict": (strict.decode, text),
@@ -66,7 +66,8 @@ def main() -> None:
         "bytes_each": _memory(),
     }
     publish(
-        *("leniency", figures),
+        "leniency",
+        figures,
         "# What leniency costs",
         machine(figures["environment"]),
         (

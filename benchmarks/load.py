@@ -265,7 +265,8 @@ def main() -> None:
         "mixed": {side: [one._asdict() for one in ones] for side, ones in traffic.items()},
     }
     publish(
-        *("load", figures),
+        "load",
+        figures,
         "# Endpoints under load",
         machine(figures["environment"]),
         "One process listens on one core, one plays the stations on another; uvloop, no "

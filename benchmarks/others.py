@@ -21,7 +21,7 @@ PEEKERS: Final = ("orjson.loads", "peek", "peek, pure Python", "peek + reframe")
 
 def _times(one: Entry) -> dict[str, float]:
     shared = codec(one.version)._table
-    ours, python = backend_c.Dispatch(shared), backend_py.Dispatch(shared)
+    ours, python = backend_c.Backend(shared), backend_py.Backend(shared)
     text = frame_text(one)
     frame = ours.decode(text, None if one.is_call else one.pending)
     value = model(one).model_validate_json(payload_bytes(one))
@@ -67,7 +67,8 @@ def main() -> None:
     known = environment("ocppj", "msgspec", "orjson", "pydantic")
     figures = {"environment": known, "ns": {one.label: _times(one) for one in ENTRIES}}
     publish(
-        *("others", figures),
+        "others",
+        figures,
         "# What encoding and peeking cost",
         machine(known),
         "Least ns of interleaved rounds; `python -m benchmarks.others`.",

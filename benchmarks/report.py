@@ -22,8 +22,15 @@ __all__ = ["main"]
 ROOT: Final = Path(__file__).parents[1]
 
 LIBRARIES: Final = (
-    *("ocppj", "msgspec", "orjson", "pydantic", "pydantic-core", "jsonschema-rs"),
-    *("fastjsonschema", "ocpp", "jsonschema"),
+    "ocppj",
+    "msgspec",
+    "orjson",
+    "pydantic",
+    "pydantic-core",
+    "jsonschema-rs",
+    "fastjsonschema",
+    "ocpp",
+    "jsonschema",
 )
 
 ROUNDS: Final = 11
@@ -165,7 +172,8 @@ def main() -> None:
         "ratios": {ours: ratios(medians, ours) for ours in OURS},
     }
     publish(
-        *("decode", figures),
+        "decode",
+        figures,
         "# What decoding a frame costs",
         machine(known),
         f"Median of {ROUNDS} rounds, each peer in a fresh process; `python -m benchmarks.report`.",

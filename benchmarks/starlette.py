@@ -187,7 +187,8 @@ def main() -> None:
         "rates": measure(arguments.rounds, 3000),
     }
     publish(
-        *("starlette", figures),
+        "starlette",
+        figures,
         "# A Starlette endpoint with pydantic and with ocppj",
         machine(figures["environment"]),
         "Messages per second that an endpoint reads, checks and answers with a checked "

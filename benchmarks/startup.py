@@ -57,7 +57,8 @@ def main() -> None:
         },
     }
     publish(
-        *("startup", figures),
+        "startup",
+        figures,
         "# What a start costs",
         machine(figures["environment"]),
         f"Medians of {ROUNDS} fresh processes; `python -m benchmarks.startup`.",

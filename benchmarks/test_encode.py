@@ -36,8 +36,8 @@ def pydantic_payload(entry: Entry) -> Encode:
 
 
 ENCODERS: Final[dict[str, Callable[[Entry], Encode]]] = {
-    "ocppj_cython": lambda entry: ours(entry, backend_c.Dispatch),
-    "ocppj_python": lambda entry: ours(entry, backend_py.Dispatch),
+    "ocppj_cython": lambda entry: ours(entry, backend_c.Backend),
+    "ocppj_python": lambda entry: ours(entry, backend_py.Backend),
     "msgspec_only": msgspec_only,
     "pydantic_payload": pydantic_payload,
 }

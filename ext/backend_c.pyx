@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
-"""The dispatch seam, compiled: it takes what is plainly right and leaves the rest to the reference.
+"""The compiled backend, the twin of `ocppj._core.backend_py`: it takes what is plainly right.
 
 A CALL or an expected CALLRESULT in the usual spelling is read here: its head is scanned in place,
 its action looked up without making a string, a copy of its payload given to the bound decoder.
@@ -83,7 +83,7 @@ cdef Py_ssize_t ENVELOPE_START = slot_offset(_Envelope._start)
 cdef Py_ssize_t ENVELOPE_TAIL = slot_offset(_Envelope._tail)
 
 
-cdef inline void keep(object target, Py_ssize_t offset, object value):
+cdef inline void set_slot(object target, Py_ssize_t offset, object value):
     SET_FIELD(<PyObject*>target, offset, <PyObject*>value)
 
 
@@ -151,7 +151,7 @@ cdef struct Head:
     const char* payload
 
 
-cdef inline bint scanned(const char* p, const char* end, Head* head) noexcept nogil:
+cdef inline bint scan_head(const char* p, const char* end, Head* head) noexcept nogil:
     """Fill in the head of the frame at `p`; tell whether it was found without any doubt."""
     if end - p < 10 or p[0] != c'[':
         return False
@@ -191,16 +191,16 @@ cdef inline object ascii_string(const char* p, Py_ssize_t size):
     return text
 
 
-cdef inline object made(
+cdef inline object new_frame(
     object cls, Py_ssize_t id_at, object message_id, Py_ssize_t payload_at, object payload,
     Py_ssize_t action_at, object action,
 ):
     """Return a frame, its slots filled in place: that is cheaper than calling its class."""
     cdef object frame = PyType_GenericAlloc(<PyTypeObject*>cls, 0)
-    keep(frame, id_at, message_id)
-    keep(frame, payload_at, payload)
+    set_slot(frame, id_at, message_id)
+    set_slot(frame, payload_at, payload)
     if action_at:
-        keep(frame, action_at, action)
+        set_slot(frame, action_at, action)
     return frame
 
 
@@ -237,7 +237,7 @@ cdef class Index:
     def __dealloc__(self):
         PyMem_Free(self.slots)
 
-    cdef inline Slot* find(self, const char* name, Py_ssize_t size) noexcept nogil:
+    cdef inline Slot* lookup(self, const char* name, Py_ssize_t size) noexcept nogil:
         cdef Py_ssize_t i = <Py_ssize_t>(fingerprint(name, size) >> self.shift)
         cdef Slot* slot = &self.slots[i]
         while slot.name is not NULL:
@@ -248,7 +248,7 @@ cdef class Index:
         return NULL
 
 
-cdef class Dispatch:
+cdef class Backend:
     """The frames of one codec, from bytes and to bytes. One instance may serve any thread."""
 
     cdef readonly object _table
@@ -260,14 +260,14 @@ cdef class Dispatch:
     cdef dict shapes
     cdef Py_ssize_t max_size
     cdef Py_ssize_t max_depth
-    cdef bint bends
+    cdef bint is_lenient
 
     def __init__(self, table, policy=STRICT):
         if self._table is not None:
             raise RuntimeError("a codec is made once")
         self._table = table
         self._policy = policy
-        self._reference = backend_py.Dispatch(table, policy)
+        self._reference = backend_py.Backend(table, policy)
         if table.index is None:
             # Two threads may both make one; either will do.
             table.index = Index(table)
@@ -275,7 +275,7 @@ cdef class Dispatch:
         self.results = table.fast_results
         self.response_actions = table.response_actions
         self.shapes = table.shapes
-        self.bends = policy.bends
+        self.is_lenient = policy.is_lenient
         self.max_size = table.max_size
         self.max_depth = table.max_depth
 
@@ -286,37 +286,37 @@ cdef class Dispatch:
             try:
                 p = PyUnicode_AsUTF8AndSize(data, &size)
             except UnicodeEncodeError:
-                return self._reference.read(data, pending)
+                return self._reference._decode_slow(data, pending)
         elif PyBytes_CheckExact(data):
             p = PyBytes_AS_STRING(data)
             size = PyBytes_GET_SIZE(data)
         else:
-            return self._reference.read(data, pending)
-        frame = self.plain(p, size, pending)
+            return self._reference._decode_slow(data, pending)
+        frame = self.try_decode(p, size, pending)
         if frame is not None and not PyExceptionInstance_Check(frame):
             return frame
         # Where a policy may bend the payload, only the reference can tell.
-        error = None if self.bends and frame is not None else self.verdict(p, size, frame)
+        error = None if self.is_lenient and frame is not None else self.explain(p, size, frame)
         if error is None:
-            return self._reference.read(data, pending, frame)
+            return self._reference._decode_slow(data, pending, frame)
         raise error from frame
 
-    cdef object plain(self, const char* p, Py_ssize_t size, object pending):
+    cdef object try_decode(self, const char* p, Py_ssize_t size, object pending):
         """Return the frame, what its payload's decoder has raised, or None where there is any doubt."""
         cdef const char* end = p + size
         cdef Head head
         cdef Slot* slot
         cdef PyObject* found
-        if size > self.max_size or not scanned(p, end, &head) or too_many_exponents(p, size):
+        if size > self.max_size or not scan_head(p, end, &head) or too_many_exponents(p, size):
             return None
         if head.action is not NULL:
-            slot = self.index.find(head.action, head.action_size)
+            slot = self.index.lookup(head.action, head.action_size)
             if slot is NULL:
                 return None
-            payload = decoded(<object>slot.decode, head.payload, end)
+            payload = try_payload(<object>slot.decode, head.payload, end)
             if payload is None or PyExceptionInstance_Check(payload):
                 return payload
-            return made(Call, CALL_ID, ascii_string(head.id, head.id_size), CALL_PAYLOAD, payload,
+            return new_frame(Call, CALL_ID, ascii_string(head.id, head.id_size), CALL_PAYLOAD, payload,
                         CALL_ACTION, <object>slot.action)
         # (Where another thread may change `pending` meanwhile, the reference reads it.)
         if READS_SLOTS and PyDict_CheckExact(pending):
@@ -327,20 +327,20 @@ cdef class Dispatch:
             found = PyDict_GetItemWithError(self.results, <object>found)
             if found is NULL:
                 return None
-            payload = decoded(<object>found, head.payload, end)
+            payload = try_payload(<object>found, head.payload, end)
             if payload is None or PyExceptionInstance_Check(payload):
                 return payload
-            return made(CallResult, RESULT_ID, message_id, RESULT_PAYLOAD, payload, 0, None)
+            return new_frame(CallResult, RESULT_ID, message_id, RESULT_PAYLOAD, payload, 0, None)
         return None
 
-    cdef object verdict(self, const char* p, Py_ssize_t size, object complaint):
-        """Return what the reference says of a frame that `plain` did not take, or None.
+    cdef object explain(self, const char* p, Py_ssize_t size, object fast_error):
+        """Return what the reference says of a frame that `try_decode` did not take, or None.
 
         It is asked only where nothing can be wrong but the action or the payload.
         """
         cdef Head head
         cdef const char* after
-        if size > self.max_size or not scanned(p, p + size, &head):
+        if size > self.max_size or not scan_head(p, p + size, &head):
             return None
         after = self.payload_end(head.payload, p + size)
         if after is NULL:
@@ -350,12 +350,12 @@ cdef class Dispatch:
             action = ascii_string(head.action, head.action_size)
         known = head.message_type - c'0', ascii_string(head.id, head.id_size)
         payload = PyBytes_FromStringAndSize(head.payload, after - head.payload)
-        return self._reference.verdict(known, action, payload, complaint)
+        return self._reference._explain(known, action, payload, fast_error)
 
     cdef const char* payload_end(self, const char* p, const char* end) noexcept nogil:
         """Return where the payload at `p` ends if the frame ends with it and both are JSON; else NULL."""
         cdef const char* after
-        if self.max_depth <= LEVELS:
+        if self.max_depth <= MAX_LEVELS:
             return NULL
         after = past_value(p, end)
         if after is NULL:
@@ -364,12 +364,12 @@ cdef class Dispatch:
         return after if p < end and p[0] == c']' and past_space(p + 1, end) == end else NULL
 
     def encode(self, frame, *, validate=True):
-        data = self.plainly_encoded(frame)
+        data = self.try_encode(frame)
         return self._reference.encode(frame, validate=validate) if data is None else data
 
-    cdef object plainly_encoded(self, object frame):
+    cdef object try_encode(self, object frame):
         """Return the bytes, or None where there is any doubt."""
-        cdef Moments moments
+        cdef Timestamps timestamps
         cdef Shape shape
         cdef Slot* slot
         cdef PyObject* message_id
@@ -392,7 +392,7 @@ cdef class Dispatch:
                 name = PyUnicode_AsUTF8AndSize(<object>found, &size)
             except UnicodeEncodeError:
                 return None
-            slot = self.index.find(name, size)
+            slot = self.index.lookup(name, size)
             if slot is NULL or slot.request != TYPE_OF(payload):
                 return None
         elif type(frame) is CallResult:
@@ -414,18 +414,18 @@ cdef class Dispatch:
             shape = <Shape>found
         else:
             try:
-                shape = Shape.made(<object>TYPE_OF(payload), self.shapes)
+                shape = Shape.build(<object>TYPE_OF(payload), self.shapes)
             except Exception:
                 return None
-        moments.count = 0
-        if not struct_is_good(payload, shape, &moments):
+        timestamps.count = 0
+        if not struct_conforms(payload, shape, &timestamps):
             return None
         try:
             data = _encode(frame)
         except Exception:
             return None
-        if moments.count:
-            data = cut(data, &moments)
+        if timestamps.count:
+            data = round_timestamps(data, &timestamps)
             if data is None:
                 return None
         size = PyBytes_GET_SIZE(data)
@@ -443,16 +443,16 @@ cdef class Dispatch:
             p = PyUnicode_AsUTF8AndSize(data, &size)
         else:
             return self._reference.peek(data)
-        envelope = self.plainly_peeked(data, p, size)
+        envelope = self.try_peek(data, p, size)
         return self._reference.peek(data) if envelope is None else envelope
 
-    cdef object plainly_peeked(self, object data, const char* p, Py_ssize_t size):
+    cdef object try_peek(self, object data, const char* p, Py_ssize_t size):
         """Return the envelope of a CALL or CALLRESULT, or None where there is any doubt."""
         cdef Head head
         cdef const char* start
         cdef const char* after
         cdef Slot* slot
-        if size > self.max_size or not scanned(p, p + size, &head):
+        if size > self.max_size or not scan_head(p, p + size, &head):
             return None
         start = past_space(head.payload, p + size)
         after = self.payload_end(start, p + size)
@@ -460,25 +460,25 @@ cdef class Dispatch:
             return None
         action = None
         if head.action is not NULL:
-            slot = self.index.find(head.action, head.action_size)
+            slot = self.index.lookup(head.action, head.action_size)
             action = ascii_string(head.action, head.action_size) if slot is NULL else <object>slot.action
         envelope = PyType_GenericAlloc(<PyTypeObject*>Envelope, 0)
-        keep(envelope, ENVELOPE_TYPE, head.message_type - c'0')
-        keep(envelope, ENVELOPE_ID, ascii_string(head.id, head.id_size))
-        keep(envelope, ENVELOPE_ACTION, action)
-        keep(envelope, ENVELOPE_TEXT, data)
-        keep(envelope, ENVELOPE_AFTER_ID, head.id + head.id_size + 1 - p)
-        keep(envelope, ENVELOPE_START, start - p)
-        keep(envelope, ENVELOPE_TAIL, p + size - after)
+        set_slot(envelope, ENVELOPE_TYPE, head.message_type - c'0')
+        set_slot(envelope, ENVELOPE_ID, ascii_string(head.id, head.id_size))
+        set_slot(envelope, ENVELOPE_ACTION, action)
+        set_slot(envelope, ENVELOPE_TEXT, data)
+        set_slot(envelope, ENVELOPE_AFTER_ID, head.id + head.id_size + 1 - p)
+        set_slot(envelope, ENVELOPE_START, start - p)
+        set_slot(envelope, ENVELOPE_TAIL, p + size - after)
         return envelope
 
 
-Dispatch.encode.__doc__ = backend_py.Dispatch.encode.__doc__
-Dispatch.peek.__doc__ = backend_py.Dispatch.peek.__doc__
-Dispatch.decode.__doc__ = backend_py.Dispatch.decode.__doc__
+Backend.encode.__doc__ = backend_py.Backend.encode.__doc__
+Backend.peek.__doc__ = backend_py.Backend.peek.__doc__
+Backend.decode.__doc__ = backend_py.Backend.decode.__doc__
 
 
-cdef inline object decoded(object decode, const char* p, const char* end):
+cdef inline object try_payload(object decode, const char* p, const char* end):
     """Return the payload between `p` and the frame's last bracket, its decoder's exception, or None."""
     cdef const char* last = end - 1
     while last > p and (last[0] == c'\n' or last[0] == c' ' or last[0] == c'\r'):

@@ -39,7 +39,7 @@ cdef extern from *:
     #define READS_SLOTS 1
     #endif
     /* Where a timestamp stands, found by its Z: that letter is rare, quotes and digits are not. */
-    static const char *find_moment(const char *p, const char *end, const char *text, int size) {
+    static const char *find_timestamp(const char *p, const char *end, const char *text, int size) {
         const char *z = p + size - 2;
         while (z < end - 1 && (z = (const char *)memchr(z, 'Z', (size_t)(end - 1 - z))) != NULL) {
             if (memcmp(z - (size - 2), text, (size_t)size) == 0) return z - (size - 2);
@@ -53,7 +53,7 @@ cdef extern from *:
     void SET_FIELD(PyObject*, Py_ssize_t, PyObject*)
     bint READS_SLOTS
     PyObject* TYPE_OF(PyObject*)
-    const char* find_moment(const char*, const char*, const char*, int)
+    const char* find_timestamp(const char*, const char*, const char*, int)
 
 cdef extern from "Python.h":
     bint PyUnicode_CheckExact_ "PyUnicode_CheckExact"(PyObject*)
@@ -73,15 +73,15 @@ cdef enum Kind:
 
 assert _KINDS == ("bool", "int", "float", "str", "enum", "timestamp", "list", "struct", "other")
 
-DEF MOMENTS = 64
-DEF MOMENT_SIZE = 29  # "2026-11-22T10:00:00.123456Z" with its quotes
+DEF MAX_TIMESTAMPS = 64
+DEF TIMESTAMP_SIZE = 29  # "2026-11-22T10:00:00.123456Z" with its quotes
 cdef long long EXACT = 1 << 53  # integers up to here are floats too
 
 
-cdef struct Moments:
+cdef struct Timestamps:
     # Timestamps with a fraction, in the order in which they are encoded.
     int count
-    PyObject* items[MOMENTS]
+    PyObject* items[MAX_TIMESTAMPS]
 
 
 cdef class Part:
@@ -128,7 +128,7 @@ cdef class Shape:
     cdef bint known
 
     @staticmethod
-    cdef Shape made(object cls, dict known):
+    cdef Shape build(object cls, dict known):
         """Make the shape of a type and of those within it; only then are they put with the others."""
         cdef dict building = {}
         cdef Shape new = Shape.of(cls, known, building)
@@ -140,23 +140,23 @@ cdef class Shape:
     cdef Shape of(object cls, dict known, dict building):
         cdef Shape new = known.get(cls) or building.get(cls)
         cdef list parts = []
-        cdef bint good
+        cdef bint complete
         if new is not None:
             return new
         plan = _plan(cls)
         new = building[cls] = Shape.__new__(Shape)
         new.cls = getattr(cls, "__origin__", cls)
         new.parts = parts
-        good = plan.whole
+        complete = plan.complete
         for name, part, optional in zip(plan.names, plan.parts, plan.optional):
             offset = slot_offset(getattr(new.cls, name))
-            good = good and offset > 0
+            complete = complete and offset > 0
             parts.append(Part.of(part, optional, offset, known, building))
-        new.known = good and READS_SLOTS
+        new.known = complete and READS_SLOTS
         return new
 
 
-cdef bint struct_is_good(PyObject* value, Shape shape, Moments* moments) noexcept:
+cdef bint struct_conforms(PyObject* value, Shape shape, Timestamps* timestamps) noexcept:
     cdef Py_ssize_t i
     cdef Part part
     cdef PyObject* item
@@ -168,12 +168,12 @@ cdef bint struct_is_good(PyObject* value, Shape shape, Moments* moments) noexcep
         if item == Py_None:
             if not part.optional:
                 return False
-        elif item is NULL or not is_good(item, part, moments):
+        elif item is NULL or not conforms(item, part, timestamps):
             return False
     return True
 
 
-cdef bint is_good(PyObject* value, Part part, Moments* moments) noexcept:
+cdef bint conforms(PyObject* value, Part part, Timestamps* timestamps) noexcept:
     cdef Py_ssize_t size, i
     cdef long long number
     cdef double real
@@ -187,7 +187,7 @@ cdef bint is_good(PyObject* value, Part part, Moments* moments) noexcept:
     if kind == ENUM:
         return TYPE_OF(value) == <PyObject*>part.cls
     if kind == STRUCT:
-        return struct_is_good(value, part.shape, moments)
+        return struct_conforms(value, part.shape, timestamps)
     if kind == INT:
         if not PyLong_CheckExact(value):
             return False
@@ -210,10 +210,10 @@ cdef bint is_good(PyObject* value, Part part, Moments* moments) noexcept:
         if PyDateTime_DATE_GET_TZINFO(value) != PyDateTime_TimeZone_UTC:
             return False
         if PyDateTime_DATE_GET_MICROSECOND(value):
-            if moments.count == MOMENTS:
+            if timestamps.count == MAX_TIMESTAMPS:
                 return False
-            moments.items[moments.count] = value
-            moments.count += 1
+            timestamps.items[timestamps.count] = value
+            timestamps.count += 1
         return True
     if kind == LIST:
         if not PyList_CheckExact(<object>value):
@@ -222,7 +222,7 @@ cdef bint is_good(PyObject* value, Part part, Moments* moments) noexcept:
         if not part.low <= size <= part.high:
             return False
         for i in range(size):
-            if not is_good(<PyObject*>PyList_GET_ITEM(<object>value, i), part.item, moments):
+            if not conforms(<PyObject*>PyList_GET_ITEM(<object>value, i), part.item, timestamps):
                 return False
         return True
     if kind == BOOL:
@@ -238,13 +238,13 @@ cdef inline void digits(char* end, int number) noexcept:
         number //= 10
 
 
-cdef object cut(bytes data, Moments* moments):
+cdef object round_timestamps(bytes data, Timestamps* timestamps):
     """Return encoded bytes with the fractions of timestamps in milliseconds; None in doubt.
 
     msgspec writes six digits. Each timestamp is looked for by its whole text; a text of the user's
     that reads the same as one of them is a doubt.
     """
-    cdef char text[MOMENTS][MOMENT_SIZE]
+    cdef char text[MAX_TIMESTAMPS][TIMESTAMP_SIZE]
     cdef const char* start = PyBytes_AS_STRING(data)
     cdef const char* end = start + PyBytes_GET_SIZE(data)
     cdef const char* p = start
@@ -255,17 +255,17 @@ cdef object cut(bytes data, Moments* moments):
     cdef int i, micro
     cdef Py_ssize_t size = end - start
     cdef PyObject* moment
-    for i in range(moments.count):
-        micro = PyDateTime_DATE_GET_MICROSECOND(moments.items[i])
+    for i in range(timestamps.count):
+        micro = PyDateTime_DATE_GET_MICROSECOND(timestamps.items[i])
         if micro >= 999500:
             return None
         size -= 3 if micro >= 500 else 7
     result = PyBytes_FromStringAndSize(NULL, size)
     to = out = PyBytes_AS_STRING(result)
-    for i in range(moments.count):
-        moment = moments.items[i]
+    for i in range(timestamps.count):
+        moment = timestamps.items[i]
         micro = PyDateTime_DATE_GET_MICROSECOND(moment)
-        memcpy(text[i], b'"0000-00-00T00:00:00.000000Z"', MOMENT_SIZE)
+        memcpy(text[i], b'"0000-00-00T00:00:00.000000Z"', TIMESTAMP_SIZE)
         digits(text[i] + 5, PyDateTime_GET_YEAR(moment))
         digits(text[i] + 8, PyDateTime_GET_MONTH(moment))
         digits(text[i] + 11, PyDateTime_GET_DAY(moment))
@@ -273,7 +273,7 @@ cdef object cut(bytes data, Moments* moments):
         digits(text[i] + 17, PyDateTime_DATE_GET_MINUTE(moment))
         digits(text[i] + 20, PyDateTime_DATE_GET_SECOND(moment))
         digits(text[i] + 27, micro)
-        found = find_moment(p, end, text[i], MOMENT_SIZE)
+        found = find_timestamp(p, end, text[i], TIMESTAMP_SIZE)
         if found is NULL:
             return None
         memcpy(out, p, found + 20 - p)
@@ -285,9 +285,9 @@ cdef object cut(bytes data, Moments* moments):
             digits(out, micro)
         memcpy(out, b'Z"', 2)
         out += 2
-        p = found + MOMENT_SIZE
+        p = found + TIMESTAMP_SIZE
     memcpy(out, p, end - p)
-    for i in range(moments.count):
-        if find_moment(to, to + size, text[i], MOMENT_SIZE) is not NULL:
+    for i in range(timestamps.count):
+        if find_timestamp(to, to + size, text[i], TIMESTAMP_SIZE) is not NULL:
             return None
     return result

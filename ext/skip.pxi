@@ -2,7 +2,7 @@
 # grammar it takes to be sure. No recursion; an escape by code point, a byte that is not ASCII and
 # whatever nests deep are left to the reference.
 
-DEF LEVELS = 24
+DEF MAX_LEVELS = 24
 
 
 cdef inline const char* past_space(const char* p, const char* end) noexcept nogil:
@@ -135,14 +135,14 @@ cdef inline const char* past_key(const char* p, const char* end) noexcept nogil:
 
 cdef const char* past_value(const char* p, const char* end) noexcept nogil:
     """Return what is behind the value at `p`; NULL in doubt."""
-    cdef char closing[LEVELS]
+    cdef char closing[MAX_LEVELS]
     cdef int level = 0
     while True:
         p = past_space(p, end)
         if p >= end:
             return NULL
         if p[0] == c'{' or p[0] == c'[':
-            if level == LEVELS:
+            if level == MAX_LEVELS:
                 return NULL
             closing[level] = p[0] + 2  # } is two behind {, ] behind [
             level += 1

@@ -18,12 +18,12 @@ Make = Callable[..., Any]
 
 
 @pytest.fixture(params=sorted(BACKENDS))
-def dispatch(request: pytest.FixtureRequest) -> Make:
-    """Make the seam of one backend for a version: `dispatch("2.0.1").decode(data)`."""
-    return backend(request.param)
+def make_backend(request: pytest.FixtureRequest) -> Make:
+    """Make the seam of one backend for a version: `make_backend("2.0.1").decode(data)`."""
+    return backend_factory(request.param)
 
 
-def backend(name: str) -> Make:
+def backend_factory(name: str) -> Make:
     """Return what makes the seam of a backend; where it is not built, skip (in CI: fail)."""
     try:
         module = import_module(BACKENDS[name])
@@ -34,12 +34,12 @@ def backend(name: str) -> Make:
 
     def make(version: str = "2.0.1", **options: Any) -> Any:
         policy = options.pop("policy", ocppj.Policy.strict())
-        return module.Dispatch(table(version, **options), policy)
+        return module.Backend(make_table(version, **options), policy)
 
     return make
 
 
-def table(version: str = "2.0.1", **options: Any) -> Table:
+def make_table(version: str = "2.0.1", **options: Any) -> Table:
     return ocppj.Codec(version, **options)._table
 
 

@@ -7,9 +7,9 @@ import msgspec
 import ocppj
 
 
-def outcome(seam: Any, data: Any, pending: Any) -> Any:
+def outcome(backend: Any, data: Any, pending: Any) -> Any:
     try:
-        frame = seam.decode(data, pending)
+        frame = backend.decode(data, pending)
     except ocppj.DecodeError as error:
         return refusal(error)
     if isinstance(frame, ocppj.CallResult) and isinstance(frame.payload, msgspec.Raw):
@@ -17,9 +17,9 @@ def outcome(seam: Any, data: Any, pending: Any) -> Any:
     return frame
 
 
-def peeked(seam: Any, data: Any) -> Any:
+def peeked(backend: Any, data: Any) -> Any:
     try:
-        return seam.peek(data)
+        return backend.peek(data)
     except ocppj.DecodeError as error:
         return refusal(error)
 
@@ -28,8 +28,8 @@ def refusal(error: ocppj.DecodeError) -> Any:
     return type(error), str(error), error.path, error.message_id, error.reply()
 
 
-def encoded(seam: Any, frame: Any) -> Any:
+def encoded(backend: Any, frame: Any) -> Any:
     try:
-        return seam.encode(frame)
+        return backend.encode(frame)
     except ocppj.EncodeError as error:
         return str(error), error.path

@@ -15,7 +15,7 @@ def test_there_are_three_versions() -> None:
 @pytest.mark.parametrize("version", VERSIONS, ids=NAMES)
 def test_a_version_knows_its_messages_and_rules(version: Version) -> None:
     assert version.profiles is PACKAGES[version.name].PROFILES
-    assert ("FormationViolation" in version.rules.error_codes) == (version.name == "1.6")
+    assert ("FormationViolation" in version.error_rules.error_codes) == (version.name == "1.6")
     assert version.message_types >= {2, 3, 4}
     assert (version.message_types >= {5, 6}) == (version.name == "2.1")
     assert Version.named(version.subprotocol) is version

@@ -7,7 +7,7 @@ import pytest
 
 import ocppj
 from ocppj import v201
-from ocppj.frames import ELEMENTS
+from ocppj.frames import ELEMENT_COUNTS
 
 FRAMES: list[tuple[ocppj.Frame, bytes]] = [
     (ocppj.Call("i", "Heartbeat", v201.HeartbeatRequest()), b'[2,"i","Heartbeat",{}]'),
@@ -25,7 +25,7 @@ FRAMES: list[tuple[ocppj.Frame, bytes]] = [
 def test_a_frame_is_its_array(frame: Any, data: bytes) -> None:
     assert msgspec.json.encode(frame) == data
     assert frame.message_type == int(data[1:2]) == type(frame).__struct_config__.tag
-    assert len(msgspec.json.decode(data)) == ELEMENTS[frame.message_type]
+    assert len(msgspec.json.decode(data)) == ELEMENT_COUNTS[frame.message_type]
 
 
 @pytest.mark.parametrize(("frame", "data"), FRAMES)

@@ -129,7 +129,11 @@ def test_a_method_gets_the_context_and_the_request() -> None:
 @pytest.mark.parametrize("name", ["on_reset", "heartbeat", "handle"])
 def test_without_a_method_it_is_not_supported(name: str) -> None:
     assert answer(heartbeat, name=name) == [
-        *(4, "i", "NotSupported", "Heartbeat is not supported", {}),
+        4,
+        "i",
+        "NotSupported",
+        "Heartbeat is not supported",
+        {},
     ]
 
 

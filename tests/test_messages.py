@@ -12,7 +12,7 @@ import pytest
 import ocppj
 from ocppj import v16, v21, v201
 from ocppj._core.plan import nesting
-from ocppj._core.table import FRAME_DEPTH
+from ocppj._core.table import MAX_FRAME_DEPTH
 from ocppj.schema import Feature, Message
 from ocppj.v201 import remote_control
 from tests.conftest import VERSIONS
@@ -158,7 +158,7 @@ def test_no_message_nests_deeper_than_the_table_takes_for_granted(version: str) 
     for profile in PACKAGES[version].PROFILES:
         for feature in profile.features:
             for kind in filter(None, (feature.request_type, feature.response_type)):
-                assert 1 + nesting(kind) <= FRAME_DEPTH
+                assert 1 + nesting(kind) <= MAX_FRAME_DEPTH
 
 
 def structs(version: str) -> list[type[msgspec.Struct]]:

@@ -53,46 +53,46 @@ def together(work: Callable[[int], Any]) -> list[Any]:
     return results
 
 
-def answers(seam: Any, frame: tuple[bytes, dict[str, str]]) -> list[Any]:
+def answers(backend: Any, frame: tuple[bytes, dict[str, str]]) -> list[Any]:
     data, pending = frame
-    taken = outcome(seam, data, pending)
-    sent = None if isinstance(taken, tuple) else encoded(seam, taken)
-    return [taken, sent, peeked(seam, data)]
+    taken = outcome(backend, data, pending)
+    sent = None if isinstance(taken, tuple) else encoded(backend, taken)
+    return [taken, sent, peeked(backend, data)]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_eight_threads_get_the_answers_of_one(dispatch: Make, version: str) -> None:
+def test_eight_threads_get_the_answers_of_one(make_backend: Make, version: str) -> None:
     chance = Random(5)
     frames = []
     for data, message_id, action in good(version, 60):
         frames.append((data, {message_id: action}))
         broken = mutate(data, [(chance.random(), 3, chance.choice(SNIPPETS))])
         frames.append((broken, {message_id: action}))
-    wanted = [answers(dispatch(version), frame) for frame in frames]
+    wanted = [answers(make_backend(version), frame) for frame in frames]
     # A table of its own, not used yet: what it learns, it learns in all threads at once.
-    seam = dispatch(version, profiles=PACKAGES[version].PROFILES)
+    backend = make_backend(version, profiles=PACKAGES[version].PROFILES)
 
     def work(number: int) -> list[Any]:
         order = list(range(len(frames))) * ROUNDS
         Random(number).shuffle(order)
-        return [at for at in order if answers(seam, frames[at]) != wanted[at]]
+        return [at for at in order if answers(backend, frames[at]) != wanted[at]]
 
     assert together(work) == [[]] * THREADS
 
 
-def test_codecs_are_made_in_threads(dispatch: Make) -> None:
-    seam = dispatch("1.6", profiles=PACKAGES["1.6"].PROFILES)
+def test_codecs_are_made_in_threads(make_backend: Make) -> None:
+    backend = make_backend("1.6", profiles=PACKAGES["1.6"].PROFILES)
     data = b'[2,"i","Heartbeat",{}]'
 
     def work(number: int) -> bytes:
-        made = type(seam)(seam._table)
+        made = type(backend)(backend._table)
         return made.encode(made.decode(data))  # type: ignore[no-any-return]
 
     assert together(work) == [data] * THREADS
 
 
-def test_calls_become_pending_meanwhile(dispatch: Make) -> None:
-    seam, pending = dispatch("2.0.1"), {"i": "ClearCache"}
+def test_calls_become_pending_meanwhile(make_backend: Make) -> None:
+    backend, pending = make_backend("2.0.1"), {"i": "ClearCache"}
     data = b'[3,"i",{"status":"Accepted"}]'
 
     def work(number: int) -> set[str]:
@@ -102,18 +102,28 @@ def test_calls_become_pending_meanwhile(dispatch: Make) -> None:
                 pending.pop("i", None)
                 pending[str(turn)] = pending["i"] = "ClearCache"
             else:
-                seen.add(type(seam.decode(data, pending).payload).__name__)
+                seen.add(type(backend.decode(data, pending).payload).__name__)
         return seen
 
     for seen in together(work):
         assert seen <= {"ClearCacheResponse", "Raw"}
-    assert isinstance(seam.decode(data).payload, msgspec.Raw)
+    assert isinstance(backend.decode(data).payload, msgspec.Raw)
 
 
 CORE = [path for path in (ROOT / "src" / "ocppj").glob("*.py") if path.stem != "__main__"]
 CHANGES = {
-    *("add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove"),
-    *("setdefault", "sort", "update"),
+    "add",
+    "append",
+    "clear",
+    "discard",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "remove",
+    "setdefault",
+    "sort",
+    "update",
 }
 
 

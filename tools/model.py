@@ -18,8 +18,16 @@ CUSTOM_DATA = "CustomDataType"
 
 # Keywords that say nothing about validity.
 SILENT = {
-    *("$schema", "$id", "id", "comment", "title", "description", "javaType", "default"),
-    *("definitions", "additionalItems"),
+    "$schema",
+    "$id",
+    "id",
+    "comment",
+    "title",
+    "description",
+    "javaType",
+    "default",
+    "definitions",
+    "additionalItems",
 }
 
 

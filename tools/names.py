@@ -4,8 +4,21 @@ import re
 
 # Words that the general rule would cut in the wrong place.
 WHOLE_WORDS = (
-    *("SoC", "SoH", "EMAIDs", "RoCoF", "IKEv2", "IPSec", "V2X", "V2G20", "V2G"),
-    *("kWh", "kW", "kVA", "Max16A", "Over16A", "TIme"),
+    "SoC",
+    "SoH",
+    "EMAIDs",
+    "RoCoF",
+    "IKEv2",
+    "IPSec",
+    "V2X",
+    "V2G20",
+    "V2G",
+    "kWh",
+    "kW",
+    "kVA",
+    "Max16A",
+    "Over16A",
+    "TIme",
 )
 WORD = re.compile(
     "|".join(WHOLE_WORDS) + r"|[A-Z][A-Z0-9]*(?=[A-Z][a-z])|[A-Z]?[a-z][a-z0-9]*|[A-Z0-9]+"

@@ -144,7 +144,10 @@ def _block(version: Version, block: Block) -> str:
         "",
         _all(
             [
-                *("PROFILE", "PROFILE_NAME", "CSMSHandler", "ChargingStationHandler"),
+                "PROFILE",
+                "PROFILE_NAME",
+                "CSMSHandler",
+                "ChargingStationHandler",
                 *enums,
                 *(name for action in block.actions for name in _message_names(action)),
                 *(constant(action.name) for action in block.actions),
@@ -275,8 +278,18 @@ def _imports(version: Version, structs: Iterable[Struct], module: str) -> list[s
     """Return the import lines of a module: everything that it might use; ruff drops the rest."""
     kinds = {field.kind for struct in structs for field in struct.fields}
     vocabulary = (
-        *("JSON", "INT64_MAX", "INT64_MIN", "CustomData", "Feature", "Integer", "Maybe", "Message"),
-        *("Profile", "Reply", "Timestamp", "check_tenths"),
+        "JSON",
+        "INT64_MAX",
+        "INT64_MIN",
+        "CustomData",
+        "Feature",
+        "Integer",
+        "Maybe",
+        "Message",
+        "Profile",
+        "Reply",
+        "Timestamp",
+        "check_tenths",
     )
     lines = [
         "import builtins",

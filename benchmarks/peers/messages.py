@@ -10,7 +10,7 @@ from benchmarks.peers import Decode
 from ocppj import Codec
 from ocppj.schema import dec_hook
 
-__all__ = ["codec", "decoders", "dispatched", "payload_decoder"]
+__all__ = ["backend_decoder", "codec", "decoders", "payload_decoder"]
 
 
 @cache
@@ -56,9 +56,9 @@ def payload_decoder(entry: Entry, depth: int = 16) -> Decode:
     return _decoder(kind, depth)
 
 
-def dispatched(dispatch: type[Any], entry: Entry) -> Decode:
+def backend_decoder(backend: type[Any], entry: Entry) -> Decode:
     """Return `Codec.decode` as it is with the given backend."""
-    decode: Decode = dispatch(codec(entry.version)._table).decode
+    decode: Decode = backend(codec(entry.version)._table).decode
     if entry.is_call:
         return decode
     return partial(decode, pending=entry.pending)

@@ -5,8 +5,8 @@ from typing import Final
 from benchmarks.corpus import Entry
 from benchmarks.corpus import frame_text as load
 from benchmarks.peers import Decode
-from benchmarks.peers.messages import dispatched
-from ocppj._core.backend_c import Dispatch
+from benchmarks.peers.messages import backend_decoder
+from ocppj._core.backend_c import Backend
 
 __all__ = ["CHECKS", "WHAT", "decoder", "load"]
 
@@ -16,4 +16,4 @@ WHAT: Final = "`Codec.decode` of the frame, compiled backend"
 
 def decoder(entry: Entry) -> Decode:
     """Return the codec's method."""
-    return dispatched(Dispatch, entry)
+    return backend_decoder(Backend, entry)

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Final, NamedTuple
 
 from ocppj._core.message_types import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND
-from ocppj.errors import RULES, Rules
+from ocppj.errors import ERROR_RULES, ErrorRules
 from ocppj.schema import Feature, Profile
 
 __all__ = ["VERSIONS", "Feature", "Profile", "Version"]
@@ -29,9 +29,9 @@ class Version(NamedTuple):
     message_types: frozenset[int]
 
     @property
-    def rules(self) -> Rules:
+    def error_rules(self) -> ErrorRules:
         """Error codes, and what is answered to what."""
-        return RULES[self.name]
+        return ERROR_RULES[self.name]
 
     @property
     def profiles(self) -> tuple[Profile, ...]:

@@ -1,6 +1,6 @@
 """The facade: frames from bytes and bytes from frames, for one OCPP version.
 
-Owns the public `Codec`. How bytes are taken apart is the dispatch seam's business.
+Owns the public `Codec`. How bytes are taken apart is the backend's business.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import msgspec
 
-from ocppj._core.backend import Dispatch
-from ocppj._core.describe import apart, full_name, kind_of
+from ocppj._core.backend import Backend
+from ocppj._core.describe import describe_mismatch, instance_type, qualified_name
 from ocppj._core.payload import decode_payload
 from ocppj._core.table import Table
 from ocppj.catalog import Version
 from ocppj.errors import EncodeError
-from ocppj.frames import CallResult, bent
+from ocppj.frames import CallResult, with_violations
 from ocppj.policy import STRICT, Policy
 from ocppj.schema import Feature, Profile
 
@@ -27,7 +27,7 @@ MAX_SIZE: Final = 2**17
 that 2.x allows has some 100 KiB. The most expensive frame costs in proportion to this limit."""
 
 MAX_DEPTH: Final = 32
-MOST: Final = 2**31 - 1
+MAX_LIMIT: Final = 2**31 - 1
 
 
 @lru_cache(maxsize=16)
@@ -37,12 +37,12 @@ def _standard_table(version: Version, max_size: int, max_depth: int) -> Table:
 
 def _limit(name: str, value: int) -> int:
     number = index(value)
-    if not 1 <= number <= MOST:
-        raise ValueError(f"{name}={value!r}: use 1 to {MOST}")
+    if not 1 <= number <= MAX_LIMIT:
+        raise ValueError(f"{name}={value!r}: use 1 to {MAX_LIMIT}")
     return number
 
 
-class Codec(Dispatch):
+class Codec(Backend):
     """Decodes, validates and encodes the frames of one OCPP version.
 
     Stateless and immutable: one codec may serve all connections and threads. Codecs of one version
@@ -74,12 +74,12 @@ class Codec(Dispatch):
         max_size: int = MAX_SIZE,
         max_depth: int = MAX_DEPTH,
     ) -> None:
-        known = Version.named(version)
+        codec_version = Version.named(version)
         max_size, max_depth = _limit("max_size", max_size), _limit("max_depth", max_depth)
         if profiles is None:
-            table = _standard_table(known, max_size, max_depth)
+            table = _standard_table(codec_version, max_size, max_depth)
         else:
-            table = Table(known, profiles, max_size, max_depth)
+            table = Table(codec_version, profiles, max_size, max_depth)
         super().__init__(table, policy)
 
     @property
@@ -100,7 +100,7 @@ class Codec(Dispatch):
     def with_policy(self, policy: Policy) -> "Codec":
         """Return a codec that differs in its policy alone; all else is shared."""
         codec = Codec.__new__(Codec)
-        Dispatch.__init__(codec, self._table, policy)
+        Backend.__init__(codec, self._table, policy)
         return codec
 
     @property
@@ -121,7 +121,7 @@ class Codec(Dispatch):
         """
         action = self._table.request_actions.get(type(request))
         if not action:
-            name = full_name(kind_of(request))
+            name = qualified_name(instance_type(request))
             if action is None:
                 problem = f"{name} is not a request of OCPP {self.version} that is known here"
                 raise EncodeError(problem, "$")
@@ -141,16 +141,16 @@ class Codec(Dispatch):
             ValueError: the action is not known or has no response, or the payload is already
                 that of another.
         """
-        kind = self._table.response_type(action)
+        cls = self._table.response_type(action)
         if not isinstance(frame.payload, msgspec.Raw):
-            if type(frame.payload) is not kind:
-                both = apart(type(frame.payload), kind)
-                raise ValueError(f"the payload is decoded already, as {both}")
+            if type(frame.payload) is not cls:
+                mismatch = describe_mismatch(type(frame.payload), cls)
+                raise ValueError(f"the payload is decoded already, as {mismatch}")
             return frame
-        known = frame.message_type, frame.message_id
+        head = frame.message_type, frame.message_id
         violations = list(frame.violations)
         payload = decode_payload(
-            frame.payload, kind, self._table, self._policy, violations, known=known
+            frame.payload, cls, self._table, self._policy, violations, head=head
         )
         typed = CallResult(frame.message_id, payload)
-        return bent(typed, violations) if violations else typed
+        return with_violations(typed, violations) if violations else typed

@@ -45,7 +45,7 @@ __all__ = [
 MESSAGE_ID_LENGTH: Final = 36
 DESCRIPTION_LENGTH: Final = 255
 
-Known = tuple[int | None, str | None]
+FrameHead = tuple[int | None, str | None]
 """Message type and message id of a frame, as far as they are known."""
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -69,7 +69,7 @@ class Fault(IntEnum):
     MESSAGE_ID_IN_USE = auto()
 
 
-class Rules(NamedTuple):
+class ErrorRules(NamedTuple):
     """What a version says of errors: the codes, and which answer a faulty frame gets.
 
     Attributes:
@@ -91,8 +91,14 @@ class Rules(NamedTuple):
 
 
 _SHARED_CODES = {
-    *("GenericError", "InternalError", "NotImplemented", "NotSupported", "ProtocolError"),
-    *("PropertyConstraintViolation", "SecurityError", "TypeConstraintViolation"),
+    "GenericError",
+    "InternalError",
+    "NotImplemented",
+    "NotSupported",
+    "ProtocolError",
+    "PropertyConstraintViolation",
+    "SecurityError",
+    "TypeConstraintViolation",
 }
 _CODES_1 = {
     Fault.FRAME: "FormationViolation",
@@ -116,7 +122,7 @@ _CODES_2 = {
     Fault.PROPERTY: "PropertyConstraintViolation",
     Fault.MESSAGE_ID_IN_USE: "RpcFrameworkError",
 }
-_RULES_2_0_1 = Rules(
+_RULES_2_0_1 = ErrorRules(
     error_codes=frozenset(_SHARED_CODES | set(_CODES_2.values())),
     codes=_CODES_2,
     answers={CALL: CALLERROR, None: CALLERROR},  # unknown types: P4-201 4.4
@@ -124,8 +130,8 @@ _RULES_2_0_1 = Rules(
     echo_long_id=False,
     description_length=DESCRIPTION_LENGTH,
 )
-RULES: Final[Mapping[str, Rules]] = {
-    "1.6": Rules(
+ERROR_RULES: Final[Mapping[str, ErrorRules]] = {
+    "1.6": ErrorRules(
         error_codes=frozenset(_SHARED_CODES | set(_CODES_1.values())),
         codes=_CODES_1,
         answers={CALL: CALLERROR},  # unknown types are ignored: J16 4.1.3
@@ -157,27 +163,27 @@ class DecodeError(OcppError):
 
     # A flood of bad frames must cost little: slots, half the time of a dict, and no text before it
     # is asked for. Only positions, since it is these that pickling keeps.
-    __slots__ = ("fault", "message_id", "message_type", "path", "problem", "rules")
+    __slots__ = ("error_rules", "fault", "message_id", "message_type", "path", "problem")
 
     def __init__(
         self,
         fault: Fault,
         problem: str,
-        rules: Rules,
+        error_rules: ErrorRules,
         path: str | None = None,
-        known: Known = (None, None),
+        head: FrameHead = (None, None),
         /,
     ) -> None:
         self.fault = fault
         self.problem = problem
-        self.rules = rules
+        self.error_rules = error_rules
         self.path = path
-        self.message_type, self.message_id = known
+        self.message_type, self.message_id = head
 
     @property
     def error_code(self) -> str:
         """The code for the fault in the codec's OCPP version."""
-        return self.rules.codes[self.fault]
+        return self.error_rules.codes[self.fault]
 
     @property
     def error_description(self) -> str:
@@ -197,21 +203,21 @@ class DecodeError(OcppError):
     def reply(self) -> bytes | None:
         """Return the frame that answers the faulty one, or `None` where nothing may be answered.
 
-        Who is answered what differs between the versions: see `Rules`. A frame that is itself an
-        answer gets none (but CALLRESULTERROR in OCPP 2.1), so that two peers cannot play ping-pong.
+        What is answered differs between the versions: see `ErrorRules`. A frame that is itself an
+        answer gets none (but CALLRESULTERROR in OCPP 2.1): two peers cannot play ping-pong.
         """
-        message_id, rules = self.message_id, self.rules
-        answer = rules.answers.get(self.message_type)
+        message_id, error_rules = self.message_id, self.error_rules
+        answer = error_rules.answers.get(self.message_type)
         if message_id is None:
             # What says that it is an answer or a SEND is not a call that waits for one.
             answer = CALLERROR if self.message_type in (None, CALL) else None
-            message_id = rules.unreadable_id
-        elif len(message_id) > MESSAGE_ID_LENGTH and not rules.echo_long_id:
+            message_id = error_rules.unreadable_id
+        elif len(message_id) > MESSAGE_ID_LENGTH and not error_rules.echo_long_id:
             answer = answer if answer == CALLERROR else None
-            message_id = rules.unreadable_id
+            message_id = error_rules.unreadable_id
         if answer is None or message_id is None:
             return None
-        code, description = rules.codes[self.fault], self.error_description
+        code, description = error_rules.codes[self.fault], self.error_description
         return _encode((answer, message_id, code, description, _NO_DETAILS))
 
 
@@ -230,9 +236,9 @@ class FrameError(DecodeError):
         self,
         fault: Fault,
         problem: str,
-        rules: Rules,
+        rules: ErrorRules,
         path: str | None = None,
-        known: Known = (None, None),
+        known: FrameHead = (None, None),
         peer_error: tuple[str, str] | None = None,
         /,
     ) -> None:

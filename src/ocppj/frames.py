@@ -124,34 +124,34 @@ Frame: TypeAlias = Call[Any] | CallResult[Any] | CallError | CallResultError | S
 F = TypeVar("F", bound=Frame)
 
 
-def bent(frame: F, violations: Iterable[Violation]) -> F:
+def with_violations(frame: F, violations: Iterable[Violation]) -> F:
     """Return a frame that says what was tolerated of it."""
-    made: F = _BENT[type(plain(frame))](*_values(frame))
-    made.__dict__["violations"] = tuple(violations)
-    return made
+    tolerant: F = _WITH_VIOLATIONS[type(without_violations(frame))](*_values(frame))
+    tolerant.__dict__["violations"] = tuple(violations)
+    return tolerant
 
 
-def plain(frame: Frame) -> Frame:
+def without_violations(frame: Frame) -> Frame:
     """Return a frame without its violations."""
-    kind = type(frame)
-    return frame if kind in _BENT else kind.__mro__[1](*_values(frame))
+    cls = type(frame)
+    return frame if cls in _WITH_VIOLATIONS else cls.__mro__[1](*_values(frame))
 
 
 def _values(frame: Frame) -> tuple[Any, ...]:
     return tuple(getattr(frame, name) for name in frame.__struct_fields__)
 
 
-def _bent_form(kind: Any) -> Any:
+def _form_with_violations(cls: Any) -> Any:
     """Return a subclass of a frame's class that has room for violations."""
     namespace = {
-        "__doc__": f"A {kind.__name__} with violations.",
+        "__doc__": f"A {cls.__name__} with violations.",
         "violations": property(lambda self: self.__dict__["violations"]),
-        "__reduce__": lambda self: (bent, (plain(self), self.violations)),
+        "__reduce__": lambda self: (with_violations, (without_violations(self), self.violations)),
     }
-    return type(kind)(kind.__name__, (kind,), namespace, dict=True, gc=True)
+    return type(cls)(cls.__name__, (cls,), namespace, dict=True, gc=True)
 
 
-_BENT: Final = {kind: _bent_form(kind) for kind in FRAMES}
+_WITH_VIOLATIONS: Final = {cls: _form_with_violations(cls) for cls in FRAMES}
 
 
 class Envelope:
@@ -200,14 +200,14 @@ class Envelope:
     ) -> None:
         head = b"[%d,%b" % (message_type, _json(message_id))
         text = b"%b,%b]" % (head, b",".join(elements))
-        keep = super().__setattr__
-        keep("message_type", message_type)
-        keep("message_id", message_id)
-        keep("action", action)
-        keep("_text", text)
-        keep("_after_id", len(head))
-        keep("_start", len(text) - 1 - len(elements[-1]))
-        keep("_tail", 1)
+        set_slot = super().__setattr__
+        set_slot("message_type", message_type)
+        set_slot("message_id", message_id)
+        set_slot("action", action)
+        set_slot("_text", text)
+        set_slot("_after_id", len(head))
+        set_slot("_start", len(text) - 1 - len(elements[-1]))
+        set_slot("_tail", 1)
 
     @property
     def payload(self) -> bytes:
@@ -247,13 +247,13 @@ class Envelope:
         return f"Envelope({', '.join(f'{name}={value!r}' for name, value in pairs)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _copied, tuple(getattr(self, name) for name in self.__slots__)
+        return _restore, tuple(getattr(self, name) for name in self.__slots__)
 
     def _values(self) -> tuple[Any, ...]:
         return self.message_type, self.message_id, self.action, self.payload
 
 
-def _copied(*values: Any) -> Envelope:
+def _restore(*values: Any) -> Envelope:
     envelope = Envelope.__new__(Envelope)
     for name, value in zip(Envelope.__slots__, values, strict=True):
         object.__setattr__(envelope, name, value)
@@ -262,5 +262,5 @@ def _copied(*values: Any) -> Envelope:
 
 _json: Final = msgspec.json.Encoder().encode
 
-ELEMENTS: Final = {CALL: 4, CALLRESULT: 3, CALLERROR: 5, CALLRESULTERROR: 5, SEND: 4}
+ELEMENT_COUNTS: Final = {CALL: 4, CALLRESULT: 3, CALLERROR: 5, CALLRESULTERROR: 5, SEND: 4}
 """Message type -> how many elements its array has."""

@@ -54,7 +54,7 @@ class Handlers:
         known = {feature.method: feature for feature in codec.features.values()}
         received = {feature.method for feature in codec.features.values() if feature.sender != role}
         for name in sorted({*dir(handler)} - received - {*others}):
-            if name.startswith(PREFIX) and _method(handler, name) is not None:
+            if name.startswith(PREFIX) and _find_method(handler, name) is not None:
                 problem = f"{type(handler).__name__}.{name}"
                 if name in known:
                     action = known[name].name
@@ -64,7 +64,7 @@ class Handlers:
                 raise ValueError(f"{problem} answers no action of OCPP {codec.version}{hint}")
         self._methods: dict[str, Callable[..., Any]] = {}
         for action, feature in codec.features.items():
-            method = _method(handler, feature.method)
+            method = _find_method(handler, feature.method)
             if method is not None:
                 self._methods[action] = method
 
@@ -90,18 +90,18 @@ class Handlers:
         try:
             response = method(*context, call.payload)
             if hasattr(response, "__await__"):
-                return self._later(session, call, response, on_error)
+                return self._answer_later(session, call, response, on_error)
             return session.reply(call, response)
         except Exception as error:  # noqa: BLE001  handlers are other people's code
-            return _failure(session, call, error, on_error)
+            return _error_answer(session, call, error, on_error)
 
-    async def _later(
+    async def _answer_later(
         self, session: Session, call: Call[Any], response: Awaitable[Any], on_error: OnError
     ) -> bytes:
         try:
             return session.reply(call, await response)
-        except Exception as error:  # noqa: BLE001  as above
-            return _failure(session, call, error, on_error)
+        except Exception as error:  # noqa: BLE001  handlers are other people's code
+            return _error_answer(session, call, error, on_error)
 
     def notify(
         self, send: Send[Any], context: tuple[Any, ...], on_error: OnError
@@ -115,31 +115,39 @@ class Handlers:
         if method is None:
             return None
         try:
-            done = method(*context, send.payload)
-        except Exception as error:  # noqa: BLE001  as above
+            notification = method(*context, send.payload)
+        except Exception as error:  # noqa: BLE001  handlers are other people's code
             on_error(send, error)
             return None
-        return _quietly(send, done, on_error) if hasattr(done, "__await__") else None
+        return (
+            _run_notification(send, notification, on_error)
+            if hasattr(notification, "__await__")
+            else None
+        )
 
 
-def _method(handler: object, name: str) -> Callable[..., Any] | None:
+def _find_method(handler: object, name: str) -> Callable[..., Any] | None:
     """Return a method of an object, `None` if it has none but what a protocol only declares."""
     method = getattr(handler, name, None)
     if not callable(method):
         return None
-    home = next((kind for kind in type(handler).__mro__ if name in vars(kind)), None)
-    declared = getattr(home, "_is_protocol", False) and name not in getattr(handler, "__dict__", ())
+    owner = next((cls for cls in type(handler).__mro__ if name in vars(cls)), None)
+    declared = getattr(owner, "_is_protocol", False) and name not in getattr(
+        handler, "__dict__", ()
+    )
     return None if declared else method
 
 
-async def _quietly(send: Send[Any], done: Awaitable[Any], on_error: OnError) -> None:
+async def _run_notification(
+    send: Send[Any], notification: Awaitable[Any], on_error: OnError
+) -> None:
     try:
-        await done
-    except Exception as error:  # noqa: BLE001  as above
+        await notification
+    except Exception as error:  # noqa: BLE001  handlers are other people's code
         on_error(send, error)
 
 
-def _failure(session: Session, call: Call[Any], error: Exception, on_error: OnError) -> bytes:
+def _error_answer(session: Session, call: Call[Any], error: Exception, on_error: OnError) -> bytes:
     if isinstance(error, CallRefused):
         try:
             return session.fail(

@@ -121,8 +121,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             changes["zone"] = _zone(changes["zone"])
         return Policy(**msgspec.structs.asdict(PRESETS[preset]) | changes)
 
+    def reporting(self) -> "Policy":
+        """Return a policy that reports what this one accepts."""
+        changes = {rule: "report" for rule in RULES if getattr(self, rule) == "accept"}
+        return msgspec.structs.replace(self, **changes)
+
     @property
-    def bends(self) -> bool:
+    def is_lenient(self) -> bool:
         """Whether any rule may be bent."""
         return self is not STRICT and any(getattr(self, rule) != "reject" for rule in RULES)
 

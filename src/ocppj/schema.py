@@ -102,22 +102,22 @@ def check_json(value: Any, depth: int) -> None:
         ValueError: an integer needs more than 64 bits, or the value nests deeper.
     """
     level: Any = (value,)
-    kind = type(value)
-    if kind is dict or kind is list:
+    cls = type(value)
+    if cls is dict or cls is list:
         if depth == 0:
             raise ValueError(TOO_DEEP)
         depth -= 1
-        level = value.values() if kind is dict else value
+        level = value.values() if cls is dict else value
     # Level by level: a call for each container takes twice as long in the worst case.
     while level:
         inner: list[Any] = []
         for item in level:
-            kind = type(item)
-            if kind is dict or kind is list:
+            cls = type(item)
+            if cls is dict or cls is list:
                 if depth == 0:
                     raise ValueError(TOO_DEEP)
-                inner += item.values() if kind is dict else item
-            elif kind is int and not INT64_MIN <= item <= INT64_MAX:
+                inner += item.values() if cls is dict else item
+            elif cls is int and not INT64_MIN <= item <= INT64_MAX:
                 raise ValueError("integer beyond 64 bits")
         level = inner
         depth -= 1
@@ -142,9 +142,9 @@ def dec_hook(depth: int) -> Callable[[type, Any], Any]:
         depth: how deep such a value may nest, itself included.
     """
 
-    def hook(kind: type, value: Any) -> Any:
+    def hook(cls: type, value: Any) -> Any:
         check_json(value, depth)
-        if kind is CustomData:
+        if cls is CustomData:
             if type(value) is not dict:
                 raise TypeError(f"Expected `object`, got `{JSON_NAMES[type(value)]}`")
             if "vendorId" not in value:
@@ -158,9 +158,9 @@ def dec_hook(depth: int) -> Callable[[type, Any], Any]:
                     f"Expected `str` of length <= {VENDOR_ID_LENGTH} in field `vendorId`"
                 )
             return CustomData(value)
-        if kind is JSON:
+        if cls is JSON:
             return value
-        raise NotImplementedError(f"no decoder for {kind!r}")
+        raise NotImplementedError(f"no decoder for {cls!r}")
 
     return hook
 

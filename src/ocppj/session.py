@@ -16,11 +16,11 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 
 from msgspec.structs import replace
 
-from ocppj._core.describe import apart, kind_of
+from ocppj._core.describe import describe_mismatch, instance_type
 from ocppj.codec import Codec
 from ocppj.errors import (
+    ERROR_RULES,
     MESSAGE_ID_LENGTH,
-    RULES,
     DecodeError,
     EncodeError,
     Fault,
@@ -28,7 +28,7 @@ from ocppj.errors import (
     PayloadError,
     RemoteProtocolError,
 )
-from ocppj.frames import CALL, Call, CallError, CallResult, Data, Frame, Send
+from ocppj.frames import CALL, CALLERROR, CALLRESULT, Call, CallError, CallResult, Data, Frame, Send
 from ocppj.ids import next_id
 
 __all__ = ["Role", "Session"]
@@ -37,7 +37,7 @@ Role: TypeAlias = Literal["csms", "charging_station"]
 """The side that a session is on."""
 
 TIMEOUT: Final = 30.0
-NOTHING: Final[dict[str, str]] = {}
+NO_CALLS: Final[dict[str, str]] = {}
 """What waits in an idle session: one for all of them, never changed."""
 
 
@@ -65,8 +65,16 @@ class Session:
     """
 
     __slots__ = (
-        *("_actions", "_features", "_handling", "_next_id", "_timeout"),
-        *("codec", "deadline", "pending", "role", "unexpected"),
+        "_actions",
+        "_features",
+        "_handling",
+        "_next_id",
+        "_timeout",
+        "codec",
+        "deadline",
+        "pending",
+        "role",
+        "unexpected",
     )
 
     codec: Codec
@@ -96,7 +104,7 @@ class Session:
         self._timeout = timeout
         self._next_id = next_id
         self._handling: dict[str, Call[Any]] = {}
-        self._free()
+        self._clear_pending()
 
     @property
     def handling(self) -> int:
@@ -168,48 +176,50 @@ class Session:
         except DecodeError as error:
             self._refuse(error, data)
             raise
-        kind = frame.message_type
-        if kind == 2:
-            self._accept(frame)  # type: ignore[arg-type]
-        elif kind == 3 or kind == 4:  # noqa: PLR1714  on the hot path
+        message_type = frame.message_type
+        if message_type == CALL:
+            self._accept_call(frame)  # type: ignore[arg-type]
+        elif message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  on the hot path
             if frame.message_id not in self._actions:
-                raise self._unwanted(kind, frame.message_id)
-            self._free()
+                raise self._unexpected_answer(message_type, frame.message_id)
+            self._clear_pending()
         elif isinstance(frame, Send) and self._features[frame.action].sender == self.role:
-            raise self._misdirected(frame.action, kind, frame.message_id)
+            raise self._wrong_sender(frame.action, message_type, frame.message_id)
         return frame
 
     def _refuse(self, error: DecodeError, data: Data) -> None:
         """Note what a bad frame means for calls. What has no place at all is no matter of form."""
-        kind, message_id = error.message_type, error.message_id
+        message_type, message_id = error.message_type, error.message_id
         if message_id is None:
             return
-        if kind == 2 and isinstance(error, PayloadError):
+        if message_type == CALL and isinstance(error, PayloadError):
             action = str(self.codec.peek(data).action)
             if self._features[action].sender == self.role:
-                raise self._misdirected(action, kind, message_id) from error
-        elif kind == 3 or kind == 4:  # noqa: PLR1714  as above
+                raise self._wrong_sender(action, message_type, message_id) from error
+        elif message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  as above
             if message_id not in self._actions:
-                raise self._unwanted(kind, message_id) from error
-            self._free()
+                raise self._unexpected_answer(message_type, message_id) from error
+            self._clear_pending()
 
-    def _unwanted(self, kind: int, message_id: str) -> RemoteProtocolError:
+    def _unexpected_answer(self, message_type: int, message_id: str) -> RemoteProtocolError:
         self.unexpected += 1
-        return RemoteProtocolError("an answer to no call that waits", kind, message_id)
+        return RemoteProtocolError("an answer to no call that waits", message_type, message_id)
 
-    def _accept(self, call: Call[Any]) -> None:
+    def _accept_call(self, call: Call[Any]) -> None:
         message_id = call.message_id
         if message_id in self._handling:
             problem = "the message id is that of a call still being handled"
-            code = RULES[self.codec.version].codes[Fault.MESSAGE_ID_IN_USE]
+            code = ERROR_RULES[self.codec.version].codes[Fault.MESSAGE_ID_IN_USE]
             raise RemoteProtocolError(problem, CALL, message_id, code)
         if self._features[call.action].sender == self.role:
-            raise self._misdirected(call.action, CALL, message_id)
+            raise self._wrong_sender(call.action, CALL, message_id)
         self._handling[message_id] = call
 
-    def _misdirected(self, action: str, kind: int, message_id: str) -> RemoteProtocolError:
-        code = "NotSupported" if kind == 2 else None
-        return RemoteProtocolError(f"{action} is not sent by this side", kind, message_id, code)
+    def _wrong_sender(self, action: str, message_type: int, message_id: str) -> RemoteProtocolError:
+        code = "NotSupported" if message_type == CALL else None
+        return RemoteProtocolError(
+            f"{action} is not sent by this side", message_type, message_id, code
+        )
 
     def reply(self, call: Call[Any], response: object) -> bytes:
         """Answer a call of the peer.
@@ -226,10 +236,10 @@ class Session:
             EncodeError: the response is not one to this action, or breaks its rules.
         """
         self._check_handled(call)
-        wanted: Any = self._features[call.action].response_type
-        if type(response) is not wanted:
-            both = apart(wanted, kind_of(response))
-            raise EncodeError(f"{call.action} is answered with {both}", "$")
+        expected: Any = self._features[call.action].response_type
+        if type(response) is not expected:
+            mismatch = describe_mismatch(expected, instance_type(response))
+            raise EncodeError(f"{call.action} is answered with {mismatch}", "$")
         return self._answer(CallResult(call.message_id, response))
 
     def fail(
@@ -289,10 +299,10 @@ class Session:
     def cancel(self) -> tuple[Call[Any], ...]:
         """Give up our call in flight, if there is one; return it. Its answer will be dropped."""
         call = self.pending
-        self._free()
+        self._clear_pending()
         return () if call is None else (call,)
 
-    def _free(self) -> None:
+    def _clear_pending(self) -> None:
         self.pending = None
         self.deadline = None
-        self._actions = NOTHING
+        self._actions = NO_CALLS

@@ -14,7 +14,7 @@ import pytest
 
 import ocppj
 from ocppj import v201
-from ocppj._core.depth import deeper
+from ocppj._core.depth import nests_deeper_than
 from tests.conftest import Make
 
 MAX_SIZE = 2**20
@@ -92,10 +92,10 @@ def deep(name: str, depth: int) -> Iterator[bytes]:
 )
 @pytest.mark.parametrize("name", FRAMES)
 def test_nothing_but_our_errors_leaves(
-    dispatch: Make, name: str, max_depth: int, policy: ocppj.Policy
+    make_backend: Make, name: str, max_depth: int, policy: ocppj.Policy
 ) -> None:
     codec = ocppj.Codec("2.1", max_depth=max_depth, max_size=MAX_SIZE, policy=policy)
-    seam = type(dispatch("2.1"))(codec._table, policy)
+    backend = type(make_backend("2.1"))(codec._table, policy)
 
     def tried(call: Callable[..., Any], *arguments: Any) -> Any:
         try:
@@ -105,15 +105,15 @@ def test_nothing_but_our_errors_leaves(
 
     for depth in depths():
         for text in deep(name, depth):
-            result = tried(seam.decode, text, {"x": "DataTransfer"})
+            result = tried(backend.decode, text, {"x": "DataTransfer"})
             if max_depth == 32 and "equal" not in name:
                 assert isinstance(result, ocppj.FrameError)
-            tried(seam.peek, text)
-            frame = tried(seam.decode, text)
+            tried(backend.peek, text)
+            frame = tried(backend.decode, text)
             if isinstance(frame, ocppj.CallResult):
                 tried(codec.decode_result, frame, "DataTransfer")
             elif isinstance(frame, ocppj.Call | ocppj.CallError | ocppj.CallResultError):
-                tried(seam.encode, frame)
+                tried(backend.encode, frame)
 
 
 def test_a_result_that_waits_may_nest_too_deep(codec: ocppj.Codec) -> None:
@@ -131,23 +131,23 @@ def test_the_depth_of_a_value(depth: int) -> None:
     for text in (b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth):
         twin = b'{"a":%b,"a":[]}' % text  # only the last of equal keys counts
         if depth < 900:  # up to there all that reads it can follow
-            assert not deeper(text, depth)
-            assert not deeper(twin, 2)
-        assert deeper(text, depth - 1)
-        assert deeper(twin, 1)
+            assert not nests_deeper_than(text, depth)
+            assert not nests_deeper_than(twin, 2)
+        assert nests_deeper_than(text, depth - 1)
+        assert nests_deeper_than(twin, 1)
 
 
 @pytest.mark.parametrize("depth", [100_000, 250_000])
 def test_what_cannot_be_followed_is_deeper(depth: int) -> None:
-    assert deeper(b"[" * depth + b"]" * depth, 32)
+    assert nests_deeper_than(b"[" * depth + b"]" * depth, 32)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), (1,), {1: 2}, object()])
 @pytest.mark.parametrize("depth", [450, 700, 960, 2000, 100_000])
-def test_what_we_send_may_nest_too_deep(dispatch: Make, bad: Any, depth: int) -> None:
+def test_what_we_send_may_nest_too_deep(make_backend: Make, bad: Any, depth: int) -> None:
     for _ in range(depth):
         bad = [bad]
     frame = ocppj.Call("x", "DataTransfer", v201.DataTransferRequest(vendor_id="v", data=bad))
     for max_depth in (32, NO_LIMIT):
         with pytest.raises(ocppj.EncodeError):
-            dispatch(max_depth=max_depth, max_size=MAX_SIZE).encode(frame)
+            make_backend(max_depth=max_depth, max_size=MAX_SIZE).encode(frame)

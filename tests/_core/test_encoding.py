@@ -13,7 +13,7 @@ import pytest
 import ocppj
 from ocppj import v16, v21, v201
 from ocppj.schema import Timestamp
-from tests.conftest import backend
+from tests.conftest import backend_factory
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
 TOKEN = v201.IdTokenType(id_token="T", type=v201.IdTokenEnumType.CENTRAL)
@@ -399,14 +399,14 @@ VENDOR = ocppj.Profile(
 
 @pytest.mark.parametrize("backend_name", ["cython", "python"])
 def test_odd_structs_of_a_vendor(backend_name: str) -> None:
-    seam = backend(backend_name)(profiles=[VENDOR])
+    backend = backend_factory(backend_name)(profiles=[VENDOR])
 
     def send(payload: Any) -> bytes:
-        data: bytes = seam.encode(ocppj.Call("i", type(payload).__name__, payload))
+        data: bytes = backend.encode(ocppj.Call("i", type(payload).__name__, payload))
         return data
 
     assert send(Odd(1)) == b'[2,"i","Odd",{"n":1,"at":null}]'
-    assert seam.encode(ocppj.Call("i", 'a\\b"', Odd(1))).startswith(b'[2,"i","a\\\\b\\"",')
+    assert backend.encode(ocppj.Call("i", 'a\\b"', Odd(1))).startswith(b'[2,"i","a\\\\b\\"",')
     note = Stamped(note="2026-11-22T10:00:00.123456Z")
     assert send(note).endswith(b'"note":"2026-11-22T10:00:00.123456Z"}]')
     assert send(Boxed(box=Box(item=1))) == b'[2,"i","Boxed",{"box":{"item":1}}]'
@@ -421,11 +421,11 @@ def test_odd_structs_of_a_vendor(backend_name: str) -> None:
 
 @pytest.mark.parametrize("backend_name", ["cython", "python"])
 def test_a_dict_is_no_generic_struct(backend_name: str) -> None:
-    seam = backend(backend_name)(profiles=[VENDOR])
+    backend = backend_factory(backend_name)(profiles=[VENDOR])
     with pytest.raises(ocppj.EncodeError, match=r"^expected Box.*, got dict at \$\.box$"):
-        seam.encode(ocppj.Call("i", "Boxed", Boxed(box={"item": 1})))  # type: ignore[arg-type]
+        backend.encode(ocppj.Call("i", "Boxed", Boxed(box={"item": 1})))  # type: ignore[arg-type]
     with pytest.raises(ocppj.EncodeError, match=r"^expected int, got str at \$\.box\.item$"):
-        seam.encode(ocppj.Call("i", "Boxed", Boxed(box=Box(item="no"))))  # type: ignore[arg-type]
+        backend.encode(ocppj.Call("i", "Boxed", Boxed(box=Box(item="no"))))  # type: ignore[arg-type]
 
 
 def test_a_field_that_was_deleted_is_an_error(codec: ocppj.Codec) -> None:

@@ -13,7 +13,7 @@ import pytest
 import ocppj
 from ocppj import v201
 from ocppj._core.exponents import MAX_EXPONENTS, SEARCHED_SIZE, too_many_exponents
-from tests.conftest import BACKENDS, Make, backend
+from tests.conftest import BACKENDS, Make, backend_factory
 
 MANY: Final = MAX_EXPONENTS + 1
 FULL: Final = ",".join(["9e302"] * MANY)
@@ -27,16 +27,16 @@ def call(*numbers: str, before: str = "", after: str = "") -> str:
 
 
 @pytest.mark.parametrize("number", ["9e302", "9E302", "1e-310", "1.5e+300", "9e0000302"])
-def test_a_frame_may_have_a_few(dispatch: Make, number: str) -> None:
-    frame = dispatch().decode(call(*[number] * MAX_EXPONENTS))
+def test_a_frame_may_have_a_few(make_backend: Make, number: str) -> None:
+    frame = make_backend().decode(call(*[number] * MAX_EXPONENTS))
     assert frame.payload.data == [float(number)] * MAX_EXPONENTS
     with pytest.raises(ocppj.FrameError, match="more than 512 numbers") as caught:
-        dispatch().decode(call(*[number] * MANY))
+        make_backend().decode(call(*[number] * MANY))
     assert caught.value.error_code == "PropertyConstraintViolation"
     assert caught.value.message_id == "1"
 
 
-def test_the_size_that_is_not_searched_cannot_have_too_many(dispatch: Make) -> None:
+def test_the_size_that_is_not_searched_cannot_have_too_many(make_backend: Make) -> None:
     shortest = ("[" + ",".join(["9e302"] * MANY) + "]").encode()
     assert len(shortest) > SEARCHED_SIZE
     assert too_many_exponents(shortest)
@@ -57,31 +57,31 @@ def test_the_size_that_is_not_searched_cannot_have_too_many(dispatch: Make) -> N
 )
 @pytest.mark.parametrize("policy", [ocppj.Policy.strict(), ocppj.Policy.lenient()])
 def test_no_other_fault_and_no_policy_comes_first(
-    dispatch: Make, frame: str, policy: ocppj.Policy
+    make_backend: Make, frame: str, policy: ocppj.Policy
 ) -> None:
-    for seam in (dispatch(policy=policy), dispatch("1.6", policy=policy)):
+    for backend in (make_backend(policy=policy), make_backend("1.6", policy=policy)):
         for data in (frame, frame.encode(), bytearray(frame.encode())):
             with pytest.raises(ocppj.FrameError, match="more than 512 numbers"):
-                seam.decode(data, {"1": "DataTransfer"})
+                backend.decode(data, {"1": "DataTransfer"})
         with pytest.raises(ocppj.FrameError, match="more than 512 numbers"):
-            seam.peek(frame)
+            backend.peek(frame)
 
 
-def test_text_that_looks_like_exponents_does_not_count(dispatch: Make) -> None:
+def test_text_that_looks_like_exponents_does_not_count(make_backend: Make) -> None:
     text = '"' + '3e302\\"' * 2 * MANY + '"'
-    assert dispatch().decode(call(text)).payload.data == ['3e302"' * 2 * MANY]
-    assert dispatch().decode(call(*["3e30"] * MANY)).payload.data == [3e30] * MANY
+    assert make_backend().decode(call(text)).payload.data == ['3e302"' * 2 * MANY]
+    assert make_backend().decode(call(*["3e30"] * MANY)).payload.data == [3e30] * MANY
 
 
-def test_encode_refuses_what_decode_would(dispatch: Make) -> None:
+def test_encode_refuses_what_decode_would(make_backend: Make) -> None:
     def frame(count: int) -> Any:
         request = v201.DataTransferRequest(vendor_id="x", data=[9e302] * count)
         return ocppj.Call("1", "DataTransfer", request)
 
-    seam = dispatch()
-    assert seam.decode(seam.encode(frame(MAX_EXPONENTS))) == frame(MAX_EXPONENTS)
+    backend = make_backend()
+    assert backend.decode(backend.encode(frame(MAX_EXPONENTS))) == frame(MAX_EXPONENTS)
     with pytest.raises(ocppj.EncodeError, match="more than 512 numbers"):
-        seam.encode(frame(MANY))
+        backend.encode(frame(MANY))
 
 
 UNITS: Final = (
@@ -108,7 +108,7 @@ PLACES: Final = (
 
 def slow_frames(name: str, policy: ocppj.Policy) -> dict[str, float]:
     """Return the frames that take too long with a backend, and how long."""
-    seam = backend(name)(policy=policy)
+    backend = backend_factory(name)(policy=policy)
     gc.freeze()  # or the collector goes through all that was imported
     found = {}
     for unit, place in product(UNITS, PLACES):
@@ -117,7 +117,7 @@ def slow_frames(name: str, policy: ocppj.Policy) -> dict[str, float]:
         for _ in range(20):  # the machine may be busy
             start = time.process_time()
             with suppress(ocppj.DecodeError):
-                seam.decode(data)
+                backend.decode(data)
             took = time.process_time() - start
             if took < WORST:
                 break
@@ -130,7 +130,7 @@ def slow_frames(name: str, policy: ocppj.Policy) -> dict[str, float]:
 @pytest.mark.parametrize("policy", ["strict", "lenient"])
 def test_no_frame_at_the_default_limits_holds_a_process(name: str, policy: str) -> None:
     """`python -m benchmarks.faults` searches for more."""
-    backend(name)  # or skip
+    backend_factory(name)  # or skip
     # In an interpreter of its own: in the memory that thousands of tests have left in pieces,
     # decoding takes two to four times as long.
     program = (

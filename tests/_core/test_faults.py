@@ -97,7 +97,7 @@ CASES: list[tuple[str, Fault, str, str]] = [
 ]
 
 
-def complaint(payload: str) -> str:
+def msgspec_error(payload: str) -> str:
     return str(raised(f"[{payload}]", list[Outer]))
 
 
@@ -109,18 +109,18 @@ def raised(text: str, kind: Any, depth: int = 4) -> msgspec.ValidationError:
 
 @pytest.mark.parametrize(("payload", "fault", "problem", "path"), CASES)
 def test_a_fault_is_found(payload: str, fault: Fault, problem: str, path: str) -> None:
-    finding = faults.find(complaint(payload))
+    finding = faults.translate(msgspec_error(payload))
     assert (finding.fault, finding.path) == (fault, path)
     assert problem in finding.problem
 
 
 @pytest.mark.parametrize("payload", [payload for payload, *_ in CASES])
 def test_it_is_found_again_in_what_the_bare_payload_gives(payload: str) -> None:
-    again = faults.find_again(raised(payload, Outer), payload.encode())
+    again = faults.translate_fast_error(raised(payload, Outer), payload.encode())
     if "`" in payload:
         assert again is None
     else:
-        assert again == faults.find(complaint(payload))
+        assert again == faults.translate(msgspec_error(payload))
 
 
 @pytest.mark.parametrize(
@@ -133,25 +133,25 @@ def test_it_is_found_again_in_what_the_bare_payload_gives(payload: str) -> None:
     ],
 )
 def test_a_text_like_a_path_leaves_a_doubt(payload: str) -> None:
-    assert faults.find_again(raised(payload, Outer), payload.encode()) is None
+    assert faults.translate_fast_error(raised(payload, Outer), payload.encode()) is None
 
 
 def test_what_is_too_deep_for_one_decoder_may_be_right_for_another() -> None:
     payload = '{"customData":{"vendorId":5,"a":[[]]}}'
-    assert faults.find_again(raised(payload, Outer, 2), payload.encode()) is None
-    assert faults.find_again(raised(payload, Outer, 3), payload.encode()) is not None
+    assert faults.translate_fast_error(raised(payload, Outer, 2), payload.encode()) is None
+    assert faults.translate_fast_error(raised(payload, Outer, 3), payload.encode()) is not None
 
 
 @pytest.mark.parametrize("error", [msgspec.DecodeError("x"), RecursionError(), ValueError("x")])
 def test_only_a_validation_error_is_a_verdict(error: Exception) -> None:
-    assert faults.find_again(error, b"{}") is None
+    assert faults.translate_fast_error(error, b"{}") is None
 
 
 def test_every_row_of_the_table_is_met() -> None:
     """msgspec really says each of these; a row that no fault reaches is dead or reworded."""
     problems = []
     for payload, *_ in CASES:
-        text = complaint(payload)
+        text = msgspec_error(payload)
         problem = text.rpartition(" - at `")[0]
         inner = faults._INNER.fullmatch(problem)
         problems.append(inner[1] if inner else problem)
@@ -164,9 +164,9 @@ def test_every_row_of_the_table_is_met() -> None:
 
 def test_the_name_of_a_field_does_not_pass_for_a_path() -> None:
     for name in ("q` - at `$.inner", "q` - at `$[0].inner", "` - at `$[0]"):
-        finding = faults.find(complaint(f'{{"{name}":1}}'))
+        finding = faults.translate(msgspec_error(f'{{"{name}":1}}'))
         assert finding == faults.Finding(Fault.FORMAT, "unknown field", "$")
-        finding = faults.find(complaint(f'{{"inner":{{"n":1,"{name}":1}}}}'))
+        finding = faults.translate(msgspec_error(f'{{"inner":{{"n":1,"{name}":1}}}}'))
         assert finding == faults.Finding(Fault.FORMAT, "unknown field", "$.inner")
 
 
@@ -174,7 +174,7 @@ def test_the_vendor_id_is_bounded() -> None:
     text = '{"customData":{"vendorId":"%s"}}'
     good = msgspec.json.decode(text % ("é" * 255), type=Outer, dec_hook=dec_hook(4))
     assert typing.cast("Any", good).custom_data["vendorId"] == "é" * 255
-    assert faults.find(complaint(text % ("é" * 256))).fault is Fault.PROPERTY
+    assert faults.translate(msgspec_error(text % ("é" * 256))).fault is Fault.PROPERTY
 
 
 GRAMMAR = [

@@ -115,10 +115,10 @@ def at(value: Any, path: str) -> Any:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("rule", "case"), CASES, ids=[f"{r}-{c[2]}-{c[3]}" for r, c in CASES])
-def test_a_rule(dispatch: Make, version: str, rule: str, case: Case) -> None:
+def test_a_rule(make_backend: Make, version: str, rule: str, case: Case) -> None:
     action, payloads, where, value, path, read = case
     text = call(action, change(payloads[version], where, value))
-    make = dispatch
+    make = make_backend
     with pytest.raises(ocppj.PayloadError) as strict:
         make(version).decode(text)
     others = Policy(**{name: "report" for name in RULES if name != rule})  # type: ignore[arg-type]
@@ -144,19 +144,19 @@ def with_policy(make: Make, version: str, policy: Policy) -> Any:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_string_too_long_is_kept_whole(dispatch: Make, version: str) -> None:
+def test_a_string_too_long_is_kept_whole(make_backend: Make, version: str) -> None:
     text = call("DataTransfer", {"vendorId": "v" * 300})
-    frame = with_policy(dispatch, version, Policy.lenient()).decode(text)
+    frame = with_policy(make_backend, version, Policy.lenient()).decode(text)
     assert frame.payload.vendor_id == "v" * 300
     assert frame.violations == (Violation("too_long", "$.vendorId", "v" * 300),)
 
 
-def test_decimals_of_1_6(dispatch: Make) -> None:
+def test_decimals_of_1_6(make_backend: Make) -> None:
     periods = [{"startPeriod": 0, "limit": 8.13}, {"startPeriod": 1, "limit": 8.1}]
     schedule = {"chargingRateUnit": "A", "chargingSchedulePeriod": periods, "minChargingRate": 0.11}
     text = json.dumps([3, "i", {"status": "Accepted", "chargingSchedule": schedule}])
-    seam = with_policy(dispatch, "1.6", Policy(decimal="report"))
-    frame = seam.decode(text, {"i": "GetCompositeSchedule"})
+    backend = with_policy(make_backend, "1.6", Policy(decimal="report"))
+    frame = backend.decode(text, {"i": "GetCompositeSchedule"})
     assert [violation.path for violation in frame.violations] == [
         "$.chargingSchedule.chargingSchedulePeriod[0].limit",
         "$.chargingSchedule.minChargingRate",
@@ -164,120 +164,124 @@ def test_decimals_of_1_6(dispatch: Make) -> None:
     period, other = frame.payload.charging_schedule.charging_schedule_period
     assert (period.limit, other.limit) == (8.13, 8.1)
     assert frame.payload.charging_schedule.min_charging_rate == 0.11
-    strict = dispatch("1.6")
+    strict = make_backend("1.6")
     with pytest.raises(ocppj.EncodeError, match="at most one decimal"):
         strict.encode(frame)
     assert json.loads(strict.encode(frame, validate=False)) == json.loads(text)
 
 
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])
-def test_numbers_beyond_their_bounds(dispatch: Make, version: str) -> None:
-    seam = with_policy(dispatch, version, Policy(number_bound="report"))
+def test_numbers_beyond_their_bounds(make_backend: Make, version: str) -> None:
+    backend = with_policy(make_backend, version, Policy(number_bound="report"))
     unlock = call("UnlockConnector", {"evseId": -1, "connectorId": 1})
-    assert seam.decode(unlock).violations == (Violation("number_bound", "$.evseId", -1),)
+    assert backend.decode(unlock).violations == (Violation("number_bound", "$.evseId", -1),)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_missing_field_is_none(dispatch: Make, version: str) -> None:
+def test_a_missing_field_is_none(make_backend: Make, version: str) -> None:
     text = call("MeterValues", {"meterValue": METER[version]["meterValue"]})
     name = "connectorId" if version == "1.6" else "evseId"
     with pytest.raises(ocppj.PayloadError):
-        with_policy(dispatch, version, Policy.lenient()).decode(text)
-    frame = with_policy(dispatch, version, Policy(missing="report")).decode(text)
+        with_policy(make_backend, version, Policy.lenient()).decode(text)
+    frame = with_policy(make_backend, version, Policy(missing="report")).decode(text)
     assert frame.violations == (Violation("missing", f"$.{name}", None),)
     with pytest.raises(ocppj.EncodeError, match="None"):
-        dispatch(version).encode(frame)
+        make_backend(version).encode(frame)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_null_payload_is_an_empty_one(dispatch: Make, version: str) -> None:
-    seam = with_policy(dispatch, version, Policy.repair())
-    frame = seam.decode('[2,"i","Heartbeat",null]')
+def test_a_null_payload_is_an_empty_one(make_backend: Make, version: str) -> None:
+    backend = with_policy(make_backend, version, Policy.repair())
+    frame = backend.decode('[2,"i","Heartbeat",null]')
     assert frame.violations == (Violation("null", "$", None),)
-    assert seam.encode(frame) == b'[2,"i","Heartbeat",{}]'
+    assert backend.encode(frame) == b'[2,"i","Heartbeat",{}]'
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("given_id", "read"), [(42, "42"), (-1, "-1"), ("x" * 40, "x" * 40)])
-def test_message_ids(dispatch: Make, version: str, given_id: Any, read: str) -> None:
-    seam = with_policy(dispatch, version, Policy(message_id="report"))
+def test_message_ids(make_backend: Make, version: str, given_id: Any, read: str) -> None:
+    backend = with_policy(make_backend, version, Policy(message_id="report"))
     for text in (call("Heartbeat", {}, given_id), json.dumps([4, given_id, "A", "", {}])):
-        frame = seam.decode(text)
+        frame = backend.decode(text)
         assert frame.message_id == read
         assert frame.violations == (Violation("message_id", "message_id", given_id),)
-        assert seam.peek(text).message_id == read
-    result = seam.decode(json.dumps([3, given_id, {}]))
-    typed = seam.decode(json.dumps([3, given_id, {"status": "Accepted"}]), {read: "ClearCache"})
+        assert backend.peek(text).message_id == read
+    result = backend.decode(json.dumps([3, given_id, {}]))
+    typed = backend.decode(json.dumps([3, given_id, {"status": "Accepted"}]), {read: "ClearCache"})
     assert result.message_id == typed.message_id == read
     for bad in (1.5, None, [], True):
         with pytest.raises(ocppj.FrameError):
-            seam.decode(call("Heartbeat", {}, bad))
+            backend.decode(call("Heartbeat", {}, bad))
 
 
 @pytest.mark.parametrize(
     ("value", "read"), [(1, True), (0, False), ("true", True), ("FALSE", False)]
 )
-def test_booleans(dispatch: Make, value: Any, read: Any) -> None:
+def test_booleans(make_backend: Make, value: Any, read: Any) -> None:
     payload = {"requestId": 1, "generatedAt": "2026-01-31T12:00:00Z", "tbc": value, "seqNo": 0}
     for version in ("2.0.1", "2.1"):
-        seam = with_policy(dispatch, version, Policy.repair())
+        backend = with_policy(make_backend, version, Policy.repair())
         if read is None:
             with pytest.raises(ocppj.PayloadError):
-                seam.decode(call("NotifyReport", payload))
+                backend.decode(call("NotifyReport", payload))
             continue
-        frame = seam.decode(call("NotifyReport", payload))
+        frame = backend.decode(call("NotifyReport", payload))
         assert frame.payload.tbc is read
         assert frame.violations == (Violation("number_form", "$.tbc", value),)
-        assert dispatch(version).encode(frame)
+        assert make_backend(version).encode(frame)
 
 
 @pytest.mark.parametrize(("value", "read"), [(0, "0"), (1.5, "1.5"), (True, "true"), (-3, "-3")])
-def test_numbers_for_strings(dispatch: Make, value: Any, read: str) -> None:
+def test_numbers_for_strings(make_backend: Make, value: Any, read: str) -> None:
     payload = change(METER["1.6"], "meterValue.0.sampledValue.0.value", value)
-    frame = with_policy(dispatch, "1.6", Policy.repair()).decode(call("MeterValues", payload))
+    frame = with_policy(make_backend, "1.6", Policy.repair()).decode(call("MeterValues", payload))
     assert frame.payload.meter_value[0].sampled_value[0].value == read
 
 
-def test_keys_in_other_letters(dispatch: Make) -> None:
+def test_keys_in_other_letters(make_backend: Make) -> None:
     payload = {"ConnectorID": 1, "errorcode": "noerror", "status": "AVAILABLE"}
-    seam = with_policy(dispatch, "1.6", Policy.repair())
-    frame = seam.decode(call("StatusNotification", payload))
+    backend = with_policy(make_backend, "1.6", Policy.repair())
+    frame = backend.decode(call("StatusNotification", payload))
     assert frame.payload == v16.StatusNotificationRequest(
         connector_id=1,
         error_code=v16.ChargePointErrorCode.NO_ERROR,
         status=v16.ChargePointStatus.AVAILABLE,
     )
     assert [v.rule for v in frame.violations] == ["letter_case"] * 4
-    assert b'"connectorId":1,"errorCode":"NoError"' in seam.encode(frame)
+    assert b'"connectorId":1,"errorCode":"NoError"' in backend.encode(frame)
     both = payload | {"connectorId": 2}
     with pytest.raises(ocppj.PayloadError):
-        seam.decode(call("StatusNotification", both))
-    frame = with_policy(dispatch, "1.6", Policy.lenient()).decode(call("StatusNotification", both))
+        backend.decode(call("StatusNotification", both))
+    frame = with_policy(make_backend, "1.6", Policy.lenient()).decode(
+        call("StatusNotification", both)
+    )
     assert frame.payload.connector_id == 2
     assert Violation("unknown_field", "$.ConnectorID", 1) in frame.violations
 
 
-def test_the_zone_of_timestamps_without_one(dispatch: Make) -> None:
+def test_the_zone_of_timestamps_without_one(make_backend: Make) -> None:
     zone = timezone(timedelta(hours=3))
     payload = STATUS["1.6"] | {"timestamp": "2026-01-31T12:00:00"}
-    seam = with_policy(dispatch, "1.6", Policy(timestamp="accept", zone=zone))
-    read = seam.decode(call("StatusNotification", payload)).payload.timestamp
+    backend = with_policy(make_backend, "1.6", Policy(timestamp="accept", zone=zone))
+    read = backend.decode(call("StatusNotification", payload)).payload.timestamp
     assert read == NOON - timedelta(hours=3)
     assert read.utcoffset() == timedelta(hours=3)
 
 
-def test_vendor_data(dispatch: Make) -> None:
-    seam = with_policy(dispatch, "2.0.1", Policy.lenient())
-    assert seam.decode(call("Heartbeat", {"customData": None})).payload == v201.HeartbeatRequest()
+def test_vendor_data(make_backend: Make) -> None:
+    backend = with_policy(make_backend, "2.0.1", Policy.lenient())
+    assert (
+        backend.decode(call("Heartbeat", {"customData": None})).payload == v201.HeartbeatRequest()
+    )
     long = {"vendorId": "v" * 300, "x": 1}
-    frame = seam.decode(call("Heartbeat", {"customData": long}))
+    frame = backend.decode(call("Heartbeat", {"customData": long}))
     assert frame.payload.custom_data == long
     assert frame.violations[0].rule == "too_long"
-    null = seam.decode(call("DataTransfer", {"vendorId": "v", "data": None, "x": 1}))
+    null = backend.decode(call("DataTransfer", {"vendorId": "v", "data": None, "x": 1}))
     assert [v.rule for v in null.violations] == ["unknown_field"]
     for bad in ({"customData": {}}, {"customData": []}, {"customData": {"vendorId": []}}):
         with pytest.raises(ocppj.PayloadError):
-            seam.decode(call("Heartbeat", bad))
+            backend.decode(call("Heartbeat", bad))
 
 
 NEVER = [
@@ -301,12 +305,12 @@ NEVER = [
 
 
 @pytest.mark.parametrize("text", NEVER)
-def test_what_no_policy_takes(dispatch: Make, text: str) -> None:
+def test_what_no_policy_takes(make_backend: Make, text: str) -> None:
     everything = Policy(**dict.fromkeys(RULES, "accept"))  # type: ignore[arg-type]
     with pytest.raises(ocppj.DecodeError) as caught:
-        with_policy(dispatch, "2.0.1", everything).decode(text)
+        with_policy(make_backend, "2.0.1", everything).decode(text)
     with pytest.raises(ocppj.DecodeError) as strict:
-        dispatch("2.0.1").decode(text)
+        make_backend("2.0.1").decode(text)
     assert str(caught.value) == str(strict.value)
 
 
@@ -319,10 +323,10 @@ def test_violations_of_results_decoded_later() -> None:
     assert typed.payload.status is v16.ResetStatus.ACCEPTED
 
 
-def test_sends_are_bent_too(dispatch: Make) -> None:
+def test_sends_are_decoded_leniently_too(make_backend: Make) -> None:
     payload = {"id": "1", "pending": 0, "basetime": "2026-01-31T12:00:00", "data": []}
     text = json.dumps([6, "i", "NotifyPeriodicEventStream", payload])
-    frame = with_policy(dispatch, "2.1", Policy.lenient()).decode(text)
+    frame = with_policy(make_backend, "2.1", Policy.lenient()).decode(text)
     assert isinstance(frame, ocppj.Send)
     assert isinstance(frame.payload, v21.NotifyPeriodicEventStreamRequest)
     assert {v.rule for v in frame.violations} == {"number_form", "timestamp", "array_size"}
@@ -357,27 +361,29 @@ def test_a_conforming_frame_never_meets_the_policy(version: str) -> None:
         ("null", "", ["error_details", "error_description"]),
     ],
 )
-def test_error_details(dispatch: Make, number: int, rest: str, read: str, paths: list[str]) -> None:
+def test_error_details(
+    make_backend: Make, number: int, rest: str, read: str, paths: list[str]
+) -> None:
     text = f'[{number},"i","InternalError",{rest}]'
     for policy in (Policy(error_details="report"), Policy.lenient(), Policy.repair()):
-        frame = with_policy(dispatch, "2.1", policy).decode(text)
+        frame = with_policy(make_backend, "2.1", policy).decode(text)
         assert (frame.error_code, frame.error_description) == ("InternalError", read)
         assert frame.error_details == {}
         assert [violation.path for violation in frame.violations] == paths
         assert {violation.rule for violation in frame.violations} == {"error_details"}
-    silent = with_policy(dispatch, "2.1", Policy(error_details="accept")).decode(text)
+    silent = with_policy(make_backend, "2.1", Policy(error_details="accept")).decode(text)
     assert (silent.error_description, silent.error_details) == (read, {})
     assert silent.violations == ()
     with pytest.raises(ocppj.FrameError, match="the peer reports InternalError, but") as caught:
-        dispatch("2.1").decode(text)
+        make_backend("2.1").decode(text)
     assert caught.value.peer_error == ("InternalError", read)
     assert pickle.loads(pickle.dumps(caught.value)).peer_error == caught.value.peer_error
     assert caught.value.reply() is None
 
 
 @pytest.mark.parametrize("rest", ['1,"x",{}', '"E",1,{}', '"E"', '"E","x",{"a":%s}' % ("9" * 400)])
-def test_no_error_to_be_read(dispatch: Make, rest: str) -> None:
-    for seam in (dispatch("2.1"), with_policy(dispatch, "2.1", Policy.lenient())):
+def test_no_error_to_be_read(make_backend: Make, rest: str) -> None:
+    for backend in (make_backend("2.1"), with_policy(make_backend, "2.1", Policy.lenient())):
         with pytest.raises(ocppj.FrameError) as caught:
-            seam.decode(f'[4,"i",{rest}]')
+            backend.decode(f'[4,"i",{rest}]')
         assert caught.value.peer_error is None

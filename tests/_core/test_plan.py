@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from ocppj import v16, v201
-from ocppj._core.plan import FREE_DEPTH, Part, nesting, plan
+from ocppj._core.plan import MAX_FREE_DEPTH, Part, nesting, plan
 
 
 def closed(name: str, kind: Any) -> type[msgspec.Struct]:
@@ -24,17 +24,17 @@ def test_a_plan_tells_what_fields_may_hold() -> None:
     found = plan(v201.MeterValuesRequest)
     assert found.names == ("custom_data", "evse_id", "meter_value")
     assert found.optional == (True, False, False)
-    assert found.timed == ("meter_value",)
-    assert found.whole
+    assert found.timestamp_fields == ("meter_value",)
+    assert found.complete
     assert [part.kind for part in found.parts] == ["other", "int", "list"]
     assert found.parts[2].item == Part("struct", cls=v201.MeterValueType)
     assert plan(v201.DataTransferRequest).parts[-1] == Part("str", None, 255)
-    assert plan(v201.DataTransferRequest).timed == ()
+    assert plan(v201.DataTransferRequest).timestamp_fields == ()
 
 
 def test_a_struct_that_checks_itself_is_not_told_whole_by_its_plan() -> None:
-    assert not plan(v16.ChargingSchedulePeriod).whole
-    assert plan(v16.ChargingProfile).whole
+    assert not plan(v16.ChargingSchedulePeriod).complete
+    assert plan(v16.ChargingProfile).complete
 
 
 def test_none_is_only_absent_where_it_is_left_out() -> None:
@@ -42,13 +42,13 @@ def test_none_is_only_absent_where_it_is_left_out() -> None:
         n: int = None  # type: ignore[assignment]
 
     assert plan(Talkative).optional == (False,)
-    assert plan(Node).timed == ("children", "at")
+    assert plan(Node).timestamp_fields == ("children", "at")
 
 
 @pytest.mark.parametrize(
     ("kind", "depth"),
     [
-        (v201.HeartbeatRequest, 1 + FREE_DEPTH),
+        (v201.HeartbeatRequest, 1 + MAX_FREE_DEPTH),
         (v16.HeartbeatRequest, 1),
         (v16.MeterValuesRequest, 5),
         (closed("Free", Any), math.inf),

@@ -102,8 +102,17 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     openssl(
-        *("req", "-x509", *key, "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem"),
-        *("-addext", "keyUsage=critical,keyCertSign"),
+        "req",
+        "-x509",
+        *key,
+        "-subj",
+        "/CN=authority",
+        "-keyout",
+        "ca.key",
+        "-out",
+        "ca.pem",
+        "-addext",
+        "keyUsage=critical,keyCertSign",
     )
     names = {
         "server": ("localhost", "IP:127.0.0.1"),
@@ -112,11 +121,23 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, (common, alternative) in names.items():
         openssl(
-            *("req", "-x509", *key, "-subj", f"/CN={common}"),
-            *("-addext", f"subjectAltName={alternative}"),
-            *("-addext", "basicConstraints=critical,CA:false"),
-            *("-CA", "ca.pem", "-CAkey", "ca.key"),
-            *("-keyout", f"{name}.key", "-out", f"{name}.pem"),
+            "req",
+            "-x509",
+            *key,
+            "-subj",
+            f"/CN={common}",
+            "-addext",
+            f"subjectAltName={alternative}",
+            "-addext",
+            "basicConstraints=critical,CA:false",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.pem",
         )
     return folder
 

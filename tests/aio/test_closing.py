@@ -163,7 +163,9 @@ def test_an_answer_just_before_the_peers_close_counts(end: End) -> None:
 
 
 SEND = [
-    *(6, "s", "NotifyPeriodicEventStream"),
+    6,
+    "s",
+    "NotifyPeriodicEventStream",
     {"id": 1, "pending": 0, "basetime": NOW.isoformat(), "data": [{"t": 0, "v": "1"}]},
 ]
 

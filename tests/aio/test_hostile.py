@@ -111,7 +111,7 @@ def test_a_station_that_vanishes_while_it_is_sent_to(end: End) -> None:
 def unsent(station: Station) -> int:
     """Return how many bytes wait for the peer."""
     transport: Any = station._transport
-    wire = getattr(transport, "_wire", None)
+    wire = getattr(transport, "_ws", None)
     found = transport._socket.transport if wire is None else wire.underlying_transport
     size: int = found.get_write_buffer_size()
     return size

@@ -16,7 +16,7 @@ import pytest
 
 from ocppj.aio import Backoff
 from ocppj.cli.demo import station as demo_station
-from ocppj.cli.demo.traffic import _brief
+from ocppj.cli.demo.traffic import _summary
 from ocppj.cli.main import main
 from tests.conftest import interruptible, open_terminal
 
@@ -394,4 +394,4 @@ def test_other_commands_load_neither_asyncio_nor_a_websocket_library() -> None:
 
 @pytest.mark.parametrize("payload", ['{"a":1e999}', '{"a":%s}' % ("9" * 5000)])
 def test_a_payload_that_nobody_has_decoded_can_be_shown(payload: str) -> None:
-    assert _brief(payload)
+    assert _summary(payload)

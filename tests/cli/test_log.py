@@ -121,8 +121,15 @@ def test_nothing_that_could_belong_to_the_frame_is_dropped(line: bytes) -> None:
 
 
 TEXTS = [
-    *(b"gw", b"no frame [here]", b"[1, 2]", b"[2026-01-31 10:00:00] up", b"took [3, 5] ms"),
-    *(b'{"a":[2,1]}', b"\xff\x00", b"GET /ocpp/CS-1 HTTP/1.1", b"Thread[main,5,main] []"),
+    b"gw",
+    b"no frame [here]",
+    b"[1, 2]",
+    b"[2026-01-31 10:00:00] up",
+    b"took [3, 5] ms",
+    b'{"a":[2,1]}',
+    b"\xff\x00",
+    b"GET /ocpp/CS-1 HTTP/1.1",
+    b"Thread[main,5,main] []",
 ]
 
 
@@ -149,7 +156,7 @@ def test_a_long_line_is_skipped_if_no_frame_is_in_it() -> None:
     assert list(source) == []
     assert source.skipped == 3
     [(number, text)] = frames(long + b"\nx " + BARE[:-2] + long, 1000)
-    assert (number, len(text)) == (2, 1000 + log.PREFIX_SIZE)
+    assert (number, len(text)) == (2, 1000 + log.MAX_PREFIX_SIZE)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +266,7 @@ def test_a_line_is_never_held_whole() -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert got == [(1, MAX_SIZE + log.PREFIX_SIZE), (2, len(BARE))]
+    assert got == [(1, MAX_SIZE + log.MAX_PREFIX_SIZE), (2, len(BARE))]
     assert peak < 8 * 2**20
 
 

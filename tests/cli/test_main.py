@@ -17,7 +17,7 @@ import pytest
 
 import ocppj
 from ocppj.cli import sources, tally, terminal, versions
-from ocppj.cli.check import LISTED
+from ocppj.cli.check import MAX_LISTED
 from ocppj.cli.main import main
 from tests.conftest import interruptible
 
@@ -142,7 +142,7 @@ def test_sends_are_a_column_where_there_are_any(run: Any, log: Any) -> None:
 def test_the_listing_is_bounded(run: Any, log: Any) -> None:
     path = log(*[BAD] * 60)
     done = run("check", path)
-    assert done.out.count("unknown field x") == LISTED == 50
+    assert done.out.count("unknown field x") == MAX_LISTED == 50
     assert "and 10 more refused frames: --all lists them" in done.out
     assert row(done.out, "Heartbeat")[-1] == "60"
     done = run("check", "--all", path)
@@ -249,7 +249,7 @@ def test_versions_may_be_mixed(run: Any, log: Any) -> None:
 
 
 def test_a_guess_loses_no_frame(run: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "SAMPLE_FRAMES", 3)
+    monkeypatch.setattr(versions, "MAX_SAMPLED", 3)
     path = log(OLD_BOOT, *[HEARTBEAT, ANSWER] * 4, BAD)
     done = run("check", "--json", path)
     [file] = done.json["files"]
@@ -284,7 +284,10 @@ def test_json_has_everything(run: Any, log: Any) -> None:
     file = {"file": path, "versions": {"2.0.1": 6}, "guessed": False, "frames": 6, "refused": 3}
     assert done.json["files"] == [file | {"skipped_lines": 1, "bytes": size}]
     assert list(done.json["actions"]) == [
-        *("Heartbeat", "(no action)", "(unknown action)", "(unknown call)")
+        "Heartbeat",
+        "(no action)",
+        "(unknown action)",
+        "(unknown call)",
     ]
     assert done.json["actions"]["Heartbeat"] == counted | {"results": 1, "refused": 1}
     assert done.json["unreadable"] == [{"file": path + "x", "problem": NO_SUCH}]
@@ -519,7 +522,7 @@ def test_models_and_examples_are_bounded(
     assert list(models) == ["(other models)", "v m0", "v m1", "v m2"]
     cells = [rules["unknown_field"] for rules in models.values()]
     assert [cell["count"] for cell in cells] == [140, 20, 20, 20]
-    assert {len(cell["examples"]) for cell in cells} == {tally.EXAMPLES}
+    assert {len(cell["examples"]) for cell in cells} == {tally.MAX_EXAMPLES}
     assert cells[0]["examples"][0]["value"] == f'"{"y" * 56}...'
 
 
@@ -527,7 +530,7 @@ def test_the_table_of_models_is_bounded(run: Any, log: Any) -> None:
     lines = [line for n in range(60) for line in (boot("v", f"m{n}"), FAULTY)]
     path = log(*lines)
     done = run("check", "-V", "1.6", "--lenient", path)
-    assert done.out.count("\nv m") == LISTED
+    assert done.out.count("\nv m") == MAX_LISTED
     assert "and 70 more rows: --all lists them\n" in done.out
     done = run("check", "-V", "1.6", "--lenient", "--all", path)
     assert done.out.count("\nv m") == 120

@@ -159,9 +159,13 @@ def test_a_result_that_answers_neither_call_of_its_id_is_refused() -> None:
 def test_a_call_that_is_sent_again_is_one_call() -> None:
     found = Found(
         "2.0.1",
-        *(call("1", "Heartbeat"), call("1", "ClearCache")),
-        *(call("1", "Heartbeat"), call("1", "Heartbeat")),
-        *(result("1", TIME), result("1", {"status": "Accepted"}), result("1")),
+        call("1", "Heartbeat"),
+        call("1", "ClearCache"),
+        call("1", "Heartbeat"),
+        call("1", "Heartbeat"),
+        result("1", TIME),
+        result("1", {"status": "Accepted"}),
+        result("1"),
     )
     assert found.counts["Heartbeat"] == Counts(calls=3, results=1)
     assert found.counts["ClearCache"] == Counts(calls=1, results=1)
@@ -231,8 +235,15 @@ def test_violations_have_the_model_of_the_latest_boot(version: str) -> None:
 
     found = Tolerant(
         version,
-        *(EXTRA, boot("A", "1"), EXTRA, boot(" B\n", "2  3", x=1), EXTRA),
-        *(boot("", ""), EXTRA, boot("C" * 5000, "4"), EXTRA),
+        EXTRA,
+        boot("A", "1"),
+        EXTRA,
+        boot(" B\n", "2  3", x=1),
+        EXTRA,
+        boot("", ""),
+        EXTRA,
+        boot("C" * 5000, "4"),
+        EXTRA,
     )
     first, *told = found.told
     assert first == (1, "Heartbeat", UNKNOWN_MODEL, TOLD)
@@ -276,10 +287,15 @@ def test_a_boot_may_lack_its_station() -> None:
 def test_faulty_answers_have_the_action_of_their_call() -> None:
     found = Tolerant(
         "2.1",
-        *(call("1", "Heartbeat"), result("1", TIME | {"x": 1})),
+        call("1", "Heartbeat"),
+        result("1", TIME | {"x": 1}),
         json.dumps([2, 5, "ClearCache", {}]),
-        *('[3,5,{"status":"Accepted"}]', '[5,5,"A","",{}]', '[4,6,"A","",{}]', "[3,7,{}]"),
-        *(call("8", "Heartbeat"), '[3,8,{"currentTime":"2026-01-01T00:00:00"}]'),
+        '[3,5,{"status":"Accepted"}]',
+        '[5,5,"A","",{}]',
+        '[4,6,"A","",{}]',
+        "[3,7,{}]",
+        call("8", "Heartbeat"),
+        '[3,8,{"currentTime":"2026-01-01T00:00:00"}]',
     )
     assert [(line, action, rules) for line, action, _, rules in found.told] == [
         (2, "Heartbeat", TOLD),
@@ -301,8 +317,12 @@ def test_a_result_goes_to_the_call_that_it_fits_best(setting: Any) -> None:
     policy = ocppj.Policy(unknown_field=setting, missing=setting)
     found = Tolerant(
         "2.0.1",
-        *(call("1", "Heartbeat"), call("1", "BootNotification", BOOT), call("1", "ClearCache")),
-        *(result("1", TIME), result("1", BOOTED | {"x": 1}), result("1", {"status": "Accepted"})),
+        call("1", "Heartbeat"),
+        call("1", "BootNotification", BOOT),
+        call("1", "ClearCache"),
+        result("1", TIME),
+        result("1", BOOTED | {"x": 1}),
+        result("1", {"status": "Accepted"}),
         policy=policy,
     )
     assert [(line, action, rules) for line, action, _, rules in found.told] == [
@@ -315,8 +335,10 @@ def test_a_result_goes_to_the_call_that_it_fits_best(setting: Any) -> None:
 def test_a_refused_result_may_be_a_faulty_one_of_an_older_call() -> None:
     found = Tolerant(
         "2.0.1",
-        *(call("1", "Heartbeat"), call("1", "ClearCache")),
-        *(result("1", TIME | {"x": 1}), result("1", {"status": "Accepted"})),
+        call("1", "Heartbeat"),
+        call("1", "ClearCache"),
+        result("1", TIME | {"x": 1}),
+        result("1", {"status": "Accepted"}),
     )
     assert [told[:2] for told in found.told] == [(3, "Heartbeat")]
     one = Counts(calls=1, results=1)
@@ -324,7 +346,7 @@ def test_a_refused_result_may_be_a_faulty_one_of_an_older_call() -> None:
 
 
 def test_long_ids_are_not_kept() -> None:
-    names = ["x" * replay.MAX_ID, "y" * (replay.MAX_ID + 1)]
+    names = ["x" * replay.MAX_ID_LENGTH, "y" * (replay.MAX_ID_LENGTH + 1)]
     found = Tolerant("2.0.1", *(call(name, "Heartbeat") for name in names))
     found.run(*(call(name, "Heartbeat", []) for name in names))
     assert list(found.replay._open.newest) == names[:1]

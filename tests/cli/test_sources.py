@@ -58,14 +58,22 @@ def test_the_faulty_sample_has_faults_of_many_kinds(capsys: pytest.CaptureFixtur
     found = json.loads(capsys.readouterr().out)
     assert found["files"][0].items() >= {"versions": {"1.6": 21}, "skipped_lines": 3}.items()
     assert {frame["error_code"] for frame in found["refused"]} == {
-        *("PropertyConstraintViolation", "TypeConstraintViolation", "FormationViolation"),
-        *("OccurenceConstraintViolation", "NotImplemented"),
+        "PropertyConstraintViolation",
+        "TypeConstraintViolation",
+        "FormationViolation",
+        "OccurenceConstraintViolation",
+        "NotImplemented",
     }
     assert found["totals"]["unknown_calls"] == 0
     assert main(["check", "--sample", "faulty", "--json", "--lenient"]) == 1
     rules = json.loads(capsys.readouterr().out)["violations"]["models"]["Kaupang Brygge 11"]
     assert set(rules) == {
-        *("letter_case", "null", "number_form", "timestamp", "unknown_enum", "unknown_field"),
+        "letter_case",
+        "null",
+        "number_form",
+        "timestamp",
+        "unknown_enum",
+        "unknown_field",
     }
 
 

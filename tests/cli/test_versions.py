@@ -197,7 +197,7 @@ def test_a_station_may_boot_with_another_version(logger: Logger) -> None:
 
 
 def test_stations_may_come_after_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "SAMPLE_FRAMES", 20)
+    monkeypatch.setattr(versions, "MAX_SAMPLED", 20)
     logger = LOGGERS["console"]
     first = session("CS-1", SESSION_2 * 5, logger)
     for logged in (session("CS-2", SESSION_16 * 5, logger), session("CS-2", [BOOT_16], logger)):
@@ -284,9 +284,9 @@ def test_a_log_that_breaks_off_is_checked_so_far() -> None:
 
 def test_the_sample_is_bounded_and_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = iter([(number, b"x" * 100, b"") for number in range(2000)])
-    assert len(list(versions.beginning(lines, lambda: True))) == versions.SAMPLE_FRAMES
-    assert next(lines)[0] == versions.SAMPLE_FRAMES
-    monkeypatch.setattr(versions, "SAMPLE_SIZE", 250)
+    assert len(list(versions.beginning(lines, lambda: True))) == versions.MAX_SAMPLED
+    assert next(lines)[0] == versions.MAX_SAMPLED
+    monkeypatch.setattr(versions, "MAX_SAMPLE_SIZE", 250)
     assert len(list(versions.beginning(lines, lambda: True))) == 3
     there = iter([True, True, False])
     assert len(list(versions.beginning(lines, lambda: next(there)))) == 2
@@ -295,7 +295,7 @@ def test_the_sample_is_bounded_and_waits_for_nothing(monkeypatch: pytest.MonkeyP
 
 def test_what_is_kept_of_stations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions, "MAX_STATIONS", 8)
-    monkeypatch.setattr(versions, "SAMPLE_FRAMES", 80)
+    monkeypatch.setattr(versions, "MAX_SAMPLED", 80)
     logger = LOGGERS["console"]
     first = interleaved([session(f"CS-{n}", SESSION_2 * 2, logger) for n in range(4)])
     more = [line for n in range(100) for line in session(f"X-{n}", SESSION_16, logger)]
@@ -307,7 +307,7 @@ def test_what_is_kept_of_stations_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
 def test_calls_that_no_version_takes_are_not_looked_at_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(versions, "SAMPLE_FRAMES", 1)
+    monkeypatch.setattr(versions, "MAX_SAMPLED", 1)
     monkeypatch.setattr(versions, "MAX_LOOKS", 10)
     nonsense = session("", [("Nonsense", {}, {})] * 50, bare)[::2]
     found = Guessed([*nonsense, *session("", [BOOT_16, *SESSION_16], bare)])

@@ -21,7 +21,7 @@ MAX_SIZE: Final = 2**20
 TRIED: Final = pytest.StashKey[Counter[tuple[str, str]]]()
 
 
-class Dispatch(Protocol):
+class Decoder(Protocol):
     """What both backends are."""
 
     def decode(self, data: bytes | str, pending: Mapping[str, str] | None = None) -> Any: ...
@@ -32,16 +32,16 @@ class Backend:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        kind = importlib.import_module(MODULES[name]).Dispatch
-        self.dispatches: Mapping[str, Dispatch] = {
-            version: kind(Codec(version, max_size=MAX_SIZE)._table)
+        backend_class = importlib.import_module(MODULES[name]).Backend
+        self.decoders: Mapping[str, Decoder] = {
+            version: backend_class(Codec(version, max_size=MAX_SIZE)._table)
             for version in ("1.6", "2.0.1", "2.1")
         }
 
     def decode(self, version: str, data: str, pending: Mapping[str, str] | None) -> Any:
         """Return the frame, or the `DecodeError`."""
         try:
-            return self.dispatches[version].decode(data, pending)
+            return self.decoders[version].decode(data, pending)
         except DecodeError as error:
             return error
 

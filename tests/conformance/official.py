@@ -37,12 +37,30 @@ PACKAGES: Final = {"v16": "1.6", "v201": "2.0.1", "v21": "2.1"}
 SENDS: Final = {("2.1", "NotifyPeriodicEventStream")}
 
 SILENT: Final = {
-    *("$schema", "$id", "comment", "title", "description", "javaType", "default"),
-    *("definitions", "additionalItems"),
+    "$schema",
+    "$id",
+    "comment",
+    "title",
+    "description",
+    "javaType",
+    "default",
+    "definitions",
+    "additionalItems",
 }
 MEANINGFUL: Final = {
-    *("type", "enum", "format", "properties", "required", "additionalProperties", "items"),
-    *("minItems", "maxItems", "maxLength", "minimum", "maximum", "multipleOf"),
+    "type",
+    "enum",
+    "format",
+    "properties",
+    "required",
+    "additionalProperties",
+    "items",
+    "minItems",
+    "maxItems",
+    "maxLength",
+    "minimum",
+    "maximum",
+    "multipleOf",
 }
 
 

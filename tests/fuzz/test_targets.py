@@ -32,7 +32,7 @@ def test_broken_seeds(name: str) -> None:
 def test_seeds_are_frames_that_are_taken() -> None:
     for data in SEEDS:
         choice, text = targets.chosen(data)
-        frame = choice.seams[0].decode(text, choice.pending)
+        frame = choice.backends[0].decode(text, choice.pending)
         assert frame.violations == ()
         assert isinstance(frame, ocppj.Call | ocppj.CallResult | ocppj.Send)
 
@@ -58,12 +58,12 @@ def test_frames_that_do_not_come_back_as_they_were(name: str, frame: bytes) -> N
 class Broken:
     """A seam with a fault."""
 
-    def __init__(self, seam: Any, **methods: Any) -> None:
+    def __init__(self, backend: Any, **methods: Any) -> None:
         self.__dict__.update(methods)
-        self.seam = seam
+        self.backend = backend
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.seam, name)
+        return getattr(self.backend, name)
 
 
 def leaks(data: Any, pending: Any = None) -> Any:
@@ -78,8 +78,8 @@ def differs(data: Any, pending: Any = None) -> Any:
 @pytest.mark.parametrize("fault", [leaks, differs])
 def test_a_fault_is_seen(name: str, fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     choice = targets.SETTINGS[0]
-    seams = (Broken(choice.seams[0], **{name: fault}), *choice.seams[1:])
-    monkeypatch.setattr(targets, "SETTINGS", [choice._replace(seams=seams)])
+    backends = (Broken(choice.backends[0], **{name: fault}), *choice.backends[1:])
+    monkeypatch.setattr(targets, "SETTINGS", [choice._replace(backends=backends)])
     with pytest.raises((AssertionError, UnicodeDecodeError)):
         targets.TARGETS[name](b'\x00[2,"i","Heartbeat",{}]')
 
@@ -94,7 +94,7 @@ def escapes(session: Any, frame: Any) -> None:
 
 @pytest.mark.parametrize("fault", [keeps, escapes])
 def test_a_fault_of_a_session_is_seen(fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocppj.Session, "_accept", fault)
+    monkeypatch.setattr(ocppj.Session, "_accept_call", fault)
     monkeypatch.setattr(ocppj.Session, "fail", lambda *_: b'[4,"i"]')
     with pytest.raises((AssertionError, ocppj.LocalProtocolError)):
         targets.receive(b'\x00[2,"i","DataTransfer",{"vendorId":"v"}]')

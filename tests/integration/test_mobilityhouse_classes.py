@@ -53,9 +53,11 @@ def test_what_a_class_overrides_stays_in_force() -> None:
     assert accelerate(Counting).policy is AS_SCHEMAS
 
 
-BENT = dumps(
+NONCONFORMING = dumps(
     [
-        *(2, "7", "StatusNotification"),
+        2,
+        "7",
+        "StatusNotification",
         {
             "timestamp": "2026-01-31T12:00:00",
             "connectorStatus": "available",
@@ -85,7 +87,7 @@ def test_a_policy_is_of_the_class_or_of_the_instance(caplog: pytest.LogCaptureFi
         Status("c", Wire(), policy=Policy.lenient()),
     )
     for made in (strict, lenient, own):
-        run(made.route_message(BENT))
+        run(made.route_message(NONCONFORMING))
     assert strict._connection.sent[0][0] == 4
     meant = {
         "timestamp": "2026-01-31T12:00:00Z",
@@ -96,7 +98,7 @@ def test_a_policy_is_of_the_class_or_of_the_instance(caplog: pytest.LogCaptureFi
     assert lenient.seen == own.seen == meant
     assert "b: tolerated unknown_field at '$.a': 2" in caplog.text
     strict.policy = Policy.lenient()
-    run(strict.route_message(BENT))
+    run(strict.route_message(NONCONFORMING))
     assert strict.seen == meant
 
 

@@ -18,7 +18,7 @@ from ocpp.v201 import call as calls
 from ocpp.v201 import call_result as results
 
 from ocppj import Message, v21
-from ocppj.integrations.names import shape, snake, to_wire
+from ocppj.integrations.names import key_map, snake, to_wire
 
 from .points import Wire, make, point, routed, run
 
@@ -318,7 +318,7 @@ def test_43_names_of_2_1_are_broken_by_the_renaming_and_none_by_ours() -> None:
     for kind in kinds:
         for wire in kind.__struct_encode_fields__:
             given = snake({wire: 1})
-            assert to_wire(given, shape(kind)) == {wire: 1}
+            assert to_wire(given, key_map(kind)) == {wire: 1}
             if charge_point.snake_to_camel_case(given) != {wire: 1}:
                 broken.add(wire)
     assert len(broken) == 43

@@ -72,7 +72,8 @@ async def driver(
 ) -> AsyncIterator[Theirs]:
     """Run the driver; it makes the calls `theirs`, and answers `mine`."""
     process = await asyncio.create_subprocess_exec(
-        *("node", str(DRIVER)),
+        "node",
+        str(DRIVER),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "NODE_PATH": str(modules)},

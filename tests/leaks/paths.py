@@ -49,7 +49,7 @@ def refuse() -> Work:
     return lambda one: tried(strict.decode, *one), frames(spoilt=True)
 
 
-def bend() -> Work:
+def tolerate() -> Work:
     return lambda one: tried(lenient.decode, *one), frames(spoilt=True)
 
 
@@ -116,7 +116,7 @@ def codec() -> Work:
 
 PATHS: Final[dict[str, Callable[[], Work]]] = {
     path.__name__: path
-    for path in (decode, refuse, bend, later, encode, unsendable, peek, reframe, session, codec)
+    for path in (decode, refuse, tolerate, later, encode, unsendable, peek, reframe, session, codec)
 }
 SLOW: Final = {"codec": 1000}
 """Name -> for how many frames one call counts."""

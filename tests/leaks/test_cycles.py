@@ -47,13 +47,13 @@ def left_over(work: Callable[[], object]) -> int:
 
 @pytest.mark.parametrize("what", FRAMES)
 @pytest.mark.parametrize("policy", [ocppj.Policy.strict(), ocppj.Policy.repair()])
-def test_a_refused_frame(dispatch: Make, what: str, policy: ocppj.Policy) -> None:
-    seam, data = dispatch(policy=policy), FRAMES[what]
+def test_a_refused_frame(make_backend: Make, what: str, policy: ocppj.Policy) -> None:
+    backend, data = make_backend(policy=policy), FRAMES[what]
     refused = []
 
     def work() -> None:
         try:
-            seam.decode(data, {"1": "Heartbeat"})
+            backend.decode(data, {"1": "Heartbeat"})
         except ocppj.DecodeError as error:
             refused.append(error.reply())
 
@@ -61,12 +61,12 @@ def test_a_refused_frame(dispatch: Make, what: str, policy: ocppj.Policy) -> Non
     assert refused or policy is not ocppj.Policy.strict()
 
 
-def test_an_object_that_cannot_be_sent(dispatch: Make) -> None:
+def test_an_object_that_cannot_be_sent(make_backend: Make) -> None:
     request = v201.UnlockConnectorRequest(evse_id="one", connector_id=1)  # type: ignore[arg-type]
 
     def work() -> None:
         with pytest.raises(ocppj.EncodeError):
-            dispatch().encode(ocppj.Call("1", "UnlockConnector", request))
+            make_backend().encode(ocppj.Call("1", "UnlockConnector", request))
 
     assert left_over(work) == 0
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import ocppj
 from ocppj import v201
-from tests.conftest import VERSIONS, backend
+from tests.conftest import VERSIONS, backend_factory
 from tests.outcomes import encoded, outcome, peeked
 from tests.strategies import edits, examples, frames, mutate, texts
 
@@ -25,27 +25,27 @@ CHECKS = examples(400)
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_good_frames(version: str) -> None:
-    seams = [backend(name)(version) for name in ("cython", "python")]
+    backends = [backend_factory(name)(version) for name in ("cython", "python")]
 
     @CHECKS
     @given(texts(version))
     def check(frame: tuple[bytes, str, str]) -> None:
         data, message_id, action = frame
         pending = {message_id: action}
-        compiled, reference = (outcome(seam, data, pending) for seam in seams)
+        compiled, reference = (outcome(backend, data, pending) for backend in backends)
         assert compiled == reference
         assert not isinstance(compiled, tuple)
-        assert peeked(seams[0], data) == peeked(seams[1], data)
-        assert encoded(seams[0], compiled) == encoded(seams[1], compiled)
-        assert outcome(seams[0], data.decode(), pending) == compiled
-        assert outcome(seams[1], data.decode(), pending) == compiled
+        assert peeked(backends[0], data) == peeked(backends[1], data)
+        assert encoded(backends[0], compiled) == encoded(backends[1], compiled)
+        assert outcome(backends[0], data.decode(), pending) == compiled
+        assert outcome(backends[1], data.decode(), pending) == compiled
 
     check()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_mutated_frames(version: str) -> None:
-    seams = [backend(name)(version) for name in ("cython", "python")]
+    backends = [backend_factory(name)(version) for name in ("cython", "python")]
 
     @CHECKS
     @given(texts(version), edits)
@@ -53,16 +53,16 @@ def test_mutated_frames(version: str) -> None:
         data, message_id, action = frame
         data = mutate(data, changes)
         pending = {message_id: action}
-        compiled, reference = (outcome(seam, data, pending) for seam in seams)
+        compiled, reference = (outcome(backend, data, pending) for backend in backends)
         assert compiled == reference
-        assert outcome(seams[0], bytearray(data), pending) == compiled
-        envelope = peeked(seams[0], data)
-        assert envelope == peeked(seams[1], data)
+        assert outcome(backends[0], bytearray(data), pending) == compiled
+        envelope = peeked(backends[0], data)
+        assert envelope == peeked(backends[1], data)
         if isinstance(envelope, ocppj.Envelope):
             # (Not orjson here: 1e999 is JSON, though no number for it.)
             assert json.loads(envelope.payload) == json.loads(data)[-1]
             assert json.loads(envelope.reframe("é"))[1] == "é"
-            assert envelope.reframe("x") == seams[0].peek(data.decode()).reframe("x")
+            assert envelope.reframe("x") == backends[0].peek(data.decode()).reframe("x")
         if not isinstance(compiled, tuple):
             # What is taken is JSON for an independent parser too, and the id is the one in it.
             assert parsed(data)[1] == compiled.message_id
@@ -71,7 +71,11 @@ def test_mutated_frames(version: str) -> None:
         except UnicodeDecodeError:
             assert compiled[1].endswith("not UTF-8")
         else:
-            assert outcome(seams[0], text, pending) == outcome(seams[1], text, pending) == compiled
+            assert (
+                outcome(backends[0], text, pending)
+                == outcome(backends[1], text, pending)
+                == compiled
+            )
 
     check()
 
@@ -81,28 +85,47 @@ class Text(str):
 
 
 ODD = [
-    *(
-        None,
-        True,
-        0,
-        -1,
-        1.0,
-        1.5,
-        2**31,
-        2**53 + 1,
-        2**63,
-        -(2**63) - 1,
-        float("nan"),
-        float("inf"),
-    ),
-    *("", "x", "é" * 300, "\ud800", "Accepted", "2026-11-22T10:00:00.123456Z", Text("x"), b"x"),
-    *([], [None], [1], ["x"], (1,), {}, {"vendorId": "v"}, {"a": 1}, set(), object()),
-    *(datetime(2026, 1, 1), datetime(2026, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)),
+    None,
+    True,
+    0,
+    -1,
+    1.0,
+    1.5,
+    2**31,
+    2**53 + 1,
+    2**63,
+    -(2**63) - 1,
+    float("nan"),
+    float("inf"),
+    "",
+    "x",
+    "é" * 300,
+    "\ud800",
+    "Accepted",
+    "2026-11-22T10:00:00.123456Z",
+    Text("x"),
+    b"x",
+    [],
+    [None],
+    [1],
+    ["x"],
+    (1,),
+    {},
+    {"vendorId": "v"},
+    {"a": 1},
+    set(),
+    object(),
+    datetime(2026, 1, 1),
+    datetime(2026, 1, 1, tzinfo=UTC),
+    datetime.max.replace(tzinfo=UTC),
     datetime(2026, 11, 22, 10, 0, 0, 123456, tzinfo=UTC),
     datetime(2026, 11, 22, 10, 0, 0, 999500, tzinfo=UTC),
     datetime(2026, 11, 22, 10, 0, 0, 400, tzinfo=UTC),
     datetime(2026, 1, 1, 5, 30, 0, 1000, tzinfo=timezone(timedelta(hours=5, minutes=30))),
-    *(msgspec.UNSET, msgspec.Raw(b"1"), v201.HeartbeatRequest(), v201.ResetEnumType.IMMEDIATE),
+    msgspec.UNSET,
+    msgspec.Raw(b"1"),
+    v201.HeartbeatRequest(),
+    v201.ResetEnumType.IMMEDIATE,
 ]
 
 
@@ -127,7 +150,7 @@ def spoil(value: Any, where: list[int], what: list[Any]) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_spoilt_payloads_are_encoded_alike(version: str) -> None:
-    seams = [backend(name)(version) for name in ("cython", "python")]
+    backends = [backend_factory(name)(version) for name in ("cython", "python")]
     wheres = st.lists(st.integers(0, 40), min_size=1, max_size=4)
     whats = st.lists(st.sampled_from(ODD), min_size=1, max_size=3)
 
@@ -136,12 +159,12 @@ def test_spoilt_payloads_are_encoded_alike(version: str) -> None:
     def check(pair: tuple[Any, str], where: list[int], what: list[Any]) -> None:
         frame, action = pair
         spoil(frame.payload, where, what)
-        compiled, reference = (encoded(seam, frame) for seam in seams)
+        compiled, reference = (encoded(backend, frame) for backend in backends)
         assert compiled == reference
         if isinstance(compiled, bytes):
-            again = seams[1].decode(compiled, {frame.message_id: action})
+            again = backends[1].decode(compiled, {frame.message_id: action})
             # As values: an integer in a field of floats is read as a float.
-            assert json.loads(encoded(seams[1], again)) == json.loads(compiled)
+            assert json.loads(encoded(backends[1], again)) == json.loads(compiled)
 
     check()
 
@@ -149,16 +172,48 @@ def test_spoilt_payloads_are_encoded_alike(version: str) -> None:
 @CHECKS
 @given(st.binary(max_size=200) | st.text(max_size=200))
 def test_noise(data: bytes | str) -> None:
-    compiled, reference = (outcome(backend(name)(), data, None) for name in ("cython", "python"))
+    compiled, reference = (
+        outcome(backend_factory(name)(), data, None) for name in ("cython", "python")
+    )
     assert compiled == reference
 
 
 EDGES = [
-    *('{"a":null}', '{"a":nul}', '{"a":true}', '{"a":tru}', '{"a":false}', '{"a":fals}', "{}"),
-    *('{"a":-}', '{"a":-1}', '{"a":01}', '{"a":1.}', '{"a":1.5}', '{"a":1e5}', '{"a":1.5E-5}'),
-    *('{"a":"\\', '{"a":"\\"', '{"a":"\\x"}', '{"a":"\\n\\u0041"}', '{"a":"\x1f"}', '{"a":"\x7f"}'),
-    *('{"a" 1}', '{"a":}', "{a:1}", '{"a":1,}', '{"a":1 "b":2}', '{"a":[1 2]}', '{"a":[1,]}'),
-    *('{"a":[}', '{"a":[]}', '{"a":[{}]]', "{ }", '{ "a" : [ 1 , { } ] }', '{"a":', '{"a', "{"),
+    '{"a":null}',
+    '{"a":nul}',
+    '{"a":true}',
+    '{"a":tru}',
+    '{"a":false}',
+    '{"a":fals}',
+    "{}",
+    '{"a":-}',
+    '{"a":-1}',
+    '{"a":01}',
+    '{"a":1.}',
+    '{"a":1.5}',
+    '{"a":1e5}',
+    '{"a":1.5E-5}',
+    '{"a":"\\',
+    '{"a":"\\"',
+    '{"a":"\\x"}',
+    '{"a":"\\n\\u0041"}',
+    '{"a":"\x1f"}',
+    '{"a":"\x7f"}',
+    '{"a" 1}',
+    '{"a":}',
+    "{a:1}",
+    '{"a":1,}',
+    '{"a":1 "b":2}',
+    '{"a":[1 2]}',
+    '{"a":[1,]}',
+    '{"a":[}',
+    '{"a":[]}',
+    '{"a":[{}]]',
+    "{ }",
+    '{ "a" : [ 1 , { } ] }',
+    '{"a":',
+    '{"a',
+    "{",
     '{"vendorId":"v","data":null}',
     *('{"vendorId":"v","data":' + "[" * size + "]" * size + "}" for size in (22, 23, 24, 30, 31)),
 ]
@@ -166,13 +221,15 @@ EDGES = [
 
 @pytest.mark.parametrize("payload", EDGES)
 def test_json_at_its_edges(payload: str) -> None:
-    seams = [backend(name)() for name in ("cython", "python")]
+    backends = [backend_factory(name)() for name in ("cython", "python")]
     for head in ('[2,"i","DataTransfer",', '[2,"i","Heartbeat",', '[3,"i",', '[3,"j",'):
         for tail in ("]", " ] \r\n", "\t]", "]x", "]]", "", '{"status":"Accepted"}]'):
             for data in (head + payload + tail, (head + payload + tail).encode()):
-                compiled, reference = (outcome(seam, data, {"i": "DataTransfer"}) for seam in seams)
+                compiled, reference = (
+                    outcome(backend, data, {"i": "DataTransfer"}) for backend in backends
+                )
                 assert compiled == reference
-                assert peeked(seams[0], data) == peeked(seams[1], data)
+                assert peeked(backends[0], data) == peeked(backends[1], data)
 
 
 HEARTBEAT = v201.HeartbeatRequest()
@@ -181,11 +238,14 @@ ODD_FRAMES = [
     *(ocppj.Call(id_, "Heartbeat", HEARTBEAT) for id_ in ("\ud800", Text("i"), "i" * 37, 1)),  # type: ignore[arg-type]
     *(ocppj.Call("i", "Heartbeat", payload) for payload in (None, {}, v201.ClearCacheRequest())),
     *(ocppj.CallResult("i", payload) for payload in (HEARTBEAT, None, msgspec.Raw(b"{}"))),
-    *(None, 5, HEARTBEAT, (2, "i", "Heartbeat", {})),
+    None,
+    5,
+    HEARTBEAT,
+    (2, "i", "Heartbeat", {}),
 ]
 
 
 @pytest.mark.parametrize("frame", ODD_FRAMES)
 def test_odd_frames_are_encoded_alike(frame: Any) -> None:
-    compiled, reference = (encoded(backend(name)(), frame) for name in ("cython", "python"))
+    compiled, reference = (encoded(backend_factory(name)(), frame) for name in ("cython", "python"))
     assert compiled == reference

@@ -1,1 +1,1 @@
-from ocppj._core.backend_py import Dispatch as Dispatch
+from ocppj._core.backend_py import Backend as Backend

@@ -1,9 +1,9 @@
-"""The dispatch seam in pure Python: the reference, which alone raises.
+"""The backend in pure Python, the twin of `ext/backend_c.pyx`: the reference, which alone raises.
 
 Finds message type, message id and action in the raw bytes, checks the action against the dispatch
 table and hands the payload to its decoder. `decode` tries the fast way first, as the compiled twin
-does with its own; whatever is not plainly right goes to `read`, which goes through the rules of the
-wire step by step and names the first fault.
+does with its own; whatever is not plainly right goes to `_decode_slow`, which goes
+through the rules of the wire step by step and names the first fault.
 """
 
 import re
@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final, Literal, Never
 
 import msgspec
 
-from ocppj._core.depth import deeper
+from ocppj._core.depth import nests_deeper_than
 from ocppj._core.encoding import encode
 from ocppj._core.exponents import MAX_EXPONENTS, SEARCHED_SIZE, too_many_exponents
-from ocppj._core.faults import find_again, without_traceback
+from ocppj._core.faults import translate_fast_error, without_traceback
 from ocppj._core.payload import decode_payload
 from ocppj._core.table import Decode, Table
 from ocppj.errors import (
@@ -23,7 +23,7 @@ from ocppj.errors import (
     DecodeError,
     Fault,
     FrameError,
-    Known,
+    FrameHead,
     PayloadError,
     UnknownActionError,
 )
@@ -32,7 +32,8 @@ from ocppj.frames import (
     CALLERROR,
     CALLRESULT,
     CALLRESULTERROR,
-    ELEMENTS,
+    ELEMENT_COUNTS,
+    SEND,
     Call,
     CallError,
     CallResult,
@@ -41,55 +42,55 @@ from ocppj.frames import (
     Envelope,
     Frame,
     Send,
-    bent,
+    with_violations,
 )
 from ocppj.policy import STRICT, Policy, Violation
 from ocppj.schema import check_json
 
-__all__ = ["Dispatch", "Head"]
+__all__ = ["Backend", "FrameReader"]
 
 _Id = Annotated[str, msgspec.Meta(max_length=MESSAGE_ID_LENGTH)]
-_call_head: Final = msgspec.json.Decoder(tuple[Literal[2], _Id, str, msgspec.Raw]).decode
-_result_head: Final = msgspec.json.Decoder(tuple[Literal[3], _Id, msgspec.Raw]).decode
-_elements: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_string: Final = msgspec.json.Decoder(str).decode
+_split_call: Final = msgspec.json.Decoder(tuple[Literal[2], _Id, str, msgspec.Raw]).decode
+_split_result: Final = msgspec.json.Decoder(tuple[Literal[3], _Id, msgspec.Raw]).decode
+_split_frame: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_string: Final = msgspec.json.Decoder(str).decode
 _any: Final = msgspec.json.Decoder().decode
 
-_MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENTS}
+_MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENT_COUNTS}
 _ERRORS: Final = (4, 5)
 _FAST: Final = frozenset({str, bytes, bytearray})
 """Types of data whose length is known to be that of the frame; the size of others is measured."""
 _UNREADABLE: Final = object()
 """Valid JSON that has no Python value: a number that is too large."""
 _NO_DETAILS: Final = msgspec.Raw(b"{}")
-_THREE: Final = ("3", ord("3"))
+_CALLRESULT_DIGIT: Final = ("3", ord("3"))
 _INTEGER: Final = re.compile(rb"-?\d{1,36}")
-_PLAIN: Final = re.compile(r"[A-Za-z0-9]{1,50}")
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9]{1,50}")
 
 
-class Dispatch:
+class Backend:
     """The frames of one codec, from bytes and to bytes. One instance may serve any thread."""
 
-    __slots__ = ("_calls", "_max_size", "_policy", "_results", "_sure_size", "_table")
+    __slots__ = ("_calls", "_max_size", "_policy", "_results", "_safe_length", "_table")
 
     _table: Table
     _policy: Policy
     _calls: Mapping[str, Decode]
     _results: Mapping[str, Decode]
-    _sure_size: int
+    _safe_length: int
     _max_size: int
 
     def __init__(self, table: Table, policy: Policy = STRICT) -> None:
         if not isinstance(policy, Policy):
             raise TypeError(f"policy={policy!r:.80}: use a Policy, such as Policy.lenient()")
-        keep = super().__setattr__
-        keep("_table", table)
-        keep("_policy", policy)
-        keep("_calls", table.fast_calls)
-        keep("_results", table.fast_results)
+        set_slot = super().__setattr__
+        set_slot("_table", table)
+        set_slot("_policy", policy)
+        set_slot("_calls", table.fast_calls)
+        set_slot("_results", table.fast_results)
         # A code point has at most 4 bytes, so this many fit in max_size.
-        keep("_sure_size", min(table.max_size // 4, SEARCHED_SIZE))
-        keep("_max_size", table.max_size)
+        set_slot("_safe_length", min(table.max_size // 4, SEARCHED_SIZE))
+        set_slot("_max_size", table.max_size)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a codec cannot be changed: {name}")
@@ -107,27 +108,27 @@ class Dispatch:
                 peer should be told.
             ValueError: `pending` names an action that has no response here.
         """
-        complaint = None
+        fast_error = None
         try:
-            if type(data) in _FAST and (len(data) <= self._sure_size or self._fits(data)):
+            if type(data) in _FAST and (len(data) <= self._safe_length or self._fits(data)):
                 # A result that nobody waits for stays undecoded: nothing to be fast at.
-                if pending is None or data[1] not in _THREE:
-                    _, message_id, action, payload = _call_head(data)
+                if pending is None or data[1] not in _CALLRESULT_DIGIT:
+                    _, message_id, action, payload = _split_call(data)
                     decode = self._calls[action]
                     try:
                         return Call(message_id, action, decode(payload))
-                    except Exception as error:  # noqa: BLE001  `read` gives the verdict
-                        complaint = without_traceback(error)
+                    except Exception as error:  # noqa: BLE001  `_decode_slow` gives the verdict
+                        fast_error = without_traceback(error)
                 else:
-                    _, message_id, payload = _result_head(data)
+                    _, message_id, payload = _split_result(data)
                     decode = self._results[pending.get(message_id, "")]
                     try:
                         return CallResult(message_id, decode(payload))
                     except Exception as error:  # noqa: BLE001
-                        complaint = without_traceback(error)
+                        fast_error = without_traceback(error)
         except Exception:  # noqa: BLE001, S110
             pass
-        return self.read(data, pending, complaint)
+        return self._decode_slow(data, pending, fast_error)
 
     def _fits(self, data: Any) -> bool:
         """Tell whether the fast path may take data that is not small."""
@@ -148,11 +149,11 @@ class Dispatch:
             EncodeError: the peer would have to refuse it, or it has no JSON form.
         """
         # What is sent has to be right for a peer that is strict, whatever we take ourselves.
-        decode = self._decode_strictly if self._policy.bends else self.decode
+        decode = self._decode_strictly if self._policy.is_lenient else self.decode
         return encode(frame, self._table, decode if validate else None)
 
     def _decode_strictly(self, data: Data, pending: Mapping[str, str] | None = None) -> Frame:
-        return Head(data, self._table, STRICT).frame(pending)
+        return FrameReader(data, self._table, STRICT).frame(pending)
 
     def peek(self, data: Data) -> Envelope:
         """Read the head of a frame and leave its payload undecoded.
@@ -162,52 +163,52 @@ class Dispatch:
         Raises:
             FrameError: it is not.
         """
-        head = Head(data, self._table, self._policy)
+        head = FrameReader(data, self._table, self._policy)
         elements = map(bytes, head.elements[2:])
         return Envelope.of(head.message_type, head.message_id, head.action(), elements)
 
-    def read(
+    def _decode_slow(
         self,
         data: Data,
         pending: Mapping[str, str] | None = None,
-        complaint: Exception | None = None,
+        fast_error: Exception | None = None,
     ) -> Frame:
         """Do what `decode` does, slowly and with an exact verdict.
 
         Args:
             data: one WebSocket message.
             pending: as for `decode`.
-            complaint: what the payload's fast decoder has raised; it may save decoding it again.
+            fast_error: what the payload's fast decoder has raised; it may save decoding it again.
         """
-        return Head(data, self._table, self._policy, complaint).frame(pending)
+        return FrameReader(data, self._table, self._policy, fast_error).frame(pending)
 
-    def verdict(
-        self, known: Known, action: str | None, payload: bytes, complaint: Exception | None
+    def _explain(
+        self, head: FrameHead, action: str | None, payload: bytes, fast_error: Exception | None
     ) -> DecodeError | None:
-        """Return what is wrong with a CALL or CALLRESULT; `None` if only `read` can tell.
+        """Return what is wrong with a CALL or CALLRESULT; `None` if only `_decode_slow` can tell.
 
         Its shape is right and its size and depth are within the limits. A payload that the policy
         may bend is not for here.
 
         Args:
-            known: its first two elements.
+            head: its first two elements.
             action: its third; of a CALLRESULT `None`.
             payload: its last.
-            complaint: what the payload's fast decoder has raised, if it has.
+            fast_error: what the payload's fast decoder has raised, if it has.
         """
         table = self._table
-        if complaint is None:
+        if fast_error is None:
             if action is None or action in table.calls:
                 return None
-            return _unknown(action, table, known)
-        found = find_again(complaint, payload)
+            return _unknown_action(action, table, head)
+        found = translate_fast_error(fast_error, payload)
         if found is None:
             return None
         fault, problem, path = found
-        return PayloadError(fault, problem, table.version.rules, path, known)
+        return PayloadError(fault, problem, table.version.error_rules, path, head)
 
 
-class Head:
+class FrameReader:
     """A frame taken apart up to its elements, each checked but the payload.
 
     Raises:
@@ -215,30 +216,36 @@ class Head:
     """
 
     __slots__ = (
-        *("_complaint", "_known", "_policy", "_table", "_violations"),
-        *("elements", "message_id", "message_type"),
+        "_fast_error",
+        "_frame_head",
+        "_policy",
+        "_table",
+        "_violations",
+        "elements",
+        "message_id",
+        "message_type",
     )
 
     def __init__(
-        self, data: Data, table: Table, policy: Policy, complaint: Exception | None = None
+        self, data: Data, table: Table, policy: Policy, fast_error: Exception | None = None
     ) -> None:
         self._table = table
         self._policy = policy
-        self._complaint = complaint
+        self._fast_error = fast_error
         self._violations: list[Violation] = []
         # What is known of the frame so far, for the error and its reply.
-        self._known: Known = (None, None)
+        self._frame_head: FrameHead = (None, None)
         text = self._text(data)
         try:
-            self.elements = _elements(text)
+            self.elements = _split_frame(text)
         except RecursionError as error:
             self._too_deep(error)
         except msgspec.ValidationError as error:
             self._fail(Fault.FRAME, "expected a JSON array", error)
         except msgspec.DecodeError as error:
-            self._fail(Fault.FRAME, f"not JSON: {_complaint(error, text)}", error)
+            self._fail(Fault.FRAME, f"not JSON: {_json_problem(error, text)}", error)
         self.message_type, self.message_id = self._type_and_id()
-        count = ELEMENTS[self.message_type]
+        count = ELEMENT_COUNTS[self.message_type]
         short = self.message_type in _ERRORS and len(self.elements) == count - 1
         if len(self.elements) != count and not short:
             problem = f"message type {self.message_type} has {count} elements"
@@ -246,7 +253,7 @@ class Head:
         if too_many_exponents(text):
             problem = f"more than {MAX_EXPONENTS} numbers with an exponent of three digits"
             self._fail(Fault.PROPERTY, problem)
-        if deeper(text, table.max_depth):
+        if nests_deeper_than(text, table.max_depth):
             self._too_deep()
         if short:
             self._accept_error("error_details", None, "no error details")
@@ -275,32 +282,32 @@ class Head:
     def _type_and_id(self) -> tuple[int, str]:
         elements, version = self.elements, self._table.version
         message_type = _MESSAGE_TYPES.get(bytes(elements[0])) if elements else None
-        known = message_type if message_type in version.message_types else None
-        self._known = (known, None)
+        known_type = message_type if message_type in version.message_types else None
+        self._frame_head = (known_type, None)
         if len(elements) < 2:
             self._fail(Fault.FRAME, "expected a message id as the second element, got none")
         try:
-            message_id = _string(elements[1])
+            message_id = _decode_string(elements[1])
         except msgspec.DecodeError as error:
             number = bytes(elements[1])
-            if not _INTEGER.fullmatch(number) or not self._bends("message_id", int(number)):
+            if not _INTEGER.fullmatch(number) or not self._tolerates("message_id", int(number)):
                 problem = "expected a string as message id, the second element"
                 self._fail(Fault.FRAME, problem, error)
             message_id = number.decode()
-        self._known = (known, message_id)
-        if message_type is None or known is None:
+        self._frame_head = (known_type, message_id)
+        if message_type is None or known_type is None:
             self._fail(Fault.MESSAGE_TYPE, f"not a message type of OCPP {version.name}")
         too_long = len(message_id) > MESSAGE_ID_LENGTH
-        if too_long and not self._bends("message_id", message_id):
+        if too_long and not self._tolerates("message_id", message_id):
             problem = f"message id longer than {MESSAGE_ID_LENGTH} characters"
             self._fail(Fault.MESSAGE_ID_LENGTH, problem)
         return message_type, message_id
 
     def action(self) -> str | None:
         """Return the action; `None` if frames of this type have none."""
-        return self._action() if self.message_type in (2, 6) else None
+        return self._action() if self.message_type in (CALL, SEND) else None
 
-    def _bends(self, rule: str, value: Any, path: str = "message_id") -> bool:
+    def _tolerates(self, rule: str, value: Any, path: str = "message_id") -> bool:
         """Tolerate a fault outside the payload, if the policy allows it."""
         setting = getattr(self._policy, rule)
         if setting == "report":
@@ -310,7 +317,7 @@ class Head:
     def frame(self, pending: Mapping[str, str] | None) -> Frame:
         """Decode the rest."""
         frame = self._frame(pending)
-        return bent(frame, self._violations) if self._violations else frame
+        return with_violations(frame, self._violations) if self._violations else frame
 
     def _frame(self, pending: Mapping[str, str] | None) -> Frame:
         message_type = self.message_type
@@ -326,16 +333,16 @@ class Head:
 
     def _action(self) -> str:
         try:
-            return _string(self.elements[2])
+            return _decode_string(self.elements[2])
         except msgspec.DecodeError as error:
             self._fail(Fault.FRAME, "expected a string as action, the third element", error)
 
     def _request(self, types: Mapping[str, type[Any]]) -> tuple[str, Any]:
         action = self._action()
-        kind = types.get(action)
-        if kind is None:
-            raise _unknown(action, self._table, self._known)
-        return action, self._payload(self.elements[3], kind)
+        cls = types.get(action)
+        if cls is None:
+            raise _unknown_action(action, self._table, self._frame_head)
+        return action, self._payload(self.elements[3], cls)
 
     def _response(self, pending: Mapping[str, str] | None) -> Any:
         payload = self.elements[2]
@@ -345,14 +352,20 @@ class Head:
         if action is not None:
             return self._payload(payload, self._table.response_type(action))
         if bytes(payload)[:1] != b"{":
-            self._fail(Fault.FORMAT, "expected an object as payload", kind=PayloadError, path="$")
+            self._fail(
+                Fault.FORMAT, "expected an object as payload", error_type=PayloadError, path="$"
+            )
         return payload.copy()
 
-    def _payload(self, payload: msgspec.Raw, kind: type[Any]) -> Any:
+    def _payload(self, payload: msgspec.Raw, cls: type[Any]) -> Any:
         return decode_payload(
-            *(payload, kind, self._table, self._policy, self._violations),
-            known=self._known,
-            complaint=self._complaint,
+            payload,
+            cls,
+            self._table,
+            self._policy,
+            self._violations,
+            head=self._frame_head,
+            fast_error=self._fast_error,
         )
 
     def _error(self) -> tuple[str, str, dict[str, Any]]:
@@ -375,16 +388,16 @@ class Head:
 
     def _accept_error(self, path: str, value: Any, problem: str) -> None:
         """Tolerate a fault of a CALLERROR or CALLRESULTERROR, if the policy allows it."""
-        if self._bends("error_details", value, path):
+        if self._tolerates("error_details", value, path):
             return
         code, description, *_ = self._values()
         peer_error = None
         if type(code) is str:
             peer_error = (code, description if type(description) is str else "")
-            name = code if _PLAIN.fullmatch(code) else "an error"
+            name = code if _PLAIN_NAME.fullmatch(code) else "an error"
             problem = f"the peer reports {name}, but with {problem}"
-        rules = self._table.version.rules
-        raise FrameError(Fault.FRAME, problem, rules, None, self._known, peer_error)
+        rules = self._table.version.error_rules
+        raise FrameError(Fault.FRAME, problem, rules, None, self._frame_head, peer_error)
 
     def _values(self) -> list[Any]:
         try:
@@ -401,11 +414,11 @@ class Head:
         problem: str,
         cause: Exception | None = None,
         *,
-        kind: type[DecodeError] = FrameError,
+        error_type: type[DecodeError] = FrameError,
         path: str | None = None,
     ) -> Never:
-        rules = self._table.version.rules
-        raise kind(fault, problem, rules, path, self._known) from cause
+        rules = self._table.version.error_rules
+        raise error_type(fault, problem, rules, path, self._frame_head) from cause
 
 
 def _value(raw: msgspec.Raw) -> Any:
@@ -415,13 +428,13 @@ def _value(raw: msgspec.Raw) -> Any:
         return _UNREADABLE
 
 
-def _unknown(action: str, table: Table, known: Known) -> UnknownActionError:
-    name = f"{action} " if _PLAIN.fullmatch(action) else ""
-    rules = table.version.rules
-    return UnknownActionError(Fault.ACTION, f"action {name}is not known", rules, None, known)
+def _unknown_action(action: str, table: Table, head: FrameHead) -> UnknownActionError:
+    name = f"{action} " if _PLAIN_NAME.fullmatch(action) else ""
+    rules = table.version.error_rules
+    return UnknownActionError(Fault.ACTION, f"action {name}is not known", rules, None, head)
 
 
-def _complaint(error: msgspec.DecodeError, text: bytes) -> str:
+def _json_problem(error: msgspec.DecodeError, text: bytes) -> str:
     """Return what msgspec has against the grammar of a text, with the byte where it stands."""
     # Of half a surrogate pair, too, msgspec says that the text was truncated.
     half = " or has half a surrogate pair" if b"\\u" in text else ""

@@ -8,22 +8,22 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["STRING", "deeper"]
+__all__ = ["STRING", "nests_deeper_than"]
 
 STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 """A string of valid JSON."""
 
-_NESTED: Final = (dict, list)
+_CONTAINERS: Final = (dict, list)
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def deeper(text: bytes, limit: int) -> bool:
+def nests_deeper_than(text: bytes, limit: int) -> bool:
     """Tell whether valid JSON nests deeper than a limit."""
-    return _text_deeper(text, limit) and _value_deeper(text, limit)
+    return _text_nests_deeper(text, limit) and _value_nests_deeper(text, limit)
 
 
-def _text_deeper(text: bytes, limit: int) -> bool:
+def _text_nests_deeper(text: bytes, limit: int) -> bool:
     """Tell it of the text, all keys counted."""
     if text.count(b"[") + text.count(b"{") <= limit:
         return False
@@ -36,7 +36,7 @@ def _text_deeper(text: bytes, limit: int) -> bool:
     return True
 
 
-def _value_deeper(text: bytes, limit: int) -> bool:
+def _value_nests_deeper(text: bytes, limit: int) -> bool:
     """Tell it of the value: of two equal keys only the last counts, as it does for the decoders."""
     try:
         level = [msgspec.json.decode(text)]
@@ -49,7 +49,7 @@ def _value_deeper(text: bytes, limit: int) -> bool:
             item
             for outer in level
             for item in (outer.values() if type(outer) is dict else outer)
-            if type(item) in _NESTED
+            if type(item) in _CONTAINERS
         ]
         if not level:
             return False

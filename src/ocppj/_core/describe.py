@@ -7,10 +7,10 @@ from typing import Any
 
 from ocppj.errors import EncodeError
 
-__all__ = ["apart", "full_name", "kind_of"]
+__all__ = ["describe_mismatch", "instance_type", "qualified_name"]
 
 
-def kind_of(payload: object) -> type[Any]:
+def instance_type(payload: object) -> type[Any]:
     """Return the type of a payload.
 
     Raises:
@@ -21,13 +21,13 @@ def kind_of(payload: object) -> type[Any]:
     return type(payload)
 
 
-def full_name(kind: type[Any]) -> str:
+def qualified_name(cls: type[Any]) -> str:
     """Return the name of a type with its module."""
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    return cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
 
 
-def apart(one: type[Any], other: type[Any]) -> str:
+def describe_mismatch(one: type[Any], other: type[Any]) -> str:
     """Name two types, `a X, not a Y`; in full if their names are the same."""
     if one.__name__ == other.__name__:
-        return f"{full_name(one)}, not {full_name(other)}"
+        return f"{qualified_name(one)}, not {qualified_name(other)}"
     return f"a {one.__name__}, not a {other.__name__}"

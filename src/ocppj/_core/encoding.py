@@ -13,17 +13,26 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import force_setattr, replace
 
-from ocppj._core.describe import apart, full_name, kind_of
+from ocppj._core.describe import describe_mismatch, instance_type, qualified_name
 from ocppj._core.plan import Part, plan
 from ocppj._core.table import Table
 from ocppj.errors import DecodeError, EncodeError
-from ocppj.frames import FRAMES, Call, CallError, CallResult, CallResultError, Frame, Send, plain
+from ocppj.frames import (
+    FRAMES,
+    Call,
+    CallError,
+    CallResult,
+    CallResultError,
+    Frame,
+    Send,
+    without_violations,
+)
 
 __all__ = ["encode"]
 
 _encode: Final = msgspec.json.Encoder().encode
 
-CHOICES: Final = 12
+MAX_CHOICES: Final = 12
 """So many values of an enum are named in an error."""
 
 
@@ -40,22 +49,22 @@ def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> b
     """
     if not isinstance(frame, FRAMES):
         raise EncodeError(f"{type(frame).__name__} is not a frame")
-    frame = plain(frame)
+    frame = without_violations(frame)
     try:
         return _encoded(frame, table, decode)
     except RecursionError as error:
         payload = getattr(frame, frame.__struct_fields__[-1])
-        raise EncodeError("nested without end", _culprit(payload, depth=1)) from error
+        raise EncodeError("nested without end", _unencodable_path(payload, depth=1)) from error
 
 
 def _encoded(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> bytes:
-    pending = None if decode is None else _pending(frame, table)
+    pending = None if decode is None else _check_outgoing(frame, table)
     name = frame.__struct_fields__[-1]
     payload = getattr(frame, name)
     try:
-        frame = _fitted(frame, table)
-        meant, written = _settled(payload)
-        data = _encode(frame if written is payload else replace(frame, **{name: written}))
+        frame = _truncate_description(frame, table)
+        normalized, wire_form = _normalize_timestamps(payload)
+        data = _encode(frame if wire_form is payload else replace(frame, **{name: wire_form}))
         if decode is None:
             return data
         decoded = decode(data, pending)
@@ -63,21 +72,21 @@ def _encoded(frame: Frame, table: Table, decode: Callable[..., Frame] | None) ->
         problem = error.error_description.removesuffix(f" at {error.path}")
         if problem.endswith("got null"):
             problem += ", which NaN and infinities become"
-        raise EncodeError(*_plainer(payload, problem, error.path)) from error
+        raise EncodeError(*_clearer_error(payload, problem, error.path)) from error
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
-        raise EncodeError(f"cannot be encoded: {error}", _culprit(payload)) from error
-    if decoded != (frame if meant is payload else replace(frame, **{name: meant})):
+        raise EncodeError(f"cannot be encoded: {error}", _unencodable_path(payload)) from error
+    if decoded != (frame if normalized is payload else replace(frame, **{name: normalized})):
         if isinstance(payload, msgspec.Raw):
             return data
-        found = _difference(meant, getattr(decoded, name))
+        found = _first_difference(normalized, getattr(decoded, name))
         if found is not None:  # a vendor's Struct may have no equality of its own
             path, ours, theirs = found
             problem = f"{ours!r:.80} would be read as {theirs!r:.80}"
-            raise EncodeError(*_plainer(payload, problem, path))
+            raise EncodeError(*_clearer_error(payload, problem, path))
     return data
 
 
-def _pending(frame: Frame, table: Table) -> dict[str, str] | None:
+def _check_outgoing(frame: Frame, table: Table) -> dict[str, str] | None:
     """Check that a frame is one of the version's; return what is needed to read it back."""
     version = table.version
     if frame.message_type not in version.message_types:
@@ -86,8 +95,8 @@ def _pending(frame: Frame, table: Table) -> dict[str, str] | None:
         if not isinstance(value := getattr(frame, name), str):
             raise EncodeError(f"expected a string as {name}, got {value!r:.80}")
     if isinstance(frame, CallError | CallResultError):
-        if frame.error_code not in version.rules.error_codes:
-            codes = ", ".join(sorted(version.rules.error_codes))
+        if frame.error_code not in version.error_rules.error_codes:
+            codes = ", ".join(sorted(version.error_rules.error_codes))
             problem = f"{frame.error_code!r:.80} is not an error code of OCPP {version.name}"
             raise EncodeError(f"{problem}: use {codes}")
         if not isinstance(frame.error_details, dict):
@@ -97,32 +106,32 @@ def _pending(frame: Frame, table: Table) -> dict[str, str] | None:
     if isinstance(frame.payload, msgspec.Raw):
         return None
     if isinstance(frame, CallResult):
-        return {frame.message_id: _answered(frame.payload, table)}
+        return {frame.message_id: _action_of(frame.payload, table)}
     _check_request(frame, table.calls if isinstance(frame, Call) else table.sends)
     return None
 
 
-def _answered(response: object, table: Table) -> str:
+def _action_of(response: object, table: Table) -> str:
     """Return an action that a response belongs to."""
     action = table.response_actions.get(type(response))
     if action is None:
-        name = full_name(kind_of(response))
+        name = qualified_name(instance_type(response))
         raise EncodeError(f"{name} is not a response that this codec knows", "$")
     return action
 
 
 def _check_request(frame: Call[Any] | Send[Any], types: Mapping[str, type[Any]]) -> None:
-    wanted = types.get(frame.action)
-    if wanted is None:
+    expected = types.get(frame.action)
+    if expected is None:
         raise EncodeError(f"{frame.action!r:.80} is not an action of a {type(frame).__name__} here")
-    if type(frame.payload) is not wanted:
-        both = apart(wanted, kind_of(frame.payload))
-        raise EncodeError(f"the payload of {frame.action} is {both}", "$")
+    if type(frame.payload) is not expected:
+        mismatch = describe_mismatch(expected, instance_type(frame.payload))
+        raise EncodeError(f"the payload of {frame.action} is {mismatch}", "$")
 
 
-def _fitted(frame: Frame, table: Table) -> Frame:
+def _truncate_description(frame: Frame, table: Table) -> Frame:
     """Return a frame with a description of the length that is sent."""
-    length = table.version.rules.description_length
+    length = table.version.error_rules.description_length
     if isinstance(frame, CallError | CallResultError):
         description = frame.error_description[:length]
         if len(description) < len(frame.error_description):
@@ -130,32 +139,32 @@ def _fitted(frame: Frame, table: Table) -> Frame:
     return frame
 
 
-def _settled(value: Any) -> tuple[Any, Any]:
+def _normalize_timestamps(value: Any) -> tuple[Any, Any]:
     """Return a value with its timestamps as they will be read, and the same as they are written.
 
     Both are the value itself where there is nothing to change. Copies are made, never changes.
     """
     if isinstance(value, datetime):
-        return _timestamps(value)
+        return _normalize_timestamp(value)
     if isinstance(value, msgspec.Struct):
-        meant = written = value
-        for name in plan(type(value)).timed:
+        normalized = wire_form = value
+        for name in plan(type(value)).timestamp_fields:
             old = getattr(value, name)
-            new, text = _settled(old)
+            new, text = _normalize_timestamps(old)
             if text is not old:
-                if written is value:
-                    meant, written = copy.copy(value), copy.copy(value)
-                force_setattr(meant, name, new)
-                force_setattr(written, name, text)
-        return meant, written
+                if wire_form is value:
+                    normalized, wire_form = copy.copy(value), copy.copy(value)
+                force_setattr(normalized, name, new)
+                force_setattr(wire_form, name, text)
+        return normalized, wire_form
     if isinstance(value, list):
-        pairs = [_settled(item) for item in value]
+        pairs = [_normalize_timestamps(item) for item in value]
         if any(text is not item for item, (_, text) in zip(value, pairs, strict=True)):
             return [new for new, _ in pairs], [text for _, text in pairs]
     return value, value
 
 
-def _timestamps(value: datetime) -> tuple[datetime, datetime | str]:
+def _normalize_timestamp(value: datetime) -> tuple[datetime, datetime | str]:
     """Return a timestamp in UTC and whole milliseconds, and how it is written.
 
     A naive one stays as it is: reading it back will refuse it.
@@ -185,30 +194,30 @@ def _children(value: Any) -> Iterator[tuple[str, Any]]:
             yield f"[{index}]", item
 
 
-def _culprit(value: Any, path: str = "$", depth: int = 64) -> str:
+def _unencodable_path(value: Any, path: str = "$", depth: int = 64) -> str:
     """Return the path of the innermost part that msgspec cannot encode."""
     for step, item in _children(value) if depth else ():
         try:
-            _encode([_settled(item)[1]])
+            _encode([_normalize_timestamps(item)[1]])
         except (AttributeError, TypeError, ValueError, OverflowError, RecursionError):
-            return _culprit(item, path + step, depth - 1)  # the same as in `encode`
+            return _unencodable_path(item, path + step, depth - 1)  # the same as in `encode`
     return path
 
 
-def _plainer(payload: Any, problem: str, path: str | None) -> tuple[str, str | None]:
+def _clearer_error(payload: Any, problem: str, path: str | None) -> tuple[str, str | None]:
     """Return a fault of a payload and its path as Python's view tells it, if that tells more."""
     kind = "struct" if isinstance(payload, msgspec.Struct) else "other"
-    return _misfit(payload, Part(kind, cls=type(payload))) or (problem, path)
+    return _first_type_error(payload, Part(kind, cls=type(payload))) or (problem, path)
 
 
-def _misfit(value: Any, part: Part, path: str = "$") -> tuple[str, str] | None:
+def _first_type_error(value: Any, part: Part, path: str = "$") -> tuple[str, str] | None:
     """Return where a value first is of a wrong Python type, or no value of its enum."""
     kind = part.kind
     cls: Any = getattr(part.cls, "__origin__", part.cls)  # of a generic one
     if value is None and kind != "other":
         return "a value is required, got None", path
     if kind == "enum" and value not in [*cls]:
-        choices = ", ".join([*cls][:CHOICES]) + ", ..." * (len(cls) > CHOICES)
+        choices = ", ".join([*cls][:MAX_CHOICES]) + ", ..." * (len(cls) > MAX_CHOICES)
         return f"{value!r:.80} is not a value of {cls.__name__}: use {choices}", path
     if kind == "struct" and not isinstance(value, cls):
         return f"expected {cls.__name__}, got {type(value).__name__}", path
@@ -219,19 +228,21 @@ def _misfit(value: Any, part: Part, path: str = "$") -> tuple[str, str] | None:
         fields = plan(type(value))
         inner = [*zip(fields.parts, fields.optional, strict=True)]
     for (step, item), (inside, optional) in zip(_children(value), inner, strict=False):
-        if not (optional and item is None) and (found := _misfit(item, inside, path + step)):
+        if not (optional and item is None) and (
+            found := _first_type_error(item, inside, path + step)
+        ):
             return found
     return None
 
 
-def _difference(ours: Any, theirs: Any, path: str = "$") -> tuple[str, Any, Any] | None:
+def _first_difference(ours: Any, theirs: Any, path: str = "$") -> tuple[str, Any, Any] | None:
     """Return where two values differ first, and both values there; `None` if they do not."""
     if ours == theirs:
         return None
     if type(ours) is type(theirs):
         parts, others = dict(_children(ours)), dict(_children(theirs))
         if parts and parts.keys() == others.keys():
-            found = (_difference(parts[step], others[step], path + step) for step in parts)
+            found = (_first_difference(parts[step], others[step], path + step) for step in parts)
             first = next(filter(None, found), None)
             if first is not None or not isinstance(ours, dict):
                 return first

@@ -14,7 +14,7 @@ import msgspec
 from ocppj.errors import Fault
 from ocppj.schema import TOO_DEEP
 
-__all__ = ["Finding", "find", "find_again", "without_traceback"]
+__all__ = ["Finding", "translate", "translate_fast_error", "without_traceback"]
 
 
 class Finding(NamedTuple):
@@ -72,7 +72,7 @@ _PATTERN: Final = re.compile(
     "|".join(f"(?P<row{n}>{p})" for n, (p, *_) in enumerate(WORDINGS)), re.DOTALL
 )
 _ROWS: Final = {f"row{n}": (fault, text) for n, (_, fault, text) in enumerate(WORDINGS)}
-MARK: Final = " - at `$"  # before the path that msgspec names
+PATH_MARK: Final = " - at `$"  # before the path that msgspec names
 TICK: Final = ord("`")
 BACKSLASH: Final = ord("\\")
 _INNER: Final = re.compile(r"(Expected .*) in field `(\w+)`")  # what `schema` finds itself
@@ -92,7 +92,7 @@ def without_traceback(error: Exception) -> Exception:
     return error
 
 
-def find(message: str, root: str = "$[0]") -> Finding:
+def translate(message: str, root: str = "$[0]") -> Finding:
     """Return what a msgspec `ValidationError` means, from its message.
 
     Args:
@@ -101,10 +101,10 @@ def find(message: str, root: str = "$[0]") -> Finding:
             array.
     """
     # The same few faults come again and again; long ones have something of the peer's in them.
-    return (_known if len(message) < CACHED_LENGTH else _find)(message, root)
+    return (_translate_cached if len(message) < MAX_CACHED_LENGTH else _translate)(message, root)
 
 
-def find_again(error: Exception, payload: Any) -> Finding | None:
+def translate_fast_error(error: Exception, payload: Any) -> Finding | None:
     """Return what an error of a fast decoder means; `None` where that is no verdict.
 
     Such a decoder was given the bare payload, and of a fault at the root msgspec names no path
@@ -120,24 +120,24 @@ def find_again(error: Exception, payload: Any) -> Finding | None:
         return None
     if error.__cause__ is not None:
         cause = str(error.__cause__)
-        if cause == TOO_DEEP or MARK in cause:
+        if cause == TOO_DEEP or PATH_MARK in cause:
             return None
     data = bytes(payload)
     # Integers are found five times as fast as bytes of one character.
     if TICK in data or (BACKSLASH in data and b"\\u" in data):
         return None
-    return find(str(error), "$")
+    return translate(str(error), "$")
 
 
-def _find(message: str, root: str) -> Finding:
+def _translate(message: str, root: str) -> Finding:
     problem, mark, path = message.rpartition(f" - at `{root}")
-    fault, text, inner = _row(problem if mark else message)
+    fault, text, inner = _match_row(problem if mark else message)
     path = f"${path.removesuffix('`') if mark else ''}{inner}"
     # The type of the payload itself is a matter of the frame's form.
     return Finding(Fault.FORMAT if fault is Fault.TYPE and path == "$" else fault, text, path)
 
 
-def _row(problem: str) -> tuple[Fault, str, str]:
+def _match_row(problem: str) -> tuple[Fault, str, str]:
     """Return the kind of a fault, its text, and the rest of the path that `schema` has found."""
     step = ""
     if problem.endswith("`") and (inner := _INNER.fullmatch(problem)):
@@ -150,5 +150,5 @@ def _row(problem: str) -> tuple[Fault, str, str]:
     return fault, text.format(*values), step
 
 
-CACHED_LENGTH: Final = 120
-_known: Final = lru_cache(maxsize=512)(_find)
+MAX_CACHED_LENGTH: Final = 120
+_translate_cached: Final = lru_cache(maxsize=512)(_translate)

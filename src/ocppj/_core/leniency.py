@@ -19,15 +19,15 @@ from ocppj._core.plan import Part, plan
 from ocppj.policy import Policy, Violation
 from ocppj.schema import INT64_MAX, INT64_MIN, JSON, VENDOR_ID_LENGTH, CustomData, Timestamp
 
-__all__ = ["Unbendable", "bend"]
+__all__ = ["NotTolerated", "decode_leniently"]
 
 
-class Unbendable(Exception):
+class NotTolerated(Exception):
     """A fault that the policy does not allow."""
 
 
-def bend(
-    kind: Any,
+def decode_leniently(
+    cls: Any,
     payload: Any,
     policy: Policy,
     dec_hook: Callable[[type, Any], Any],
@@ -35,7 +35,7 @@ def bend(
     """Read a payload as a Struct.
 
     Args:
-        kind: the Struct.
+        cls: the Struct.
         payload: as an untyped JSON decoder gives it.
         policy: what may be bent.
         dec_hook: of the type's decoder.
@@ -45,9 +45,9 @@ def bend(
     """
     reader = _Reader(policy, dec_hook)
     if payload is None:
-        reader.note("null", "$", None)
+        reader.tolerate("null", "$", None)
         payload = {}
-    return reader.struct(kind, payload, "$"), reader.violations
+    return reader.struct(cls, payload, "$"), reader.violations
 
 
 class _Reader:
@@ -58,76 +58,80 @@ class _Reader:
         self.dec_hook = dec_hook
         self.violations: list[Violation] = []
 
-    def note(self, rule: str, path: str, value: Any) -> None:
+    def tolerate(self, rule: str, path: str, value: Any) -> None:
         """Tolerate a fault, or not."""
         setting = getattr(self.policy, rule)
         if setting == "reject":
-            raise Unbendable(rule)
+            raise NotTolerated(rule)
         if setting == "report":
             self.violations.append(Violation(rule, path, value))
 
-    def struct(self, kind: Any, value: Any, path: str) -> Any:
+    def struct(self, cls: Any, value: Any, path: str) -> Any:
         """Read an object: its keys first, and closer only if what is left does not conform."""
         if type(value) is not dict:
-            raise Unbendable("not an object")
+            raise NotTolerated("not an object")
         keys: dict[str, str] = {}
-        if not value.keys() <= _wires(kind) or None in value.values():
-            value, keys = self._cleaned(kind, value, path)
+        if not value.keys() <= _wire_names(cls) or None in value.values():
+            value, keys = self._known_fields(cls, value, path)
         try:
-            return msgspec.convert(value, kind, dec_hook=self.dec_hook)
+            return msgspec.convert(value, cls, dec_hook=self.dec_hook)
         except msgspec.ValidationError:
             pass
-        shape = plan(kind)
+        struct_plan = plan(cls)
         given: dict[str, Any] = {}
         for name, wire, part, optional in zip(
-            shape.names, kind.__struct_encode_fields__, shape.parts, shape.optional, strict=True
+            struct_plan.names,
+            cls.__struct_encode_fields__,
+            struct_plan.parts,
+            struct_plan.optional,
+            strict=True,
         ):
             if wire in value:
                 given[name] = self.part(part, value[wire], f"{path}.{keys.get(wire, wire)}")
-            elif not optional and name in _required(kind):
-                self.note("missing", f"{path}.{wire}", None)
+            elif not optional and name in _required(cls):
+                self.tolerate("missing", f"{path}.{wire}", None)
                 given[name] = None
-        return self._made(kind, given, path)
+        return self._construct(cls, given, path)
 
-    def _cleaned(
-        self, kind: Any, value: dict[str, Any], path: str
+    def _known_fields(
+        self, cls: Any, value: dict[str, Any], path: str
     ) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the fields that the type has and that are there, and their keys if others."""
         known: dict[str, Any] = {}
         keys: dict[str, str] = {}
         for key, item in value.items():
             wire = key
-            if key not in _wires(kind):
-                wire = _folded(kind).get(_fold(key), "")
+            if key not in _wire_names(cls):
+                wire = _folded_wire_names(cls).get(_fold(key), "")
                 if not wire or wire in value:
-                    self.note("unknown_field", f"{path}.{key}", item)
+                    self.tolerate("unknown_field", f"{path}.{key}", item)
                     continue
-                self.note("letter_case", f"{path}.{key}", key)
+                self.tolerate("letter_case", f"{path}.{key}", key)
                 keys[wire] = key
-            if item is None and wire not in _nullable(kind):
-                self.note("null", f"{path}.{key}", None)
+            if item is None and wire not in _nullable(cls):
+                self.tolerate("null", f"{path}.{key}", None)
                 continue
             known[wire] = item
         return known, keys
 
-    def _made(self, kind: Any, given: dict[str, Any], path: str) -> Any:
+    def _construct(self, cls: Any, given: dict[str, Any], path: str) -> Any:
         """Make the Struct; what its own check refuses is noted and put in afterwards."""
         kept: dict[str, Any] = {}
-        names = dict(zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True))
+        names = dict(zip(cls.__struct_encode_fields__, cls.__struct_fields__, strict=True))
         while True:
             try:
-                made = kind(**given)
+                built = cls(**given)
             except ValueError as error:
                 match = _DECIMALS.search(str(error))
                 name = names.get(match[1]) if match else None
                 if match is None or name is None or name in kept:
-                    raise Unbendable(str(error)) from None
-                self.note("decimal", f"{path}.{match[1]}", given[name])
+                    raise NotTolerated(str(error)) from None
+                self.tolerate("decimal", f"{path}.{match[1]}", given[name])
                 kept[name], given[name] = given[name], 0.0
             else:
                 for name, value in kept.items():
-                    force_setattr(made, name, value)
-                return made
+                    force_setattr(built, name, value)
+                return built
 
     def part(self, part: Part, value: Any, path: str) -> Any:
         """Read one value."""
@@ -138,21 +142,21 @@ class _Reader:
 
     def _list(self, part: Part, value: Any, path: str) -> list[Any]:
         if type(value) is not list or part.item is None:
-            raise Unbendable("not an array")
-        if not _within(part, len(value)):
-            self.note("array_size", path, value)
+            raise NotTolerated("not an array")
+        if not _within_bounds(part, len(value)):
+            self.tolerate("array_size", path, value)
         return [self.part(part.item, item, f"{path}[{n}]") for n, item in enumerate(value)]
 
     def _str(self, part: Part, value: Any, path: str) -> str:
         if type(value) in (int, float, bool):
-            self.note("number_form", path, value)
+            self.tolerate("number_form", path, value)
             value = msgspec.json.encode(value).decode()
         if type(value) is not str:
-            raise Unbendable("not a string")
+            raise NotTolerated("not a string")
         if part.high is not None and len(value) > part.high:
-            self.note("too_long", path, value)
+            self.tolerate("too_long", path, value)
         if part.low is not None and len(value) < part.low:
-            raise Unbendable("too short")
+            raise NotTolerated("too short")
         return value
 
     def _int(self, part: Part, value: Any, path: str) -> int | float:
@@ -163,13 +167,13 @@ class _Reader:
         if part.kind == "int" and integral:
             number = int(number)
         if type(number) not in ((int,) if part.kind == "int" else (int, float)):
-            raise Unbendable("not a number")
+            raise NotTolerated("not a number")
         if type(number) is int and not INT64_MIN <= number <= INT64_MAX:
-            raise Unbendable("beyond 64 bits")
+            raise NotTolerated("beyond 64 bits")
         if number is not value:
-            self.note("number_form", path, value)
-        if not _within(part, number):
-            self.note("number_bound", path, value)
+            self.tolerate("number_form", path, value)
+        if not _within_bounds(part, number):
+            self.tolerate("number_bound", path, value)
         return float(number) if part.kind == "float" else number
 
     _float = _int
@@ -179,55 +183,55 @@ class _Reader:
             return value
         word = value.strip().lower() if type(value) is str else value
         if word not in _BOOLEANS:
-            raise Unbendable("not a boolean")
-        self.note("number_form", path, value)
+            raise NotTolerated("not a boolean")
+        self.tolerate("number_form", path, value)
         return _BOOLEANS[word]
 
     def _enum(self, part: Part, value: Any, path: str) -> str:
-        kind: Any = part.cls
+        cls: Any = part.cls
         if type(value) is not str:
-            raise Unbendable("not a string")
-        member: str | None = kind._value2member_map_.get(value)
+            raise NotTolerated("not a string")
+        member: str | None = cls._value2member_map_.get(value)
         if member is None and self.policy.letter_case != "reject":
-            member = _members(kind).get(_fold(value))
+            member = _folded_members(cls).get(_fold(value))
             if member is not None:
-                self.note("letter_case", path, value)
+                self.tolerate("letter_case", path, value)
         if member is not None:
             return member
-        self.note("unknown_enum", path, value)
+        self.tolerate("unknown_enum", path, value)
         return value
 
     def _timestamp(self, _: Part, value: Any, path: str) -> datetime:
         if type(value) is not str:
-            raise Unbendable("not a timestamp")
+            raise NotTolerated("not a timestamp")
         with suppress(msgspec.ValidationError):
             return msgspec.convert(value, Timestamp)
         moment = _read_timestamp(value)
         if moment is None:
-            raise Unbendable("not a timestamp")
-        self.note("timestamp", path, value)
+            raise NotTolerated("not a timestamp")
+        self.tolerate("timestamp", path, value)
         return moment if moment.tzinfo else moment.replace(tzinfo=self.policy.zone)
 
     def _other(self, part: Part, value: Any, path: str) -> Any:
         """Read vendor data: only its `vendorId` has rules."""
-        kind = part.cls
-        if kind is None:
-            raise Unbendable("a type of a vendor's own")
-        if kind is CustomData and type(value) is dict:
+        cls = part.cls
+        if cls is None:
+            raise NotTolerated("a type of a vendor's own")
+        if cls is CustomData and type(value) is dict:
             vendor = value.get("vendorId")
             if vendor is None:
-                self.note("missing", f"{path}.vendorId", None)
+                self.tolerate("missing", f"{path}.vendorId", None)
                 value = value | {"vendorId": ""}
             elif type(vendor) in (int, float):
-                self.note("number_form", f"{path}.vendorId", vendor)
+                self.tolerate("number_form", f"{path}.vendorId", vendor)
                 value = value | {"vendorId": str(vendor)}
             elif type(vendor) is str and len(vendor) > VENDOR_ID_LENGTH:
-                self.note("too_long", f"{path}.vendorId", vendor)
+                self.tolerate("too_long", f"{path}.vendorId", vendor)
                 return CustomData(value)
         try:
-            return self.dec_hook(kind, value)
+            return self.dec_hook(cls, value)
         except (TypeError, ValueError) as error:
-            raise Unbendable(str(error)) from None
+            raise NotTolerated(str(error)) from None
 
 
 _DECIMALS: Final = re.compile(r"at most one decimal in field `(\w+)`")
@@ -242,7 +246,7 @@ _TIMESTAMP: Final = re.compile(
 )
 
 
-def _within(part: Part, size: float) -> bool:
+def _within_bounds(part: Part, size: float) -> bool:
     low_enough = part.high is None or size <= part.high
     return low_enough and (part.low is None or size >= part.low)
 
@@ -289,19 +293,19 @@ def _fold(name: str) -> str:
 
 
 @cache
-def _wires(kind: Any) -> frozenset[str]:
-    return frozenset(kind.__struct_encode_fields__)
+def _wire_names(cls: Any) -> frozenset[str]:
+    return frozenset(cls.__struct_encode_fields__)
 
 
 @cache
-def _folded(kind: Any) -> dict[str, str]:
-    return {_fold(wire): wire for wire in kind.__struct_encode_fields__}
+def _folded_wire_names(cls: Any) -> dict[str, str]:
+    return {_fold(wire): wire for wire in cls.__struct_encode_fields__}
 
 
 @cache
-def _members(kind: Any) -> dict[str, Any]:
+def _folded_members(cls: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for member in kind:
+    for member in cls:
         # Of two that differ in case alone, neither can be meant by a third spelling.
         key = _fold(member.value)
         found[key] = None if key in found else member
@@ -309,12 +313,12 @@ def _members(kind: Any) -> dict[str, Any]:
 
 
 @cache
-def _required(kind: Any) -> frozenset[str]:
-    return frozenset(field.name for field in msgspec.structs.fields(kind) if field.required)
+def _required(cls: Any) -> frozenset[str]:
+    return frozenset(field.name for field in msgspec.structs.fields(cls) if field.required)
 
 
 @cache
-def _nullable(kind: Any) -> frozenset[str]:
+def _nullable(cls: Any) -> frozenset[str]:
     """Return the wire names of fields that may hold any JSON, so `null` too."""
-    parts = zip(kind.__struct_encode_fields__, plan(kind).parts, strict=True)
+    parts = zip(cls.__struct_encode_fields__, plan(cls).parts, strict=True)
     return frozenset(wire for wire, part in parts if part.cls is JSON)

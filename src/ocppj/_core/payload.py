@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from ocppj._core.faults import find, find_again, without_traceback
-from ocppj._core.leniency import bend
+from ocppj._core.faults import translate, translate_fast_error, without_traceback
+from ocppj._core.leniency import decode_leniently
 from ocppj._core.table import Table
 from ocppj.errors import (
     Fault,
-    Known,
+    FrameHead,
     PayloadError,
 )
 from ocppj.policy import Policy, Violation
@@ -24,44 +24,46 @@ __all__ = ["decode_payload"]
 
 def decode_payload(
     payload: msgspec.Raw,
-    kind: type[Any],
+    cls: type[Any],
     table: Table,
     policy: Policy,
     violations: list[Violation],
     *,
-    known: Known,
-    complaint: Exception | None = None,
+    head: FrameHead,
+    fast_error: Exception | None = None,
 ) -> Any:
     """Decode the payload of a frame as a type, or as near to it as the policy allows.
 
     Args:
         payload: valid JSON that nests no deeper than the table allows.
-        kind: the Struct.
+        cls: the Struct.
         table: the codec's.
         policy: what may be bent.
         violations: what is bent is added here.
-        known: of the frame, for the error and its reply.
-        complaint: what the payload's fast decoder has raised, if it has.
+        head: of the frame, for the error and its reply.
+        fast_error: what the payload's fast decoder has raised, if it has.
 
     Raises:
         PayloadError: it is not one.
     """
-    if policy.bends:
+    if policy.is_lenient:
         with suppress(Exception):  # a fault beyond the policy, or a vendor's type that raises
-            made, bends = bend(kind, msgspec.json.decode(payload), policy, table.dec_hook)
-            violations += bends
-            return made
-    found = None if complaint is None else find_again(complaint, payload)
+            decoded, tolerated = decode_leniently(
+                cls, msgspec.json.decode(payload), policy, table.dec_hook
+            )
+            violations += tolerated
+            return decoded
+    found = None if fast_error is None else translate_fast_error(fast_error, payload)
     if found is None:
         try:
-            return table.decode(kind, payload)
+            return table.decode(cls, payload)
         except msgspec.ValidationError as error:
-            complaint, found = without_traceback(error), find(str(error))
+            fast_error, found = without_traceback(error), translate(str(error))
         except Exception as error:
             # A vendor's own type may raise anything, and only DecodeError may leave.
             deep = isinstance(error, RecursionError)
-            problem = TOO_DEEP if deep else f"not a {kind.__name__}"
-            rules = table.version.rules
-            raise PayloadError(Fault.PROPERTY, problem, rules, "$", known) from error
+            problem = TOO_DEEP if deep else f"not a {cls.__name__}"
+            rules = table.version.error_rules
+            raise PayloadError(Fault.PROPERTY, problem, rules, "$", head) from error
     fault, problem, path = found
-    raise PayloadError(fault, problem, table.version.rules, path, known) from complaint
+    raise PayloadError(fault, problem, table.version.error_rules, path, head) from fast_error

@@ -13,9 +13,9 @@ from msgspec import inspect
 
 from ocppj.schema import JSON, CustomData
 
-__all__ = ["FREE_DEPTH", "KINDS", "Part", "Plan", "nesting", "plan"]
+__all__ = ["KINDS", "MAX_FREE_DEPTH", "Part", "Plan", "nesting", "plan"]
 
-FREE_DEPTH: Final = 16
+MAX_FREE_DEPTH: Final = 16
 """A free-form value (vendor data) that nests deeper than this is not taken by the fast way."""
 
 
@@ -48,33 +48,35 @@ class Plan(NamedTuple):
         names: of the fields, in their order.
         parts: what they may hold.
         optional: whether they may be `None`, which is not sent then.
-        timed: names of those with timestamps inside.
-        whole: whether the parts say everything; a Struct that checks itself says more.
+        timestamp_fields: names of those with timestamps inside.
+        complete: whether the parts say everything; a Struct that checks itself says more.
     """
 
     names: tuple[str, ...]
     parts: tuple[Part, ...]
     optional: tuple[bool, ...]
-    timed: tuple[str, ...]
-    whole: bool
+    timestamp_fields: tuple[str, ...]
+    complete: bool
 
 
 @cache
-def plan(kind: type[Any]) -> Plan:
+def plan(cls: type[Any]) -> Plan:
     """Return the plan of a Struct."""
-    info = inspect.type_info(kind)
+    info = inspect.type_info(cls)
     fields = info.fields if isinstance(info, inspect.StructType) else ()
-    struct = getattr(kind, "__origin__", kind)  # of a generic one
+    struct = getattr(cls, "__origin__", cls)  # of a generic one
     config = getattr(struct, "__struct_config__", None)
     omits = config is not None and config.omit_defaults and not config.array_like
-    timed = tuple(field.name for field in fields if _timed(field.type, (info,)))
+    timestamp_fields = tuple(field.name for field in fields if _has_timestamps(field.type, (info,)))
     # A timestamp that is left out because it is the default would be looked for in vain.
-    defaulted = any(f.name in timed and not (f.required or f.default is None) for f in fields)
+    defaulted = any(
+        f.name in timestamp_fields and not (f.required or f.default is None) for f in fields
+    )
     return Plan(
         tuple(field.name for field in fields),
         tuple(_part(field.type) for field in fields),
         tuple(omits and not field.required and field.default is None for field in fields),
-        timed,
+        timestamp_fields,
         not hasattr(struct, "__post_init__") and not defaulted,
     )
 
@@ -103,37 +105,37 @@ def _part(info: inspect.Type) -> Part:
     return part
 
 
-def _timed(info: inspect.Type, around: tuple[inspect.Type, ...]) -> bool:
-    """Tell whether there may be timestamps inside, where `settled` would look for them."""
+def _has_timestamps(info: inspect.Type, ancestors: tuple[inspect.Type, ...]) -> bool:
+    """Tell whether there may be timestamps inside, which encoding has to normalize."""
     match info:
         case inspect.DateTimeType():
             return True
         case inspect.ListType(item_type=item):
-            return _timed(item, around)
+            return _has_timestamps(item, ancestors)
         case inspect.UnionType(types=types):
-            return any(_timed(part, around) for part in types)
+            return any(_has_timestamps(part, ancestors) for part in types)
         case inspect.StructType(fields=fields):
-            if any(info is outer for outer in around):
+            if any(info is outer for outer in ancestors):
                 return True
-            return any(_timed(field.type, (*around, info)) for field in fields)
+            return any(_has_timestamps(field.type, (*ancestors, info)) for field in fields)
     return False
 
 
-def nesting(kind: Any) -> float:
+def nesting(cls: Any) -> float:
     """Return how deep the fast way lets a value of a type nest; infinity if nothing bounds it."""
-    return _nesting(inspect.type_info(kind), ())
+    return _nesting(inspect.type_info(cls), ())
 
 
-def _nesting(info: inspect.Type, around: tuple[inspect.Type, ...]) -> float:
-    if any(info is outer for outer in around):
+def _nesting(info: inspect.Type, ancestors: tuple[inspect.Type, ...]) -> float:
+    if any(info is outer for outer in ancestors):
         return math.inf
     match info:
         case inspect.AnyType() | inspect.RawType():
             return math.inf
         case inspect.CustomType(cls=cls):
-            return FREE_DEPTH if cls in (CustomData, JSON) else math.inf
+            return MAX_FREE_DEPTH if cls in (CustomData, JSON) else math.inf
         case inspect.UnionType(types=inner):
-            return max(_nesting(item, around) for item in inner)
+            return max(_nesting(item, ancestors) for item in inner)
         case inspect.CollectionType(item_type=item):
             parts: list[inspect.Type] = [item]
         case inspect.TupleType(item_types=items):
@@ -151,4 +153,4 @@ def _nesting(info: inspect.Type, around: tuple[inspect.Type, ...]) -> float:
             parts = [field.type for field in fields]
         case _:
             return 0
-    return 1 + max((_nesting(part, (*around, info)) for part in parts), default=0)
+    return 1 + max((_nesting(part, (*ancestors, info)) for part in parts), default=0)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ocppj._core.plan import FREE_DEPTH, nesting
+from ocppj._core.plan import MAX_FREE_DEPTH, nesting
 from ocppj.catalog import Version
 from ocppj.schema import Feature, Profile, dec_hook
 
@@ -17,8 +17,8 @@ __all__ = ["Decode", "Table"]
 
 Decode = Callable[[bytes], Any]
 
-FRAME_DEPTH: Final = 32
-"""No message of any OCPP version makes a frame nest deeper, with vendor data of `FREE_DEPTH`;
+MAX_FRAME_DEPTH: Final = 32
+"""No message of any OCPP version makes a frame nest deeper, with vendor data of `MAX_FREE_DEPTH`;
 a test looks. So these need not be measured one by one."""
 
 
@@ -37,29 +37,34 @@ class Table:
             that breaks the rules; what it refuses may still be right (very deep vendor data), so
             its errors are no verdict. Actions whose payload has no bound on its depth are missing.
         fast_results: the same for responses.
-        careful: type -> decoder of an array with one payload, of any depth; its errors count.
+        exact_decoders: type -> decoder of an array with one payload, of any depth; its errors are
+            verdicts.
         features: action -> feature.
         request_actions: request type -> its action; `""` if it is that of several.
         response_actions: response type -> one of its actions.
         dec_hook: with which these decoders read free-form values.
-        index: where the compiled seam keeps its form of `fast_calls`.
+        index: where the compiled backend keeps its form of `fast_calls`.
         shapes: what the compiled encoder has learnt of types so far. The one thing that grows:
             an entry is derived from its type alone, so that it does not matter who makes it.
     """
 
     __slots__ = (
-        *("version", "profiles", "max_size", "max_depth", "calls", "results", "sends"),
-        *(
-            "fast_calls",
-            "fast_results",
-            "careful",
-            "dec_hook",
-            "index",
-            "features",
-            "request_actions",
-            "response_actions",
-            "shapes",
-        ),
+        "calls",
+        "dec_hook",
+        "exact_decoders",
+        "fast_calls",
+        "fast_results",
+        "features",
+        "index",
+        "max_depth",
+        "max_size",
+        "profiles",
+        "request_actions",
+        "response_actions",
+        "results",
+        "sends",
+        "shapes",
+        "version",
     )
 
     def __init__(
@@ -84,8 +89,8 @@ class Table:
         self.request_actions: dict[type[Any], str] = {}
         for profile in self.profiles:
             if not isinstance(profile, Profile):
-                kind = type(profile).__name__
-                raise TypeError(f"profiles: expected a list of Profile, got one with a {kind}")
+                name = type(profile).__name__
+                raise TypeError(f"profiles: expected a list of Profile, got one with a {name}")
             for feature in profile.features:
                 self._add(feature, features)
         official = {feature for profile in version.profiles for feature in profile.features}
@@ -93,18 +98,18 @@ class Table:
             feature.name
             for profile in self.profiles
             for feature in profile.features
-            if (feature in official and max_depth >= FRAME_DEPTH)
+            if (feature in official and max_depth >= MAX_FRAME_DEPTH)
             or 1 + max(nesting(feature.request_type), nesting(feature.response_type)) <= max_depth
         }
-        hook = dec_hook(FREE_DEPTH)
+        hook = dec_hook(MAX_FREE_DEPTH)
         types = {*self.calls.values(), *self.results.values(), *self.sends.values()}
-        self.careful = {
-            kind: msgspec.json.Decoder(list[kind], dec_hook=self.dec_hook).decode  # type: ignore[valid-type]
-            for kind in types
+        self.exact_decoders = {
+            cls: msgspec.json.Decoder(list[cls], dec_hook=self.dec_hook).decode  # type: ignore[valid-type]
+            for cls in types
         }
         self.fast_calls = _decoders(self.calls, fast, hook)
         self.fast_results = _decoders(self.results, fast, hook)
-        self.response_actions = {kind: action for action, kind in self.results.items()}
+        self.response_actions = {cls: action for action, cls in self.results.items()}
 
     def _add(self, feature: Feature[Any, Any], features: dict[str, Feature[Any, Any]]) -> None:
         if feature.name in features:
@@ -129,20 +134,20 @@ class Table:
         except KeyError:
             raise ValueError(f"no response belongs to the action {action!r}") from None
 
-    def decode(self, kind: type[Any], payload: msgspec.Raw | bytes) -> Any:
+    def decode(self, cls: type[Any], payload: msgspec.Raw | bytes) -> Any:
         """Decode a payload as a type, any allowed depth of vendor data included.
 
         It is decoded as the one item of an array, so that msgspec names a path in every error: at
         the root it would name none, and the name of an unknown field could pass for one.
         """
-        return self.careful[kind](b"[%b]" % bytes(payload))[0]
+        return self.exact_decoders[cls](b"[%b]" % bytes(payload))[0]
 
 
 def _decoders(
     types: Mapping[str, type[Any]], fast: set[str], hook: Callable[[type, Any], Any]
 ) -> dict[str, Decode]:
     return {
-        action: msgspec.json.Decoder(kind, dec_hook=hook).decode
-        for action, kind in types.items()
+        action: msgspec.json.Decoder(cls, dec_hook=hook).decode
+        for action, cls in types.items()
         if action in fast
     }

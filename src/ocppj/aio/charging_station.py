@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
 from ocppj.aio.connection import Connection
-from ocppj.aio.endpoint import MAX_HANDLING, MAX_WAITING, engines
+from ocppj.aio.endpoint import MAX_HANDLING, MAX_WAITING, endpoints
 from ocppj.aio.metrics import Metrics
-from ocppj.aio.security import path
+from ocppj.aio.security import path_segment
 from ocppj.aio.transport import Transport, TransportModule, TransportName, load, shown
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost, LocalProtocolError
@@ -24,7 +24,7 @@ from ocppj.session import TIMEOUT
 
 __all__ = ["Backoff", "ChargingStation"]
 
-MISTAKES: Final = (ModuleNotFoundError, TypeError, ValueError)
+PERMANENT_ERRORS: Final = (ModuleNotFoundError, TypeError, ValueError)
 """What a call of `connect` raises that can never succeed."""
 
 R = TypeVar("R")
@@ -91,8 +91,8 @@ class ChargingStation:
     ) -> None:
         self.id = station_id
         limits = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
-        self._engines = engines(handlers, codecs, "charging_station", metrics=metrics, **limits)
-        self._path = path(station_id, self._engines)
+        self._endpoints = endpoints(handlers, codecs, "charging_station", metrics=metrics, **limits)
+        self._path = path_segment(station_id, self._endpoints)
         self._connection: Connection | None = None
         self._connecting = False
         self._connected = asyncio.Event()
@@ -109,7 +109,7 @@ class ChargingStation:
         Raises:
             ConnectionLost: there is none.
         """
-        return self._current().version
+        return self._require_connection().version
 
     @asynccontextmanager
     async def connect(
@@ -151,9 +151,9 @@ class ChargingStation:
             try:
                 return await load(transport).connect(
                     url,
-                    list(self._engines),
+                    list(self._endpoints),
                     self._attach,
-                    max_size=max(engine.codec.max_size for engine in self._engines.values()),
+                    max_size=max(endpoint.codec.max_size for endpoint in self._endpoints.values()),
                     headers=headers,
                     **options,
                 )
@@ -161,7 +161,7 @@ class ChargingStation:
                 raise
             except Exception as error:
                 # A certificate that does not verify is an OSError and a ValueError.
-                if isinstance(error, MISTAKES) and not isinstance(error, OSError):
+                if isinstance(error, PERMANENT_ERRORS) and not isinstance(error, OSError):
                     raise
                 address = shown(url)
                 problem = str(error).replace(url, address)
@@ -169,19 +169,21 @@ class ChargingStation:
 
         self._connecting = True
         try:
-            keeping = asyncio.create_task(self._keep(await dial(), dial, backoff))
+            reconnecting = asyncio.create_task(self._stay_connected(await dial(), dial, backoff))
             try:
                 yield self
             finally:
-                keeping.cancel()
-                await asyncio.wait([keeping])
+                reconnecting.cancel()
+                await asyncio.wait([reconnecting])
                 if self._connection is not None:
                     await self._connection.close()
-                    await self._connection.engine.settle(GRACE)
+                    await self._connection.endpoint.wait_background(GRACE)
         finally:
             self._connecting = False
 
-    async def _keep(self, ended: Awaitable[None], dial: Any, backoff: Backoff | None) -> None:
+    async def _stay_connected(
+        self, ended: Awaitable[None], dial: Any, backoff: Backoff | None
+    ) -> None:
         while True:
             await asyncio.shield(ended)  # giving up here does not end the connection
             self._connected.clear()
@@ -199,15 +201,15 @@ class ChargingStation:
                     break
 
     def _attach(self, subprotocol: str | None, transport: Transport) -> Connection:
-        engine = self._engines.get(subprotocol or "")
-        if engine is None:
-            raise ConnectionLost(f"the CSMS speaks none of {', '.join(self._engines)}")
-        self._connection = Connection(self.id, engine, transport, face=self)
+        endpoint = self._endpoints.get(subprotocol or "")
+        if endpoint is None:
+            raise ConnectionLost(f"the CSMS speaks none of {', '.join(self._endpoints)}")
+        self._connection = Connection(self.id, endpoint, transport, owner=self)
         self._connected.set()
         self._connection.opened()
         return self._connection
 
-    def _current(self) -> Connection:
+    def _require_connection(self) -> Connection:
         if self._connection is None:
             raise ConnectionLost(f"{self.id} is not connected: see `connect`")
         if self._connection.closed:
@@ -223,8 +225,8 @@ class ChargingStation:
 
     async def call(self, request: Request[R], timeout: float | None = None) -> R:
         """Call the CSMS: see `ocppj.aio.Connection.call`."""
-        return await self._current().call(request, timeout)
+        return await self._require_connection().call(request, timeout)
 
     async def send(self, request: object) -> None:
         """Send a SEND, which is never answered (OCPP 2.1): see `ocppj.aio.Connection.send`."""
-        await self._current().send(request)
+        await self._require_connection().send(request)

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from ocppj.aio.endpoint import Engine
+from ocppj.aio.endpoint import Endpoint
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.transport import Transport
 from ocppj.errors import (
@@ -25,7 +25,17 @@ from ocppj.errors import (
     PayloadError,
     RemoteProtocolError,
 )
-from ocppj.frames import CALL, SEND, Call, CallResult, Frame, Send
+from ocppj.frames import (
+    CALL,
+    CALLERROR,
+    CALLRESULT,
+    CALLRESULTERROR,
+    SEND,
+    Call,
+    CallResult,
+    Frame,
+    Send,
+)
 from ocppj.schema import Request
 from ocppj.session import Session
 
@@ -43,30 +53,45 @@ class Connection:
 
     Attributes:
         id: the charging station's identity, on either end.
-        engine: what it shares with others.
+        endpoint: what it shares with others.
         closed: whether it has ended.
         end: why, as far as is known; empty before.
     """
 
     __slots__ = (
-        *("_answer", "_closer", "_closing", "_context", "_entered", "_face", "_greeting"),
-        *("_logged", "_session", "_tasks", "_transport", "_turn", "_waiting", "__weakref__"),
-        *("closed", "end", "engine", "id"),
+        "__weakref__",
+        "_answer",
+        "_closer",
+        "_closing",
+        "_context",
+        "_entered",
+        "_logged",
+        "_on_connect_task",
+        "_owner",
+        "_session",
+        "_tasks",
+        "_transport",
+        "_turn",
+        "_waiting",
+        "closed",
+        "end",
+        "endpoint",
+        "id",
     )
 
     def __init__(
-        self, station_id: str, engine: Engine, transport: Transport, face: Any = None
+        self, station_id: str, endpoint: Endpoint, transport: Transport, owner: Any = None
     ) -> None:
         self.id = station_id
-        self.engine = engine
+        self.endpoint = endpoint
         self.closed = False
         self.end = ""
         self._closing = False  # no more calls are handled: we close, or it has ended
         self._entered = False
         self._transport = transport
-        self._session = Session(engine.codec, engine.role, timeout=engine.timeout)
+        self._session = Session(endpoint.codec, endpoint.role, timeout=endpoint.timeout)
         # What `on_connect` gets, and what handler methods get before the request.
-        self._face = self if face is None else face
+        self._owner = self if owner is None else owner
         self._context: tuple[Any, ...] = ()
         self._answer: asyncio.Future[Any] | None = None
         self._turn: asyncio.Lock | None = None
@@ -74,12 +99,12 @@ class Connection:
         self._logged: dict[str, int] | None = None  # what was logged at WARNING or above
         self._tasks: set[asyncio.Task[None]] | None = None
         self._closer: asyncio.Task[Any] | None = None
-        self._greeting: asyncio.Task[None] | None = None  # of these, that of `on_connect`
+        self._on_connect_task: asyncio.Task[None] | None = None  # of these, that of `on_connect`
 
     @property
     def version(self) -> str:
         """The OCPP version that was negotiated."""
-        return self.engine.codec.version
+        return self.endpoint.codec.version
 
     def received(self, data: bytes | str, *, late: bool = False) -> bytes | None:
         """Take in a message; return the answer to be sent at once, if there is one.
@@ -91,14 +116,14 @@ class Connection:
         """
         if (late or self._closing) and (self.closed or not self._needs_no_answer(data)):
             return None
-        metrics = self.engine.metrics
+        metrics = self.endpoint.metrics
         if metrics is not None:
             return self._measured(data, metrics)
         try:
             frame = self._session.receive(data)
         except (DecodeError, RemoteProtocolError) as error:
             return self._refuse(error)
-        if frame.message_type == 2:
+        if frame.message_type == CALL:
             return self._serve(frame)  # type: ignore[arg-type]
         self._handle(frame)
         return None
@@ -106,10 +131,12 @@ class Connection:
     def _needs_no_answer(self, data: bytes | str) -> bool:
         """Tell whether a message counts though it is late: an answer, or a SEND unless we close."""
         try:
-            kind = self.engine.codec.peek(data).message_type
+            message_type = self.endpoint.codec.peek(data).message_type
         except DecodeError:
             return False
-        return kind in ((3, 4) if self._closing else (3, 4, 6))
+        return message_type in (
+            (CALLRESULT, CALLERROR) if self._closing else (CALLRESULT, CALLERROR, SEND)
+        )
 
     def _measured(self, data: bytes | str, metrics: Metrics) -> bytes | None:
         try:
@@ -120,7 +147,7 @@ class Connection:
             metrics.frame(self.id, "in", error.message_type, action, code)
             answer = self._refuse(error)
             if answer is not None:
-                metrics.frame(self.id, "out", _type_of(answer), action, code)
+                metrics.frame(self.id, "out", _message_type_of(answer), action, code)
             return answer
         action = getattr(frame, "action", None)
         outcome = getattr(frame, "error_code", "")
@@ -134,20 +161,22 @@ class Connection:
 
     def _action_of(self, data: bytes | str, error: DecodeError | RemoteProtocolError) -> str | None:
         """Return the action of a refused CALL or SEND; `None` if it has none that we know."""
-        if error.message_type in (2, 6) and isinstance(error, PayloadError | RemoteProtocolError):
+        if error.message_type in (CALL, SEND) and isinstance(
+            error, PayloadError | RemoteProtocolError
+        ):
             with suppress(DecodeError):
-                return self.engine.codec.peek(data).action
+                return self.endpoint.codec.peek(data).action
         return None
 
     def _handle(self, frame: Frame) -> None:
-        kind = frame.message_type
-        if kind == 6:
+        message_type = frame.message_type
+        if message_type == SEND:
             tasks = self._tasks or ()
-            if len(tasks) - (self._greeting in tasks) >= self.engine.max_handling:
+            if len(tasks) - (self._on_connect_task in tasks) >= self.endpoint.max_handling:
                 self._log(logging.WARNING, "a SEND is dropped, too many handlers are at work")
             else:
                 self._notify(frame)  # type: ignore[arg-type]
-        elif kind == 5:
+        elif message_type == CALLRESULTERROR:
             code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]
             problem = f"our answer is refused with {code:.50}: {description:.200}"
             self._log(logging.WARNING, problem, kind="CALLRESULTERROR")
@@ -158,23 +187,23 @@ class Connection:
         log.debug("%s: %s", self.id, error)
         future = self._answer
         if future is not None and self._session.pending is None and not future.done():
-            _fail(future, error)  # the answer to our call, and no good one
+            _fail_future(future, error)  # the answer to our call, and no good one
         return error.reply()
 
     def _notify(self, send: Send[Any]) -> None:
-        waiting = self.engine.handlers.notify(send, self._context, self._report)
+        waiting = self.endpoint.handlers.notify(send, self._context, self._report)
         if waiting is not None:
-            self._start(_wait(waiting))
+            self._start(_await(waiting))
 
     def _serve(self, call: Call[Any]) -> bytes | None:
-        metrics = self.engine.metrics
+        metrics = self.endpoint.metrics
         start = 0.0 if metrics is None else _now()
         answer: bytes | Awaitable[bytes]
-        if self._tasks and self._session.handling > self.engine.max_handling:
-            problem = f"{self.engine.max_handling} calls are handled already"
+        if self._tasks and self._session.handling > self.endpoint.max_handling:
+            problem = f"{self.endpoint.max_handling} calls are handled already"
             answer = self._session.fail(call, "GenericError", problem)
         else:
-            handlers = self.engine.handlers
+            handlers = self.endpoint.handlers
             try:
                 answer = handlers.answer(self._session, call, self._context, self._report)
             except asyncio.CancelledError:  # of something that a method has looked at
@@ -194,8 +223,8 @@ class Connection:
             if self._closing:
                 raise
             data = self._session.fail(call, "InternalError")  # a handler has cancelled itself
-        if self.engine.metrics is not None:
-            self._count_answer(self.engine.metrics, call, data, start)
+        if self.endpoint.metrics is not None:
+            self._count_answer(self.endpoint.metrics, call, data, start)
         await self._deliver(data)
 
     async def _deliver(self, data: bytes) -> None:
@@ -205,16 +234,16 @@ class Connection:
             log.debug("%s is gone, and an answer with it", self.id)
 
     def _count_answer(self, metrics: Metrics, call: Call[Any], data: bytes, start: float) -> None:
-        kind = _type_of(data)
-        outcome = msgspec.json.decode(data)[2] if kind == 4 else ""
-        metrics.frame(self.id, "out", kind, call.action, outcome)
+        message_type = _message_type_of(data)
+        outcome = msgspec.json.decode(data)[2] if message_type == CALLERROR else ""
+        metrics.frame(self.id, "out", message_type, call.action, outcome)
         metrics.latency(self.id, "in", call.action, _now() - start, outcome)
 
     def _report(self, message: Call[Any] | Send[Any], error: Exception) -> None:
         self._log(logging.ERROR, f"{message.action} failed", error=error)
 
     def _log(
-        self, level: int, text: str, *, kind: str = "", error: BaseException | None = None
+        self, level: int, text: str, *, message_type: str = "", error: BaseException | None = None
     ) -> None:
         """Log the first message of a kind at its level, and the others at DEBUG.
 
@@ -229,9 +258,9 @@ class Connection:
         logged = self._logged
         if logged is None:
             logged = self._logged = {}
-        kind = kind or text
-        logged[kind] = logged.get(kind, 0) + 1
-        if logged[kind] > 1:
+        message_type = message_type or text
+        logged[message_type] = logged.get(message_type, 0) + 1
+        if logged[message_type] > 1:
             level = logging.DEBUG
         log.log(level, "%s: %s", self.id, text, exc_info=error)
 
@@ -260,11 +289,13 @@ class Connection:
             EncodeError: the request does.
             LocalProtocolError: it is not ours to send, or too many calls wait for their turn.
         """
-        feature = self.engine.codec.feature(request)
+        feature = self.endpoint.codec.feature(request)
         if feature.response_type is None:
             raise LocalProtocolError(f"{feature.name} is never answered: use send")
-        if self._waiting > self.engine.max_waiting:  # and one is in flight
-            raise LocalProtocolError(f"{self.engine.max_waiting} calls wait for their turn already")
+        if self._waiting > self.endpoint.max_waiting:  # and one is in flight
+            raise LocalProtocolError(
+                f"{self.endpoint.max_waiting} calls wait for their turn already"
+            )
         self._waiting += 1
         try:
             if self._turn is None:
@@ -277,7 +308,7 @@ class Connection:
     async def _call(self, request: object, action: str, timeout: float | None) -> Any:
         if self.closed:
             raise self.gone()
-        session, metrics, start = self._session, self.engine.metrics, _now()
+        session, metrics, start = self._session, self.endpoint.metrics, _now()
         data = session.call(request, start, timeout=timeout)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._answer = future
@@ -299,7 +330,7 @@ class Connection:
         except TimeoutError as error:
             if isinstance(error, CallTimeout):
                 raise
-            seconds = self.engine.timeout if timeout is None else timeout
+            seconds = self.endpoint.timeout if timeout is None else timeout
             problem = f"{self.id} did not answer {action} within {seconds:g} s"
             raise CallTimeout(problem) from None
         finally:
@@ -318,14 +349,14 @@ class Connection:
             EncodeError: the request breaks the rules.
             LocalProtocolError: it is not ours to send, or has an answer.
         """
-        feature = self.engine.codec.feature(request)
+        feature = self.endpoint.codec.feature(request)
         if feature.response_type is not None:
             raise LocalProtocolError(f"{feature.name} has an answer: use call")
         if self.closed:
             raise self.gone()
         data = self._session.call(request)
-        if self.engine.metrics is not None:
-            self.engine.metrics.frame(self.id, "out", SEND, feature.name, "")
+        if self.endpoint.metrics is not None:
+            self.endpoint.metrics.frame(self.id, "out", SEND, feature.name, "")
         await self._transport.send(data)
 
     async def ping(self, timeout: float) -> bool:
@@ -379,21 +410,21 @@ class Connection:
 
     def opened(self) -> None:
         """Tell the handler and the metrics of a connection that stands."""
-        engine = self.engine
+        endpoint = self.endpoint
         self._entered = True
-        if engine.metrics is not None:
-            engine.metrics.connected(self.id, self.version)
-        if (work := self._hooked(engine.on_connect)) is not None:
-            self._greeting = self._start(work)
+        if endpoint.metrics is not None:
+            endpoint.metrics.connected(self.id, self.version)
+        if (work := self._call_hook(endpoint.on_connect)) is not None:
+            self._on_connect_task = self._start(work)
 
-    def _hooked(self, hook: Callable[[Any], Any] | None) -> Coroutine[Any, Any, None] | None:
+    def _call_hook(self, hook: Callable[[Any], Any] | None) -> Coroutine[Any, Any, None] | None:
         """Call a hook; return what is left to be awaited of it."""
         try:
-            waiting: Any = None if hook is None else hook(self._face)
+            waiting: Any = None if hook is None else hook(self._owner)
         except Exception:
             log.exception("%s: %r failed", self.id, hook)
             return None
-        return _logged(self.id, hook, waiting) if hasattr(waiting, "__await__") else None
+        return _await_logged(self.id, hook, waiting) if hasattr(waiting, "__await__") else None
 
     def lost(self, reason: str = "") -> None:
         """Note that the connection has ended, and why: nobody waits for an answer any more."""
@@ -402,23 +433,23 @@ class Connection:
         self.closed = self._closing = True
         self.end = self.end or reason
         if self._answer is not None and not self._answer.done():
-            _fail(self._answer, self.gone())
+            _fail_future(self._answer, self.gone())
         self._cancel()
-        for kind, times in (self._logged or {}).items():
+        for message_type, times in (self._logged or {}).items():
             if times > 1:
-                log.warning("%s: %s: %d times in all", self.id, kind, times)
-        engine = self.engine
+                log.warning("%s: %s: %d times in all", self.id, message_type, times)
+        endpoint = self.endpoint
         if not self._entered:
             return
-        if engine.metrics is not None:
-            engine.metrics.disconnected(self.id, self.version)
-        if (work := self._hooked(engine.on_disconnect)) is not None:
+        if endpoint.metrics is not None:
+            endpoint.metrics.disconnected(self.id, self.version)
+        if (work := self._call_hook(endpoint.on_disconnect)) is not None:
             task = asyncio.get_running_loop().create_task(work)
-            engine.background.add(task)
-            task.add_done_callback(engine.background.discard)
+            endpoint.background.add(task)
+            task.add_done_callback(endpoint.background.discard)
 
 
-def _type_of(frame: bytes) -> int:
+def _message_type_of(frame: bytes) -> int:
     """Return the message type of a frame of ours."""
     return frame[1] - 48
 
@@ -427,16 +458,16 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+def _fail_future(answer: asyncio.Future[Any], error: Exception) -> None:
     answer.set_exception(error)
     answer.exception()  # seen: the caller may still wait for its call to be sent
 
 
-async def _wait(waiting: Awaitable[None]) -> None:
+async def _await(waiting: Awaitable[None]) -> None:
     await waiting
 
 
-async def _logged(station_id: str, hook: object, waiting: Awaitable[Any]) -> None:
+async def _await_logged(station_id: str, hook: object, waiting: Awaitable[Any]) -> None:
     try:
         await waiting
     except Exception:

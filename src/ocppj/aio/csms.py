@@ -12,9 +12,9 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from weakref import WeakSet
 
 from ocppj.aio.connection import Connection
-from ocppj.aio.endpoint import MAX_HANDLING, MAX_WAITING, Engine, engines
+from ocppj.aio.endpoint import MAX_HANDLING, MAX_WAITING, Endpoint, endpoints
 from ocppj.aio.metrics import Metrics
-from ocppj.aio.security import Admission, Authenticate, Handshake, Known
+from ocppj.aio.security import Admission, Authenticate, Handshake, IsKnown
 from ocppj.aio.transport import Listening, Transport, TransportModule, TransportName, load
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost
@@ -41,9 +41,9 @@ class Station(Connection):
     __slots__ = ("acceptor", "handshake")
 
     def __init__(
-        self, acceptor: "_Acceptor", handshake: Handshake, engine: Engine, transport: Transport
+        self, acceptor: "_Acceptor", handshake: Handshake, endpoint: Endpoint, transport: Transport
     ) -> None:
-        super().__init__(handshake.station_id, engine, transport)
+        super().__init__(handshake.station_id, endpoint, transport)
         self._context = (self,)
         self.acceptor = acceptor
         self.handshake = handshake
@@ -86,8 +86,8 @@ class Server:
         closing = (station.close(*GOING_AWAY, grace=grace) for station in own)
         await asyncio.gather(*closing, return_exceptions=True)
         await self._listening.wait_closed()
-        for engine in self._acceptor.csms.engines.values():
-            await engine.settle(grace)
+        for endpoint in self._acceptor.csms.endpoints.values():
+            await endpoint.wait_background(grace)
 
 
 class CSMS:
@@ -130,7 +130,7 @@ class CSMS:
         if duplicates not in get_args(Duplicates):
             raise ValueError(f"duplicates={duplicates!r}: use one of {get_args(Duplicates)}")
         limits = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
-        self.engines = engines(handlers, codecs, "csms", metrics=metrics, **limits)
+        self.endpoints = endpoints(handlers, codecs, "csms", metrics=metrics, **limits)
         self._duplicates = duplicates
         self._ping_timeout = ping_timeout
         self._stations: dict[str, Station] = {}
@@ -145,7 +145,7 @@ class CSMS:
         port: int = 0,
         *,
         transport: TransportName | TransportModule = "websockets",
-        known: Known | None = None,
+        known: IsKnown | None = None,
         authenticate: Authenticate | None = None,
         **options: Any,
     ) -> AsyncIterator[Server]:
@@ -234,13 +234,15 @@ class CSMS:
 
 
 class _Acceptor:
-    def __init__(self, csms: CSMS, known: Known | None, authenticate: Authenticate | None) -> None:
+    def __init__(
+        self, csms: CSMS, known: IsKnown | None, authenticate: Authenticate | None
+    ) -> None:
         self.csms = csms
         self.closing = False
         self._admissions: WeakSet[Admission] = WeakSet()
         self._known = known
         self._authenticate = authenticate
-        self.max_size = max(engine.codec.max_size for engine in csms.engines.values())
+        self.max_size = max(endpoint.codec.max_size for endpoint in csms.endpoints.values())
 
     def stop(self) -> None:
         self.closing = True
@@ -248,7 +250,7 @@ class _Acceptor:
             admission.give_up()
 
     def subprotocol(self, offered: Iterable[str]) -> str | None:
-        return next((name for name in offered if name in self.csms.engines), None)
+        return next((name for name in offered if name in self.csms.endpoints), None)
 
     def admission(
         self, path: str, headers: Mapping[str, str], subprotocol: str | None
@@ -265,6 +267,6 @@ class _Acceptor:
         if subprotocol is None:
             await transport.close(1002, "no common subprotocol")
             return None
-        engine = self.csms.engines[subprotocol]
-        station = Station(self, handshake, engine, transport)
+        endpoint = self.csms.endpoints[subprotocol]
+        station = Station(self, handshake, endpoint, transport)
         return station if await self.csms.enter(station) else None

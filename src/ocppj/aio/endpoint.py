@@ -14,7 +14,7 @@ from ocppj.codec import Codec
 from ocppj.handlers import Handlers
 from ocppj.session import Role
 
-__all__ = ["Engine", "engines"]
+__all__ = ["Endpoint", "endpoints"]
 
 MAX_WAITING: Final = 64
 MAX_HANDLING: Final = 16
@@ -22,7 +22,7 @@ MAX_HANDLING: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class Endpoint:
     """What all connections of one endpoint and version share.
 
     Attributes:
@@ -51,11 +51,11 @@ class Engine:
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        for name, least in (("timeout", 0.001), ("max_waiting", 0), ("max_handling", 1)):
-            if not getattr(self, name) >= least:
-                raise ValueError(f"{name}={getattr(self, name)!r}: use {least} or more")
+        for name, minimum in (("timeout", 0.001), ("max_waiting", 0), ("max_handling", 1)):
+            if not getattr(self, name) >= minimum:
+                raise ValueError(f"{name}={getattr(self, name)!r}: use {minimum} or more")
 
-    async def settle(self, grace: float) -> None:
+    async def wait_background(self, grace: float) -> None:
         """Wait so many seconds at most for what is at work in the background."""
         if self.background:
             await asyncio.wait(set(self.background), timeout=grace)
@@ -64,9 +64,9 @@ class Engine:
 HOOKS: Final = ("on_connect", "on_disconnect")
 
 
-def engines(
+def endpoints(
     handlers: Mapping[str, object], codecs: Mapping[str, Codec] | None, role: Role, **shared: Any
-) -> dict[str, Engine]:
+) -> dict[str, Endpoint]:
     """Return an engine for each version that is offered, by its WebSocket subprotocol.
 
     Args:
@@ -82,16 +82,16 @@ def engines(
     """
     if not handlers:
         raise ValueError('no version is offered: give handlers for one, such as {"2.0.1": ...}')
-    own = {Version.named(name): codec for name, codec in (codecs or {}).items()}
-    made = {}
+    custom_codecs = {Version.named(name): codec for name, codec in (codecs or {}).items()}
+    by_subprotocol = {}
     for name, handler in handlers.items():
         version = Version.named(name)
-        codec = own.pop(version, None) or Codec(version.name)
+        codec = custom_codecs.pop(version, None) or Codec(version.name)
         if codec.version != version.name:
             raise ValueError(f"the codec for {name} is one for {codec.version}")
-        if version.subprotocol in made:
+        if version.subprotocol in by_subprotocol:
             raise ValueError(f"two handlers for OCPP {version.name}")
-        made[version.subprotocol] = Engine(
+        by_subprotocol[version.subprotocol] = Endpoint(
             codec=codec,
             role=role,
             handlers=Handlers(handler, codec, HOOKS, role=role),
@@ -99,6 +99,6 @@ def engines(
             on_disconnect=getattr(handler, "on_disconnect", None),
             **shared,
         )
-    if own:
-        raise ValueError(f"a codec for {next(iter(own)).name}, which has no handlers")
-    return made
+    if custom_codecs:
+        raise ValueError(f"a codec for {next(iter(custom_codecs)).name}, which has no handlers")
+    return by_subprotocol

@@ -90,7 +90,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self.receiver: Receiver | None = None
         self._abandoned = False
         self._max_size = max_size
-        self._wire: Any = None  # WSTransport
+        self._ws: Any = None  # WSTransport
         self._protocol: Any = None  # picows' own
         self._closing = False  # by us, for no fault
         self._waits = False  # for its turn
@@ -102,7 +102,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._writable: asyncio.Event | None = None
 
     def on_ws_connected(self, transport: WSTransport) -> None:
-        self._wire = transport
+        self._ws = transport
         beneath = transport.underlying_transport
         self._protocol = beneath.get_protocol()
         beneath.set_protocol(self)
@@ -116,7 +116,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         start = perf_counter()
         self._protocol.buffer_updated(nbytes)
-        if self._wire.is_close_frame_sent and not self._closing:
+        if self._ws.is_close_frame_sent and not self._closing:
             self._discard()  # picows would look at what follows a fault, and log each
         if nbytes < self._chunk and perf_counter() - start < TRIFLE:
             self._chunk = CHUNK
@@ -138,7 +138,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 
     def _regulate(self) -> None:
         """Read, unless it has to wait for its turn, or for its peer to read."""
-        beneath = self._wire.underlying_transport
+        beneath = self._ws.underlying_transport
         with suppress(RuntimeError):  # closing
             if self._waits or self._writable is not None:
                 beneath.pause_reading()
@@ -148,8 +148,8 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     def abandon(self) -> None:
         """End the connection, or do so when it stands: nobody waits for it any more."""
         self._abandoned = True
-        if self._wire is not None:
-            self._wire.disconnect(graceful=False)
+        if self._ws is not None:
+            self._ws.disconnect(graceful=False)
 
     def start(self, receiver: Receiver) -> None:
         """Let the messages through, the early ones first."""
@@ -159,18 +159,18 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if not frame.last_in_buffer and transport.underlying_transport.is_closing():
             return  # nobody is there for the answers
-        kind = frame.msg_type
-        if kind == _TEXT and frame.fin:
+        message_type = frame.msg_type
+        if message_type == _TEXT and frame.fin:
             self._pass_on(frame.get_payload_as_bytes())
-        elif kind in _DATA or kind == _CONTINUATION:
+        elif message_type in _DATA or message_type == _CONTINUATION:
             self._assemble(frame)
-        elif kind == _CLOSE:
+        elif message_type == _CLOSE:
             code = frame.get_close_code()
             transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)
             transport.disconnect()
         else:
             self._count_control()
-            if kind == _PING:
+            if message_type == _PING:
                 transport.send_pong(frame.get_payload_as_bytes())
 
     def _assemble(self, frame: WSFrame) -> None:
@@ -190,9 +190,9 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             if self.receiver is None and self._too_early():
                 self._drop(WSCloseCode.POLICY_VIOLATION)
         else:
-            answer = self.receiver.received(data, late=self._wire.is_close_frame_sent)
+            answer = self.receiver.received(data, late=self._ws.is_close_frame_sent)
             if answer is not None:
-                self._wire.send(_TEXT, answer)
+                self._ws.send(_TEXT, answer)
 
     def _too_early(self) -> bool:
         return len(self._held) > MAX_EARLY or sum(map(len, self._held)) > self._max_size
@@ -210,8 +210,8 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._discard()
         self._parts.clear()
         self._held.clear()
-        beneath = self._wire.underlying_transport
-        self._wire.send_close(code)
+        beneath = self._ws.underlying_transport
+        self._ws.send_close(code)
         try:
             beneath.write_eof()
         except (NotImplementedError, OSError):  # with TLS; or its peer is gone already
@@ -252,13 +252,13 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 
     async def send(self, data: bytes) -> None:
         # First, so that nothing piles up from senders who lose patience.
-        while self._writable is not None and not self._wire.is_disconnected:
+        while self._writable is not None and not self._ws.is_disconnected:
             await self._writable.wait()
-        if self._wire.is_close_frame_sent:
+        if self._ws.is_close_frame_sent:
             await self._wait()  # or who calls again when it is connected again would call at once
-        if self._wire.is_disconnected:
+        if self._ws.is_disconnected:
             raise ConnectionLost("cannot send: the connection is closed")
-        self._wire.send(_TEXT, data)
+        self._ws.send(_TEXT, data)
 
     async def ping(self) -> None:
         # One at a time: of two that picows measures, only the later one ends.
@@ -269,23 +269,23 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 
     async def _measure(self) -> bool:
         with suppress(Exception):
-            if not self._wire.is_disconnected:
-                return bool(await self._wire.measure_roundtrip_time(1))
+            if not self._ws.is_disconnected:
+                return bool(await self._ws.measure_roundtrip_time(1))
         return False
 
     async def close(self, code: int, reason: str) -> None:
-        if not self._wire.is_disconnected:
+        if not self._ws.is_disconnected:
             self._closing = True
-            self._wire.send_close(code, reason.encode()[:123])
+            self._ws.send_close(code, reason.encode()[:123])
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_TIMEOUT):
                     await self._wait()
-            self._wire.disconnect(graceful=False)
+            self._ws.disconnect(graceful=False)
             await self._wait()
 
     async def _wait(self) -> None:
         with suppress(Exception):  # why it ended is not the question
-            await asyncio.shield(self._wire.wait_disconnected())
+            await asyncio.shield(self._ws.wait_disconnected())
 
     async def ended(self) -> None:
         """Wait until the connection has ended."""
@@ -294,7 +294,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             self.receiver.lost()
 
 
-class _Guest(_Listener):
+class _IncomingConnection(_Listener):
     """A connection that came in, and may have to be turned out again."""
 
     def __init__(
@@ -324,17 +324,17 @@ class _Guest(_Listener):
             code = WSCloseCode.GOING_AWAY if unavailable else WSCloseCode.POLICY_VIOLATION
             await self.close(code.value, found.phrase)
             return
-        if self._wire.is_disconnected:
+        if self._ws.is_disconnected:
             return
         receiver = await self._acceptor.enter(found, self._subprotocol, self)
         if receiver is not None:
-            if self._wire.is_disconnected:
+            if self._ws.is_disconnected:
                 receiver.lost()
             else:
                 self.start(receiver)
 
     async def _admit(self) -> Handshake | HTTPStatus:
-        info = self._wire.underlying_transport.get_extra_info
+        info = self._ws.underlying_transport.get_extra_info
         try:
             async with asyncio.timeout(OPEN_TIMEOUT):
                 return await self._admission.finish(info("peername"), info("peercert"))
@@ -400,7 +400,7 @@ async def serve(
             return WSUpgradeResponseWithListener(response, None)
         headers = {} if chosen is None else {"Sec-WebSocket-Protocol": chosen}
         response = WSUpgradeResponse.create_101_response(headers)
-        guest = _Guest(acceptor, admission, chosen, entering)
+        guest = _IncomingConnection(acceptor, admission, chosen, entering)
         return WSUpgradeResponseWithListener(response, guest)
 
     async def start(door: Any) -> asyncio.Server:
@@ -442,10 +442,10 @@ async def connect(
     **options: Any,
 ) -> Awaitable[None]:
     """Connect. The other options are those of `picows.ws_connect`."""
-    made = _Listener(max_size)
+    listener = _Listener(max_size)
     try:
         transport, _ = await ws_connect(
-            lambda: made,
+            lambda: listener,
             url,
             ssl_context=ssl,
             max_frame_size=max_size,
@@ -454,21 +454,21 @@ async def connect(
             **{**options, "max_redirects": 0},
         )
     except BaseException as error:
-        made.abandon()
+        listener.abandon()
         response = error.response if isinstance(error, WSHandshakeError) else None
         if response is not None and 300 <= response.status < 400:
             raise redirected(response.status, response.headers.get("Location")) from error
         raise
     if transport.response is None:
-        made.abandon()
+        listener.abandon()
         raise ConnectionError(NO_ANSWER)
     chosen = transport.response.headers.get("Sec-WebSocket-Protocol")
     try:
-        made.start(attach(chosen, made))
+        listener.start(attach(chosen, listener))
     except BaseException:
-        await made.close(1002, "no common subprotocol")
+        await listener.close(1002, "no common subprotocol")
         raise
-    ended: Awaitable[None] = asyncio.ensure_future(made.ended())
+    ended: Awaitable[None] = asyncio.ensure_future(listener.ended())
     return ended
 
 

@@ -12,7 +12,7 @@ except ModuleNotFoundError as error:
 
 from ocppj.aio.metrics import Direction
 from ocppj.codec import Codec
-from ocppj.errors import RULES
+from ocppj.errors import ERROR_RULES
 from ocppj.policy import Violation
 
 __all__ = ["Prometheus"]
@@ -35,7 +35,9 @@ class Prometheus:
 
     def __init__(self, *codecs: Codec, registry: CollectorRegistry = REGISTRY) -> None:
         self._actions = {action for codec in codecs for action in codec.features}
-        self._outcomes = {code for codec in codecs for code in RULES[codec.version].error_codes}
+        self._outcomes = {
+            code for codec in codecs for code in ERROR_RULES[codec.version].error_codes
+        }
         self._outcomes |= {"", "NoAnswer", "Unexpected"}
         self._frames = Counter(
             "ocppj_frames",
@@ -65,8 +67,8 @@ class Prometheus:
         outcome: str,
     ) -> None:
         """Count a frame."""
-        told = outcome if outcome in self._outcomes else "other"
-        self._frames.labels(direction, self._known(action), told).inc()
+        label = outcome if outcome in self._outcomes else "other"
+        self._frames.labels(direction, self._known_action(action), label).inc()
 
     def violation(self, station_id: str, violation: Violation) -> None:  # noqa: ARG002
         """Count what was tolerated."""
@@ -81,7 +83,7 @@ class Prometheus:
         outcome: str,  # noqa: ARG002
     ) -> None:
         """Observe how long a call took."""
-        self._seconds.labels(direction, self._known(action)).observe(seconds)
+        self._seconds.labels(direction, self._known_action(action)).observe(seconds)
 
     def connected(self, station_id: str, version: str) -> None:  # noqa: ARG002
         """Count a connection."""
@@ -91,5 +93,5 @@ class Prometheus:
         """Count the end of a connection."""
         self._connections.labels(version).dec()
 
-    def _known(self, action: str | None) -> str:
+    def _known_action(self, action: str | None) -> str:
         return action if action in self._actions else ""

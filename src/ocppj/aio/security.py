@@ -18,16 +18,16 @@ __all__ = [
     "Admission",
     "Authenticate",
     "Handshake",
-    "Known",
+    "IsKnown",
     "basic",
     "certificate",
     "identity",
-    "path",
+    "path_segment",
 ]
 
 log: Final = logging.getLogger("ocppj.aio")
 
-MOST_CHARACTERS: Final = 48
+MAX_IDENTITY_LENGTH: Final = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Handshake:
 Authenticate: TypeAlias = Callable[[Handshake], bool | Awaitable[bool]]
 """Tells whether a station is who it says."""
 
-Known: TypeAlias = Callable[[str], bool | Awaitable[bool]]
+IsKnown: TypeAlias = Callable[[str], bool | Awaitable[bool]]
 """Tells of an identity whether there is such a station."""
 
 
@@ -77,10 +77,10 @@ def identity(path: str, subprotocol: str | None) -> str | None:
         return None
     if subprotocol in (None, "ocpp1.6"):
         return station_id
-    return None if ":" in station_id or len(station_id) > MOST_CHARACTERS else station_id
+    return None if ":" in station_id or len(station_id) > MAX_IDENTITY_LENGTH else station_id
 
 
-def path(station_id: str, subprotocols: Iterable[str]) -> str:
+def path_segment(station_id: str, subprotocols: Iterable[str]) -> str:
     """Return the last segment of the path for an identity.
 
     Raises:
@@ -88,7 +88,9 @@ def path(station_id: str, subprotocols: Iterable[str]) -> str:
     """
     segment = quote(station_id, safe="")
     if any(identity(segment, name) != station_id for name in subprotocols):
-        problem = f"use 1 to {MOST_CHARACTERS} printable characters, no colon, slash or backslash"
+        problem = (
+            f"use 1 to {MAX_IDENTITY_LENGTH} printable characters, no colon, slash or backslash"
+        )
         raise ValueError(f"{station_id!r} is no identity of a charging station: {problem}")
     return segment
 
@@ -110,7 +112,7 @@ class Admission:
         path: str,
         headers: Mapping[str, str],
         subprotocol: str | None,
-        known: Known | None,
+        known: IsKnown | None,
         authenticate: Authenticate | None,
     ) -> None:
         station_id = identity(path, subprotocol)
@@ -163,7 +165,7 @@ class Admission:
                     self._waiting = None
                     if not (await answer if hasattr(answer, "__await__") else answer):
                         return status
-        except Exception as error:  # noqa: BLE001  as above
+        except Exception as error:  # noqa: BLE001  checks are other people's code
             if self._patience is not None and self._patience.expired():
                 return HTTPStatus.SERVICE_UNAVAILABLE
             return self._unknown(error)
@@ -216,7 +218,7 @@ def certificate(handshake: Handshake) -> bool:
     found = handshake.certificate
     if not found:
         return False
-    names = [value for kind, value in found.get("subjectAltName", ()) if kind == "DNS"]
+    names = [value for name_type, value in found.get("subjectAltName", ()) if name_type == "DNS"]
     for parts in found.get("subject", ()):
         names += [value for key, value in parts if key == "commonName"]
     return handshake.station_id in names

@@ -43,7 +43,7 @@ __all__ = ["connect", "serve"]
 log: Final = logging.getLogger("ocppj.aio")
 
 
-class _Watched(Paced, WebSocketConnection):
+class _WatchedConnection(Paced, WebSocketConnection):
     """Hands over each message as it is read, within a share of the event loop.
 
     A peer that does not read is not read either. What has been received and has to wait is kept as
@@ -59,7 +59,7 @@ class _Watched(Paced, WebSocketConnection):
     _reading = True
     _parts: bytearray | None = None  # of a fragmented message
     _fragments = 0
-    _stalled: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
 
     def start(self, receiver: Receiver) -> None:
         """Hand the messages to a receiver, the early ones first."""
@@ -79,7 +79,7 @@ class _Watched(Paced, WebSocketConnection):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._forget()
+        self._cancel_stall_timer()
         self._unread = b""
         if self._receiver is not None:
             self._receiver.lost(str(self.close_exc))
@@ -89,17 +89,17 @@ class _Watched(Paced, WebSocketConnection):
         # The library's own ping would wait behind the data.
         if self.ping_interval is not None and self.ping_timeout is not None:
             patience = self.ping_interval + self.ping_timeout
-            self._stalled = self.loop.call_later(patience, self.transport.abort)
+            self._stall_timer = self.loop.call_later(patience, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._forget()
+        self._cancel_stall_timer()
         self._continue()
 
-    def _forget(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
+    def _cancel_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     def data_received(self, data: bytes) -> None:
         self._unread = self._unread + data if self._unread else data
@@ -196,7 +196,7 @@ class _Watched(Paced, WebSocketConnection):
         self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
 
 
-class _Accepted(_Watched, ServerConnection):
+class _AcceptedConnection(_WatchedConnection, ServerConnection):
     """Is known to its listener from the first moment on."""
 
     def __init__(self, half_open: HalfOpen, *args: Any, **options: Any) -> None:
@@ -212,7 +212,7 @@ class _Accepted(_Watched, ServerConnection):
         super().connection_lost(exc)
 
 
-class _Dialled(_Watched, ClientConnection):
+class _DialledConnection(_WatchedConnection, ClientConnection):
     pass
 
 
@@ -266,7 +266,7 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
     limit = write_limit(acceptor.max_size)
     options = {"close_timeout": CLOSE_TIMEOUT, "write_limit": limit, **options}
     half_open = _half_open(options)
-    accepted: Any = partial(_Accepted, half_open)
+    accepted: Any = partial(_AcceptedConnection, half_open)
     handshakes: WeakKeyDictionary[ServerConnection, Any] = WeakKeyDictionary()
 
     async def process_request(socket: ServerConnection, request: Request) -> Response | None:
@@ -292,7 +292,7 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
         handshake = handshakes.pop(socket)
         receiver = await acceptor.enter(handshake, socket.subprotocol, _Transport(socket))
         if receiver is not None:
-            cast("_Accepted", socket).start(receiver)
+            cast("_AcceptedConnection", socket).start(receiver)
             await socket.wait_closed()
 
     async def start(door: Any) -> Server:
@@ -344,7 +344,7 @@ async def connect(
             subprotocols=[Subprotocol(name) for name in subprotocols],
             additional_headers=headers,
             max_size=max_size,
-            create_connection=_Dialled,
+            create_connection=_DialledConnection,
             **{"close_timeout": CLOSE_TIMEOUT, "write_limit": write_limit(max_size), **options},
         )
     except InvalidStatus as error:
@@ -357,7 +357,7 @@ async def connect(
         if isinstance(error.__cause__, EOFError):
             raise ConnectionError(NO_ANSWER) from error
         raise
-    socket = cast("_Dialled", connection)
+    socket = cast("_DialledConnection", connection)
     try:
         receiver = attach(socket.subprotocol, _Transport(socket))
     except BaseException:

@@ -11,13 +11,13 @@ from typing import Final
 from ocppj.cli.replay import MAX_PENDING, NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, UNKNOWN_MODEL
 from ocppj.cli.report import AUTO, Form, JsonForm, Report, TextForm
 from ocppj.cli.sources import SAMPLES, SILENCE, File, Sample, Source, Stdin
-from ocppj.cli.tally import EXAMPLES, MAX_MODELS, OTHER_MODELS
-from ocppj.cli.terminal import Progress, complain, say
-from ocppj.cli.versions import MIN_SHARE, SAMPLE_FRAMES, VERSION_ORDER
+from ocppj.cli.tally import MAX_EXAMPLES, MAX_MODELS, OTHER_MODELS
+from ocppj.cli.terminal import Progress, print_error, print_lines
+from ocppj.cli.versions import MAX_SAMPLED, MIN_SHARE, VERSION_ORDER
 
 __all__ = ["NOTES", "run"]
 
-LISTED: Final = 50
+MAX_LISTED: Final = 50
 """Refused frames that are listed without --all."""
 
 NOTES: Final = f"""\
@@ -33,7 +33,7 @@ within the file (of calls without an answer, the last {MAX_PENDING:,} are kept).
 --version auto (the default) tells the version by what calls look like: a station has the version
 that takes most of its calls, beginning anew with a BootNotification of another; results have that
 of their call. Stations are told apart by what the logger writes around the frames, if the first
-{SAMPLE_FRAMES:,} show where it names them. In a log that does not tell its stations, a call is
+{MAX_SAMPLED:,} show where it names them. In a log that does not tell its stations, a call is
 validated against each version that a BootNotification, or one in {MIN_SHARE} of the calls, is of.
 Where no call tells, {VERSION_ORDER[0]} is taken.
 
@@ -47,7 +47,7 @@ timestamps without one.
 --json writes one object:
   ocppj       this package's version
   backend     "cython" or "python"
-  refused     the first {LISTED} refused frames, all with --all: file, line, version, action,
+  refused     the first {MAX_LISTED} refused frames, all with --all: file, line, version, action,
               error_code, description, path (null where the fault is not in the payload)
   files       of each file: file, versions (version -> how many frames were validated against it,
               most first), guessed (with "auto"), told (then: whether a call tells the version),
@@ -58,7 +58,7 @@ timestamps without one.
               to a call that is not in the file), skipped_lines, bytes, seconds, frames_per_second
   violations  what was tolerated: frames (how many had a fault), count (of their faults), models
               (station model -> rule -> count, examples; "{UNKNOWN_MODEL}" before the first
-              BootNotification, "{OTHER_MODELS}" beyond {MAX_MODELS} models); up to {EXAMPLES}
+              BootNotification, "{OTHER_MODELS}" beyond {MAX_MODELS} models); up to {MAX_EXAMPLES}
               examples, each of another kind of place: file, line, action, path, value (as JSON, in
               a string, shortened; null where a field is missing)
   unreadable  of each file that cannot be read: file, problem
@@ -73,8 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.sample:
         sources.insert(0, Sample(arguments.sample))
     if not sources:
-        sources = [_stdin_or_sample(complain if arguments.json else say)]
-    limit = sys.maxsize if arguments.all else LISTED
+        sources = [_stdin_or_sample(print_error if arguments.json else print_lines)]
+    limit = sys.maxsize if arguments.all else MAX_LISTED
     progress = Progress(sum(source.size for source in sources))
     form: Form
     if arguments.json:
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         for source in sources:
             if isinstance(source, Stdin):
-                source.announce(complain)
+                source.announce(print_error)
             report.check(source)
         report.close()
     finally:
@@ -109,7 +109,7 @@ def _stdin_or_sample(tell: Callable[[str], None]) -> Source:
         if stdin.waits(SILENCE):
             return stdin
         why = f"no file given and nothing came from stdin for {SILENCE:g} seconds"
-        tell = complain  # whoever is slow to pipe a log in must see that it was not checked
+        tell = print_error  # whoever is slow to pipe a log in must see that it was not checked
     sample = Sample()
     tell(
         f"{why}: this is {sample.name}, a sample of ocppj; `ocppj check FILE` checks a log of yours"

@@ -10,9 +10,9 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
-__all__ = ["PREFIX_SIZE", "Line", "Log", "LogError", "Readable", "find_frame"]
+__all__ = ["MAX_PREFIX_SIZE", "Line", "Log", "LogError", "Readable", "find_frame"]
 
-PREFIX_SIZE: Final = 4096
+MAX_PREFIX_SIZE: Final = 4096
 """Bytes that a line may have beyond the largest frame."""
 
 Line: TypeAlias = tuple[int, bytes, bytes]
@@ -64,7 +64,7 @@ class Log:
 
     def __init__(self, stream: Readable, max_size: int, *, strict: bool = False) -> None:
         self._stream = stream
-        self._limit = max_size + PREFIX_SIZE
+        self._limit = max_size + MAX_PREFIX_SIZE
         self._strict = strict
         self.size = self.skipped = 0
 
@@ -158,5 +158,9 @@ def _is_log_suffix(line: bytes, start: int, end: int) -> bool:
         return rest.lstrip(_BLANK)[:1] in (b",", b"}")
     if line[start - 1 : start] + rest[:1] in _WRAPPINGS:
         return True
-    apart = rest[:1] in (b" ", b"\t", b"\x1b") and rest.lstrip(_BLANK)[:1] not in (b",", b"]", b"}")
-    return apart and not _HEAD.search(rest)
+    separated = rest[:1] in (b" ", b"\t", b"\x1b") and rest.lstrip(_BLANK)[:1] not in (
+        b",",
+        b"]",
+        b"}",
+    )
+    return separated and not _HEAD.search(rest)

@@ -18,10 +18,19 @@ from ocppj import BACKEND, __version__
 from ocppj.catalog import VERSIONS, Version
 from ocppj.cli import check
 from ocppj.cli.demo.arguments import add_csms, add_station
-from ocppj.cli.log import PREFIX_SIZE, find_frame
+from ocppj.cli.log import MAX_PREFIX_SIZE, find_frame
 from ocppj.cli.report import AUTO, OK, REFUSED, UNUSABLE
 from ocppj.cli.sources import SAMPLES, SILENCE, Stdin
-from ocppj.cli.terminal import complain, json_text, outline, plain, put, quoted, say, table
+from ocppj.cli.terminal import (
+    format_table,
+    inline_json,
+    json_text,
+    outline,
+    print_error,
+    print_lines,
+    print_text,
+    printable,
+)
 from ocppj.cli.versions import VERSION_ORDER
 from ocppj.codec import MAX_SIZE, Codec
 from ocppj.errors import DecodeError
@@ -59,18 +68,18 @@ def run_decode(arguments: argparse.Namespace) -> int:
         for profile in codec.profiles
         for feature in profile.features
     ):
-        complain(f"no response belongs to the action {action!r} in OCPP {codec.version}")
+        print_error(f"no response belongs to the action {action!r} in OCPP {codec.version}")
         return UNUSABLE
     text = arguments.frame
     if text in (None, "-"):
         stdin = Stdin()
         if text is None and not (stdin.is_redirected and stdin.waits(SILENCE)):
-            complain("no frame: give it as an argument or pipe it in")
+            print_error("no frame: give it as an argument or pipe it in")
             return UNUSABLE
         try:
             data = _read(stdin)
         except (OSError, ValueError) as error:
-            complain(f"{stdin.name}: {error}")
+            print_error(f"{stdin.name}: {error}")
             return UNUSABLE
     else:
         data = os.fsencode(text)
@@ -79,34 +88,36 @@ def run_decode(arguments: argparse.Namespace) -> int:
         head = codec.peek(data)
         frame = codec.decode(data, {head.message_id: action} if action else None)
     except DecodeError as error:
-        say(*_refusal(error, codec, data))
+        print_lines(*_format_refusal(error, codec, data))
         return REFUSED
-    say(*outline("", frame))
+    print_lines(*outline("", frame))
     if frame.violations:
-        say("tolerated", *map(_tolerated, frame.violations))
+        print_lines("tolerated", *map(_format_violation, frame.violations))
     if isinstance(getattr(frame, "payload", None), msgspec.Raw):
-        say("hint: --action ACTION, that of the call which it answers, gives the payload its type")
+        print_lines(
+            "hint: --action ACTION, that of the call which it answers, gives the payload its type"
+        )
     return OK
 
 
 def _read(stdin: Stdin) -> bytes:
     """Read a frame; one that is too large need not be whole."""
-    limit = MAX_SIZE + PREFIX_SIZE
+    limit = MAX_SIZE + MAX_PREFIX_SIZE
     lines, size = [], 0
     with stdin.open() as stream:
-        stdin.announce(complain)
+        stdin.announce(print_error)
         while size < limit and (line := stream.readline(limit)):
             lines.append(line)
             size += len(line)
     return b"".join(lines)
 
 
-def _tolerated(violation: Violation) -> str:
-    value = "absent" if violation.rule == "missing" else quoted(violation.value)
+def _format_violation(violation: Violation) -> str:
+    value = "absent" if violation.rule == "missing" else inline_json(violation.value)
     return f"  {violation.rule}: {violation.path}: {value}"
 
 
-def _refusal(error: DecodeError, codec: Codec, data: bytes) -> Iterator[str]:
+def _format_refusal(error: DecodeError, codec: Codec, data: bytes) -> Iterator[str]:
     reply = error.reply()
     yield f"refused by OCPP {codec.version}"
     yield f"  error code: {error.error_code}"
@@ -136,7 +147,7 @@ def run_features(arguments: argparse.Namespace) -> int:
             }
             for feature, block in rows
         ]
-        put(json_text({"version": codec.version, "features": features}, indent=2) + "\n")
+        print_text(json_text({"version": codec.version, "features": features}, indent=2) + "\n")
         return OK
     cells = [
         (
@@ -146,8 +157,8 @@ def run_features(arguments: argparse.Namespace) -> int:
         )
         for feature, block in rows
     ]
-    say(*table([("action", "block", "sender"), *cells], 3), "")
-    say(f"OCPP {codec.version}: {len(rows)} actions in {len(codec.profiles)} blocks")
+    print_lines(*format_table([("action", "block", "sender"), *cells], 3), "")
+    print_lines(f"OCPP {codec.version}: {len(rows)} actions in {len(codec.profiles)} blocks")
     return OK
 
 
@@ -179,7 +190,7 @@ def _policy(path: str) -> Policy:
         problem = "nested too deep"
     except (OSError, TypeError, ValueError, msgspec.DecodeError) as error:
         problem = (isinstance(error, OSError) and error.strerror) or str(error)
-    raise argparse.ArgumentTypeError(plain(f"{path}: {problem}"))
+    raise argparse.ArgumentTypeError(printable(f"{path}: {problem}"))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -197,7 +208,7 @@ def parser() -> argparse.ArgumentParser:
     commands = main_parser.add_subparsers(title="commands", metavar="COMMAND")
 
     def command(name: str, run: object, text: str, **options: Any) -> argparse.ArgumentParser:
-        made = commands.add_parser(
+        subparser = commands.add_parser(
             name,
             help=text,
             description=f"{text[0].upper()}{text[1:]}.",
@@ -205,8 +216,8 @@ def parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             **options,
         )
-        made.set_defaults(run=run)
-        return made
+        subparser.set_defaults(run=run)
+        return subparser
 
     checking = command("check", check.run, "check logs of frames", epilog=check.NOTES)
     _add_version(checking, _version_or_auto, f"{known} or {AUTO}", AUTO)
@@ -240,14 +251,14 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_version(
     command: argparse.ArgumentParser,
-    kind: Callable[[str], str],
+    parse: Callable[[str], str],
     known: str,
     default: str = VERSION_ORDER[0],
 ) -> None:
     command.add_argument(
         "-V",
         "--version",
-        type=kind,
+        type=parse,
         default=default,
         metavar="VERSION",
         help=f"OCPP version: {known}; {default} by default",
@@ -289,7 +300,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return PIPE_CLOSED
     except OSError as error:
         _drop_output()
-        complain(f"cannot write: {error.strerror or error}")
+        print_error(f"cannot write: {error.strerror or error}")
         return UNUSABLE
     return status
 

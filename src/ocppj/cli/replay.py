@@ -17,15 +17,26 @@ from ocppj.catalog import Version
 from ocppj.cli.log import Line
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError
-from ocppj.frames import FRAMES, Call, CallResult, CallResultError, Frame, Send
-from ocppj.policy import RULES, Policy, Violation
+from ocppj.frames import (
+    CALL,
+    CALLERROR,
+    CALLRESULT,
+    FRAMES,
+    SEND,
+    Call,
+    CallResult,
+    CallResultError,
+    Frame,
+    Send,
+)
+from ocppj.policy import Violation
 
-__all__ = ["Counts", "Replay", "halve"]
+__all__ = ["Counts", "Replay", "drop_older_half"]
 
 MAX_PENDING: Final = 2**16
 """Open calls that are kept; beyond, the oldest are forgotten."""
 
-MAX_ID: Final = 255
+MAX_ID_LENGTH: Final = 255
 """Length of the message ids that are kept; a policy may let longer ones pass."""
 
 NO_ACTION: Final = "(no action)"
@@ -34,7 +45,7 @@ UNKNOWN_CALL: Final = "(unknown call)"
 UNKNOWN_MODEL: Final = "(unknown model)"
 
 _BOOT: Final = "BootNotification"
-_NAMES_SIZE: Final = 100
+_MAX_MODEL_LENGTH: Final = 100
 
 
 @dataclass(slots=True)
@@ -61,7 +72,7 @@ class OpenCalls:
 
     def add(self, message_id: str, action: str) -> None:
         """Keep a call. One of the same id and action is the same one, sent again."""
-        if len(message_id) > MAX_ID:
+        if len(message_id) > MAX_ID_LENGTH:
             return
         if message_id in self.newest:
             others = self._older.setdefault(message_id, [])
@@ -71,7 +82,7 @@ class OpenCalls:
             if not others:
                 del self._older[message_id]
         elif len(self.newest) >= MAX_PENDING:
-            for oldest in halve(self.newest):
+            for oldest in drop_older_half(self.newest):
                 self._older.pop(oldest, None)
         self.newest[message_id] = action
 
@@ -96,7 +107,7 @@ class OpenCalls:
         self.newest[message_id] = action
 
 
-def halve(entries: dict[Any, Any]) -> list[Any]:
+def drop_older_half(entries: dict[Any, Any]) -> list[Any]:
     """Drop the older half, at once: the first of a dict is slow to find when many were dropped."""
     dropped = list(islice(entries, len(entries) // 2))
     for key in dropped:
@@ -106,7 +117,7 @@ def halve(entries: dict[Any, Any]) -> list[Any]:
 
 def _keep(calls: dict[str, str], message_id: str, action: str) -> None:
     if len(calls) >= MAX_PENDING:
-        halve(calls)
+        drop_older_half(calls)
     calls[message_id] = action
 
 
@@ -133,9 +144,9 @@ class Replay:
         on_tolerated: Callable[[int, str, str, tuple[Violation, ...]], object] = lambda *_: None,
     ) -> None:
         # What is accepted silently must be seen too, to tell which call a result answers.
-        self._codec = codec.with_policy(_reporting(codec.policy))
+        self._codec = codec.with_policy(codec.policy.reporting())
         self._decode = self._codec.decode
-        self._bends = self._codec.policy.bends
+        self._is_lenient = self._codec.policy.is_lenient
         self._counts = counts
         self._on_refused = on_refused
         self._on_tolerated = on_tolerated
@@ -185,15 +196,15 @@ class Replay:
         """Count a frame that `decode` has returned."""
         self.frames += 1
         counts, pending = self._counts, self._open.newest
-        bent = self._bends and type(frame) not in FRAMES
-        if bent:
+        has_violations = self._is_lenient and type(frame) not in FRAMES
+        if has_violations:
             self._tolerated(number, text, frame)
         if isinstance(frame, Call):
             message_id, action = frame.message_id, frame.action
             counts[action].calls += 1
             if action == _BOOT:
                 self._model = _model(frame.payload)
-            if bent or message_id in pending or len(pending) >= MAX_PENDING:
+            if has_violations or message_id in pending or len(pending) >= MAX_PENDING:
                 self._open.add(message_id, action)
             else:
                 pending[message_id] = action
@@ -210,15 +221,15 @@ class Replay:
         """Count a frame that `decode` has refused, unless it answers an older call of its id."""
         self.frames += 1
         message_id, action = error.message_id, NO_ACTION
-        if message_id is not None and error.message_type in (2, 6):
+        if message_id is not None and error.message_type in (CALL, SEND):
             action = self._action(text)
             if action == _BOOT:
                 self._model = self._refused_model(text)
-            if error.message_type == 2 and self._answered(action):
+            if error.message_type == CALL and self._answered(action):
                 self._open.add(message_id, action)
-            elif error.message_type == 2 and len(message_id) <= MAX_ID:
+            elif error.message_type == CALL and len(message_id) <= MAX_ID_LENGTH:
                 _keep(self._unnamed, message_id, action)
-        elif message_id is not None and error.message_type == 3:
+        elif message_id is not None and error.message_type == CALLRESULT:
             if other := self._better_match(text, message_id):
                 self._open.prefer(message_id, other[0])
                 self._tolerated(number, text, other[1])
@@ -226,7 +237,7 @@ class Replay:
                 self._counts[self._close(message_id)].results += 1
                 return
             action = self._close(message_id)
-        elif message_id is not None and error.message_type == 4:
+        elif message_id is not None and error.message_type == CALLERROR:
             action = self._close(message_id)
         self._counts[action].refused += 1
         self._on_refused(number, action, error)
@@ -299,10 +310,4 @@ def _model(boot: Any) -> str:
         getattr(boot, "charge_point_vendor", None), getattr(boot, "charge_point_model", None)
     )
     names = [name for name in (station.vendor_name, station.model) if isinstance(name, str)]
-    return " ".join(" ".join(names)[:_NAMES_SIZE].split()) or UNKNOWN_MODEL
-
-
-def _reporting(policy: Policy) -> Policy:
-    """Return a policy that reports what the given one accepts."""
-    changes = {rule: "report" for rule in RULES if getattr(policy, rule) == "accept"}
-    return msgspec.structs.replace(policy, **changes)
+    return " ".join(" ".join(names)[:_MAX_MODEL_LENGTH].split()) or UNKNOWN_MODEL

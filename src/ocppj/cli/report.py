@@ -15,10 +15,19 @@ from ocppj.cli.log import Log, LogError
 from ocppj.cli.replay import Counts, Replay
 from ocppj.cli.sources import Source
 from ocppj.cli.tally import NO_ACTIONS, Tally
-from ocppj.cli.terminal import Progress, complain, json_text, plain, put, say, table
+from ocppj.cli.terminal import (
+    Progress,
+    format_table,
+    json_text,
+    print_error,
+    print_lines,
+    print_text,
+    printable,
+)
 from ocppj.cli.versions import GuessingReplay
 from ocppj.codec import MAX_SIZE, Codec
 from ocppj.errors import DecodeError
+from ocppj.frames import CALL, SEND
 from ocppj.policy import Policy, Violation
 
 __all__ = ["AUTO", "OK", "REFUSED", "UNUSABLE", "Form", "JsonForm", "Report", "TextForm"]
@@ -90,7 +99,7 @@ class Report:
         self._progress.clear()
         self._form.close(self._tally)
         if not (self._tally.frames or self._tally.unreadable):
-            complain("no frames: nothing to check")
+            print_error("no frames: nothing to check")
 
     def _check(self, source: Source, log: Log) -> None:
         tally, refused = self._tally, self._tally.refused
@@ -122,7 +131,7 @@ class Report:
 
         def on_refused(line: int, action: str, error: DecodeError) -> None:
             tally.refused += 1
-            tally.refused_calls += error.message_type in (2, 6)
+            tally.refused_calls += error.message_type in (CALL, SEND)
             if tally.refused <= self._limit:
                 frame = {"file": file, "line": line, "version": version, "action": action}
                 frame |= {"error_code": error.error_code, "description": error.error_description}
@@ -138,7 +147,7 @@ class Report:
         problem = (isinstance(error, OSError) and error.strerror) or str(error)
         self._tally.unreadable.append({"file": name, "problem": problem})
         self._progress.clear()
-        complain(f"{name}: {problem}")
+        print_error(f"{name}: {problem}")
 
 
 class JsonForm:
@@ -147,18 +156,18 @@ class JsonForm:
     def __init__(self) -> None:
         self._listed = False
         head = json_text({"ocppj": __version__, "backend": BACKEND, "refused": []}, indent=2)
-        put(head.removesuffix("]\n}"))
+        print_text(head.removesuffix("]\n}"))
 
     def list_refused(self, frame: Mapping[str, Any]) -> None:
         """Write a refused frame."""
         action = None if frame["action"] in NO_ACTIONS else frame["action"]
-        put(f"{',' * self._listed}\n    {json_text({**frame, 'action': action})}")
+        print_text(f"{',' * self._listed}\n    {json_text({**frame, 'action': action})}")
         self._listed = True
 
     def close(self, tally: Tally) -> None:
         """Write the rest."""
         rest = json_text(tally.everything(), indent=2).removeprefix("{")
-        put(("\n  ]," if self._listed else "],") + rest + "\n")
+        print_text(("\n  ]," if self._listed else "],") + rest + "\n")
 
 
 class TextForm:
@@ -181,12 +190,12 @@ class TextForm:
         """Write a refused frame."""
         self._progress.clear()
         place = f"{frame['file']}:{frame['line']}: {frame['action']}"
-        say(f"{place}: {frame['error_code']}: {frame['description']}")
+        print_lines(f"{place}: {frame['error_code']}: {frame['description']}")
 
     def close(self, tally: Tally) -> None:
         """Write the rest."""
         if tally.files:
-            say(*self._summary(tally))
+            print_lines(*self._summary(tally))
 
     def _summary(self, tally: Tally) -> Iterator[str]:
         everything = tally.everything()
@@ -199,9 +208,9 @@ class TextForm:
         rows = [*everything["actions"].items(), ("total", totals)]
         if tally.frames:
             cells = [(name, *(f"{row[column]:,}" for column in columns)) for name, row in rows]
-            yield from table([("action", *columns), *cells], 1)
+            yield from format_table([("action", *columns), *cells], 1)
             yield ""
-        if self._policy.bends:
+        if self._policy.is_lenient:
             yield from self._tolerated(everything["violations"])
             yield ""
         for file in tally.files:
@@ -222,13 +231,13 @@ class TextForm:
     def _tolerated(self, violations: Mapping[str, Any]) -> Iterator[str]:
         count, frames = violations["count"], violations["frames"]
         rows = [
-            (plain(model), rule, f"{cell['count']:,}", _example(cell["examples"][0]))
+            (printable(model), rule, f"{cell['count']:,}", _example(cell["examples"][0]))
             for model, rules in violations["models"].items()
             for rule, cell in rules.items()
         ]
         if rows:
             header = ("station model", "rule", "count", "for example")
-            yield from table([header, *rows[: self._limit]], 2, behind=1)
+            yield from format_table([header, *rows[: self._limit]], 2, texts_after=1)
         if len(rows) > self._limit:
             yield f"and {len(rows) - self._limit:,} more rows: --all lists them"
         yield (

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from ocppj.cli.log import Line
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError
+from ocppj.frames import CALL
 
 __all__ = ["station_key"]
 
@@ -77,7 +78,7 @@ def _heads(sample: Iterable[Line]) -> Iterator[_Head]:
         with suppress(DecodeError):
             head = peek(text)
             ticking = _CLOCK.sub(lambda clock: clock.group().translate(_TICKS), around[:MAX_AROUND])
-            yield _Head(head.message_id, head.message_type == 2, _words(ticking))
+            yield _Head(head.message_id, head.message_type == CALL, _words(ticking))
 
 
 def _names_station(heads: list[_Head], column: int) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from ocppj.cli.replay import NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, Counts
-from ocppj.cli.terminal import quoted, shortened
+from ocppj.cli.terminal import inline_json, shortened
 from ocppj.policy import Policy, Violation
 
 __all__ = ["Tally", "Violations"]
@@ -20,8 +20,8 @@ MAX_MODELS: Final = 100
 """Station models whose violations are counted apart; the others are counted together."""
 
 OTHER_MODELS: Final = "(other models)"
-EXAMPLES: Final = 5
-TEXT_SIZE: Final = 60
+MAX_EXAMPLES: Final = 5
+MAX_TEXT: Final = 60
 """Of a path or a value in an example."""
 
 _INDEX: Final = re.compile(r"\[\d+\]")
@@ -57,12 +57,12 @@ class Violations:
         for violation in reported:
             cell = rules.setdefault(violation.rule, _Cell())
             cell.count += 1
-            if len(cell.examples) < EXAMPLES:
-                path = shortened(violation.path, TEXT_SIZE)
+            if len(cell.examples) < MAX_EXAMPLES:
+                path = shortened(violation.path, MAX_TEXT)
                 place = action, _INDEX.sub("[]", path)
                 if place not in cell.examples:
                     absent = violation.rule == "missing"
-                    value = None if absent else shortened(quoted(violation.value), TEXT_SIZE)
+                    value = None if absent else shortened(inline_json(violation.value), MAX_TEXT)
                     example = {"file": file, "line": line, "action": action}
                     cell.examples[place] = example | {"path": path, "value": value}
 

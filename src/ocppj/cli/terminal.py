@@ -17,21 +17,21 @@ from ocppj.schema import CustomData
 
 __all__ = [
     "Progress",
-    "complain",
+    "format_table",
+    "inline_json",
     "json_text",
     "outline",
-    "plain",
-    "put",
-    "quoted",
-    "say",
+    "print_error",
+    "print_lines",
+    "print_text",
+    "printable",
     "shortened",
-    "table",
 ]
 
 LONG_INPUT: Final = 8 * 2**20
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Escape what could act on a terminal: control characters, marks of direction, and so on."""
     if text.isprintable():
         return text
@@ -43,9 +43,9 @@ def shortened(text: str, size: int) -> str:
     return text if len(text) <= size else f"{text[: size - 3]}..."
 
 
-def say(*lines: str, before: str = "", after: str = "\n") -> None:
+def print_lines(*lines: str, before: str = "", after: str = "\n") -> None:
     """Write lines to stdout; what comes before and after each is ours, and not escaped."""
-    _write(sys.stdout, "".join(f"{before}{plain(line)}{after}" for line in lines))
+    _write(sys.stdout, "".join(f"{before}{printable(line)}{after}" for line in lines))
 
 
 def json_text(value: object, indent: int | None = None) -> str:
@@ -54,14 +54,14 @@ def json_text(value: object, indent: int | None = None) -> str:
     return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
 
 
-def put(text: str) -> None:
+def print_text(text: str) -> None:
     """Write text of ours, or of `json_text`, to stdout as it is."""
     _write(sys.stdout, text)
 
 
-def complain(problem: str) -> None:
+def print_error(problem: str) -> None:
     """Write a line to stderr."""
-    _write(sys.stderr, f"ocppj: {plain(problem)}\n")
+    _write(sys.stderr, f"ocppj: {printable(problem)}\n")
 
 
 def _write(stream: TextIO | None, text: str) -> None:
@@ -73,10 +73,12 @@ def _write(stream: TextIO | None, text: str) -> None:
     stream.write(text)
 
 
-def table(rows: Sequence[Sequence[str]], texts: int, *, behind: int = 0) -> Iterator[str]:
+def format_table(
+    rows: Sequence[Sequence[str]], texts_before: int, *, texts_after: int = 0
+) -> Iterator[str]:
     """Yield the lines of a table; columns but the first `texts` and those `behind` are numbers."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    numbers = range(texts, len(widths) - behind)
+    numbers = range(texts_before, len(widths) - texts_after)
     for row in rows:
         cells = zip(row, widths, strict=True)
         padded = (c.rjust(w) if i in numbers else c.ljust(w) for i, (c, w) in enumerate(cells))
@@ -124,7 +126,9 @@ def outline(name: str, value: object, depth: int = 0) -> Iterator[str]:
     elif isinstance(value, dict) and value:
         yield f"{start}{'CustomData' if isinstance(value, CustomData) else 'object'}"
         for key, item in value.items():
-            yield from outline(f"{key if key.isidentifier() else quoted(key)}: ", item, depth + 1)
+            yield from outline(
+                f"{key if key.isidentifier() else inline_json(key)}: ", item, depth + 1
+            )
     elif isinstance(value, list) and value:
         yield f"{start}list of {len(value)}"
         for item in value:
@@ -142,9 +146,9 @@ def _scalar(value: object) -> str:
         case msgspec.Raw():
             return bytes(value).decode()
         case _:
-            return quoted(value)
+            return inline_json(value)
 
 
-def quoted(value: object) -> str:
+def inline_json(value: object) -> str:
     """Return a value as JSON."""
     return json.dumps(value, ensure_ascii=False)

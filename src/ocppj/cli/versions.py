@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Final
 
 from ocppj.cli.log import Line, LogError
-from ocppj.cli.replay import Replay, halve
+from ocppj.cli.replay import Replay, drop_older_half
 from ocppj.cli.stations import station_key
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError
@@ -25,8 +25,8 @@ __all__ = ["VERSION_ORDER", "GuessingReplay", "beginning"]
 VERSION_ORDER: Final = ("2.0.1", "1.6", "2.1")
 """Where nothing tells the versions apart, the first of them is taken."""
 
-SAMPLE_FRAMES: Final = 1000
-SAMPLE_SIZE: Final = 4 * 2**20
+MAX_SAMPLED: Final = 1000
+MAX_SAMPLE_SIZE: Final = 4 * 2**20
 
 ENOUGH: Final = 16
 """Calls that tell the version of a station; later ones are looked at when they are refused."""
@@ -56,8 +56,8 @@ def beginning(lines: Iterator[Line], has_line: Callable[[], bool]) -> Iterator[L
         has_line: tells whether the next line is there soon.
     """
     size = 0
-    for _ in range(SAMPLE_FRAMES):
-        if size >= SAMPLE_SIZE or not has_line() or (line := next(lines, None)) is None:
+    for _ in range(MAX_SAMPLED):
+        if size >= MAX_SAMPLE_SIZE or not has_line() or (line := next(lines, None)) is None:
             return
         size += len(line[1])
         yield line
@@ -281,6 +281,6 @@ class GuessingReplay:
         station = self._stations.get(key)
         if station is None:
             if len(self._stations) >= MAX_STATIONS:
-                halve(self._stations)
+                drop_older_half(self._stations)
             station = self._stations[key] = Station(self._version, shared=self._shared)
         return station

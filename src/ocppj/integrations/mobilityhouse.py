@@ -85,23 +85,25 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
                 self.logger.warning(
                     "%s: tolerated %s at %s: %s", self.id, violation.rule, path, value
                 )
-        number, message_id = frame.message_type, frame.message_id
-        if number in (CALL, SEND):
+        message_type, message_id = frame.message_type, frame.message_id
+        if message_type in (CALL, SEND):
             action = None if self._ocppj_skips(frame.action) else frame.action
             msg = messages.Call(message_id, frame.action, wire.payload(raw_msg, frame, action))
             msg.ocppj_fault = None
-            await (self._ocppj_answer(msg) if number == CALL else self._ocppj_take(msg))
-        elif number not in (CALLRESULT, CALLERROR):
+            await (
+                self._ocppj_answer(msg) if message_type == CALL else self._ocppj_handle_send(msg)
+            )
+        elif message_type not in (CALLRESULT, CALLERROR):
             self.logger.warning("%s: the peer could not handle a result: %s", self.id, frame)
         elif message_id != self._ocppj_awaited:
             # Not kept: there would be no end to it.
             self.logger.error("Ignoring response with unknown unique id: %s", frame)
-        elif number == CALLERROR or pending is None:
-            self._ocppj_settle(raw_msg)
+        elif message_type == CALLERROR or pending is None:
+            self._ocppj_resolve(raw_msg)
         else:
             action = pending[message_id]
             msg = messages.CallResult(message_id, wire.payload(raw_msg, frame, action), action)
-            self._ocppj_settle(msg)
+            self._ocppj_resolve(msg)
 
     def _ocppj_handler(self, action: str | None) -> Any:
         return self.route_map.get(action, {}).get("_on_action")
@@ -116,7 +118,7 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             self.logger.exception("Error while handling request '%s'", msg)
             await self._send(self._ocppj().error(msg, error))
 
-    def _ocppj_settle(self, msg: Any, fault: DecodeError | None = None) -> None:
+    def _ocppj_resolve(self, msg: Any, fault: DecodeError | None = None) -> None:
         """End the waiting of a call.
 
         Args:
@@ -151,7 +153,7 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
         )
         awaited = error.message_type in (CALLRESULT, CALLERROR) and self._ocppj_awaited is not None
         if awaited and error.message_id == self._ocppj_awaited:
-            self._ocppj_settle(raw_msg, error)
+            self._ocppj_resolve(raw_msg, error)
         reply = error.reply()
         if reply is not None:
             await self._send(reply.decode())
@@ -169,7 +171,7 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             await validate_payload(msg, wire.name)
         kwargs = snake(msg.payload)
         try:
-            response = _called(handler, kwargs, msg)
+            response = _call_handler(handler, kwargs, msg)
             if inspect.isawaitable(response):
                 response = await response
         except Exception as error:
@@ -183,20 +185,20 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             problem = f"the response to {msg.action} is not valid"
             raise exceptions.InternalError(problem) from error
         await self._send(text)
-        return _followed(self.route_map[msg.action], kwargs, msg, result)
+        return _call_after_handler(self.route_map[msg.action], kwargs, msg, result)
 
-    async def _ocppj_take(self, msg: Any) -> None:
+    async def _ocppj_handle_send(self, msg: Any) -> None:
         """Call the handlers of a SEND, which is never answered."""
         handlers = self.route_map.get(msg.action, {})
         kwargs = snake(msg.payload)
         try:
-            response = _called(handlers["_on_action"], kwargs, msg)
+            response = _call_handler(handlers["_on_action"], kwargs, msg)
             if inspect.isawaitable(response):
                 await response
         except Exception:
             self.logger.exception("Error while handling request '%s'", msg)
         else:
-            _followed(handlers, kwargs, msg, None)
+            _call_after_handler(handlers, kwargs, msg, None)
 
     async def call(
         self,
@@ -249,7 +251,7 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             if fault is response:  # it did not come through `route_message`
                 await validate_payload(response, wire.name)
             elif fault is not None:
-                await wire.judge(response, fault)
+                await wire.raise_invalid(response, fault)
         return getattr(self._call_result, action)(**snake(response.payload))
 
     async def _ocppj_response(self, unique_id: str, text: str) -> Any:
@@ -265,7 +267,7 @@ def _wants_id(function: Callable[..., Any]) -> bool:
     return "call_unique_id" in inspect.signature(function).parameters
 
 
-def _called(handler: Callable[..., Any], kwargs: dict[str, Any], msg: Any) -> Any:
+def _call_handler(handler: Callable[..., Any], kwargs: dict[str, Any], msg: Any) -> Any:
     """Call a handler, with the message id if it asks for it."""
     # Not the method, which would keep its charge point.
     if _wants_id(handler.__func__ if isinstance(handler, MethodType) else handler):
@@ -273,10 +275,12 @@ def _called(handler: Callable[..., Any], kwargs: dict[str, Any], msg: Any) -> An
     return handler(**kwargs)
 
 
-def _followed(handlers: Mapping[str, Any], kwargs: dict[str, Any], msg: Any, result: Any) -> Any:
+def _call_after_handler(
+    handlers: Mapping[str, Any], kwargs: dict[str, Any], msg: Any, result: Any
+) -> Any:
     """Call what is to come after the response, if there is something."""
     try:
-        response = _called(handlers["_after_action"], kwargs, msg)
+        response = _call_handler(handlers["_after_action"], kwargs, msg)
     except KeyError:
         # One raised in there is lost, as it always was.
         return result
@@ -298,9 +302,9 @@ def accelerate(cls: C, policy: Policy | None = None) -> C:
         policy: which faults of the station are taken all the same.
     """
     bases = (cls,) if issubclass(cls, Accelerated) else (cls, Accelerated)
-    made: Any = new_class(cls.__name__, bases)
+    accelerated: Any = new_class(cls.__name__, bases)
     for name in ("__module__", "__qualname__", "__doc__"):
-        setattr(made, name, getattr(cls, name))
+        setattr(accelerated, name, getattr(cls, name))
     if policy is not None:
-        made.policy = policy
-    return made  # type: ignore[no-any-return]
+        accelerated.policy = policy
+    return accelerated  # type: ignore[no-any-return]

@@ -16,37 +16,37 @@ from ocpp import charge_point
 from ocppj._core.plan import Part, plan
 from ocppj.schema import Message
 
-__all__ = ["Shape", "Unclear", "learn", "shape", "snake", "to_wire"]
+__all__ = ["KeyMap", "UnsupportedValue", "key_map", "learn", "snake", "to_wire"]
 
-LONGEST: Final = 100
-_NESTED: Final = (dict, list)
-_AS_THEY_ARE: Final = frozenset({str, int, bool})
+MAX_KEY_LENGTH: Final = 100
+_CONTAINERS: Final = (dict, list)
+_UNCHANGED_TYPES: Final = frozenset({str, int, bool})
 
 
-class Unclear(Exception):
+class UnsupportedValue(Exception):
     """A value that mobilityhouse/ocpp has to judge, and to write."""
 
 
-def _remembered(rename: Callable[[str], str]) -> Callable[[str], str]:
+def _cached(rename: Callable[[str], str]) -> Callable[[str], str]:
     """Keep what a function gives, but of nothing longer than a name: peers choose vendor's keys."""
     known = lru_cache(maxsize=4096)(rename)
-    return lambda key: known(key) if len(key) <= LONGEST else rename(key)
+    return lambda key: known(key) if len(key) <= MAX_KEY_LENGTH else rename(key)
 
 
-@_remembered
+@_cached
 def _snake(key: str) -> str:
     (name,) = charge_point.camel_to_snake_case({key: None})
     return str(name)
 
 
-@_remembered
+@_cached
 def _camel(key: str) -> str:
     (name,) = charge_point.snake_to_camel_case({key: None})
     return str(name)
 
 
-@_remembered
-def _free(key: str) -> str:
+@_cached
+def _vendor_wire_name(key: str) -> str:
     """Return the wire name of a vendor's key.
 
     mobilityhouse/ocpp spells some words in its own way wherever they occur (`social` would become
@@ -75,9 +75,9 @@ def learn(package: str) -> None:
     Args:
         package: where they are, such as `"ocppj.v201"`.
     """
-    for kind in vars(import_module(package)).values():
-        if isinstance(kind, type) and issubclass(kind, Message):
-            _names.update((wire, _snake(wire)) for wire in kind.__struct_encode_fields__)
+    for cls in vars(import_module(package)).values():
+        if isinstance(cls, type) and issubclass(cls, Message):
+            _names.update((wire, _snake(wire)) for wire in cls.__struct_encode_fields__)
 
 
 def snake(value: Any) -> Any:
@@ -90,14 +90,14 @@ def snake(value: Any) -> Any:
         # A loop: up to Python 3.11 a comprehension is a function call more, and a quarter slower.
         renamed = {}
         for key, item in value.items():
-            renamed[_names[key]] = snake(item) if type(item) in _NESTED else item
-        return renamed if len(renamed) == len(value) else _apart(value, _snake, snake)
+            renamed[_names[key]] = snake(item) if type(item) in _CONTAINERS else item
+        return renamed if len(renamed) == len(value) else _rename_distinctly(value, _snake, snake)
     if type(value) is list:
-        return [snake(item) if type(item) in _NESTED else item for item in value]
+        return [snake(item) if type(item) in _CONTAINERS else item for item in value]
     return value
 
 
-def _apart(value: dict[str, Any], rename: Any, inner: Any) -> dict[str, Any]:
+def _rename_distinctly(value: dict[str, Any], rename: Any, inner: Any) -> dict[str, Any]:
     """Rename the keys of an object, but none to what another has."""
     renamed: dict[str, Any] = {}
     for key, item in value.items():
@@ -106,83 +106,83 @@ def _apart(value: dict[str, Any], rename: Any, inner: Any) -> dict[str, Any]:
     return renamed
 
 
-class Shape(dict[str, tuple[str, "Shape | None"]]):
+class KeyMap(dict[str, tuple[str, "KeyMap | None"]]):
     """The keys that an object of a type may have, in any spelling: wire name, and shape inside.
 
     Spellings are the wire name, what `snake` makes of it, and the Struct's name of the field.
     """
 
-    def __missing__(self, key: str) -> tuple[str, "Shape | None"]:
+    def __missing__(self, key: str) -> tuple[str, "KeyMap | None"]:
         name = _camel(key)
         return self.get(name, (name, None))
 
 
 @cache
-def shape(kind: Any) -> Shape:
+def key_map(cls: Any) -> KeyMap:
     """Return the shape of a Struct."""
-    made = Shape()
-    known = plan(kind)
+    names = KeyMap()
+    struct_plan = plan(cls)
     for name, wire, part in zip(
-        known.names, kind.__struct_encode_fields__, known.parts, strict=True
+        struct_plan.names, cls.__struct_encode_fields__, struct_plan.parts, strict=True
     ):
-        made |= dict.fromkeys((name, _snake(wire), wire), (wire, _inside(part)))
-    return made
+        names |= dict.fromkeys((name, _snake(wire), wire), (wire, _inner_map(part)))
+    return names
 
 
-def _inside(part: Part) -> Shape | None:
+def _inner_map(part: Part) -> KeyMap | None:
     if part.item is not None:
-        return _inside(part.item)
-    kind: Any = part.cls
-    return shape(kind) if part.kind == "struct" else None
+        return _inner_map(part.item)
+    cls: Any = part.cls
+    return key_map(cls) if part.kind == "struct" else None
 
 
 @lru_cache(maxsize=1024)
-def _fields(kind: Any) -> tuple[str, ...] | None:
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
+def _fields(cls: Any) -> tuple[str, ...] | None:
+    return tuple(field.name for field in fields(cls)) if is_dataclass(cls) else None
 
 
-def to_wire(value: Any, inside: Shape | None) -> Any:
+def to_wire(value: Any, keys: KeyMap | None) -> Any:
     """Return a value as it goes on the wire: dataclasses as objects, nothing that is `None`.
 
     Args:
         value: a dataclass, or anything that it may have inside.
-        inside: the shape of the objects in it; `None` for a vendor's.
+        keys: those of the objects in it; `None` for a vendor's.
 
     Raises:
         Unclear: there is something in it that JSON does not know, or not by that type.
     """
-    kind: Any = type(value)
-    if kind in _AS_THEY_ARE:
+    cls: Any = type(value)
+    if cls in _UNCHANGED_TYPES:
         return value
-    if kind is float:
+    if cls is float:
         if value - value != 0:
-            raise Unclear(value)  # NaN, infinity
+            raise UnsupportedValue(value)  # NaN, infinity
         return value
-    if kind is list:
-        return [to_wire(item, inside) for item in value if item is not None]
-    if kind is dict:
-        return _object(value, inside)
+    if cls is list:
+        return [to_wire(item, keys) for item in value if item is not None]
+    if cls is dict:
+        return _object(value, keys)
     if isinstance(value, str):
         return str.__str__(value)
-    if kind is Decimal and value.is_finite():
+    if cls is Decimal and value.is_finite():
         return float(f"{value:.1f}")
-    names = _fields(kind)
+    names = _fields(cls)
     if names is None:
-        raise Unclear(value)
-    return _object({name: getattr(value, name) for name in names}, inside)
+        raise UnsupportedValue(value)
+    return _object({name: getattr(value, name) for name in names}, keys)
 
 
-def _object(value: dict[Any, Any], inside: Shape | None) -> dict[str, Any]:
+def _object(value: dict[Any, Any], keys: KeyMap | None) -> dict[str, Any]:
     given = {key: item for key, item in value.items() if item is not None}
     if not all(type(key) is str for key in given):
-        raise Unclear(value)
-    if inside is None:
-        renamed = {_free(key): to_wire(item, None) for key, item in given.items()}
+        raise UnsupportedValue(value)
+    if keys is None:
+        renamed = {_vendor_wire_name(key): to_wire(item, None) for key, item in given.items()}
         if len(renamed) < len(given):
-            return _apart(given, _free, lambda item: to_wire(item, None))
+            return _rename_distinctly(given, _vendor_wire_name, lambda item: to_wire(item, None))
         return renamed
     made = {}
     for key, item in given.items():
-        name, deeper = inside[key]
-        made[name] = to_wire(item, deeper)
+        name, inner = keys[key]
+        made[name] = to_wire(item, inner)
     return made

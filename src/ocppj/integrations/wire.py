@@ -15,8 +15,8 @@ from ocppj.catalog import Version
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError
 from ocppj.frames import CALL, CALLERROR, CALLRESULT
-from ocppj.integrations.names import Shape, Unclear, learn, shape, to_wire
-from ocppj.policy import RULES, Policy
+from ocppj.integrations.names import KeyMap, UnsupportedValue, key_map, learn, to_wire
+from ocppj.policy import Policy
 
 __all__ = [
     "AS_SCHEMAS",
@@ -39,12 +39,12 @@ _unpack: Final = messages.unpack
 _validate_payload: Final = messages.validate_payload
 
 _decode: Final = msgspec.json.Decoder().decode
-_decode_tenths: Final = msgspec.json.Decoder(
+_decode_decimals: Final = msgspec.json.Decoder(
     float_hook=lambda text: Decimal(repr(float(text)))
 ).decode
 _encode: Final = msgspec.json.Encoder().encode
 
-_TENTHS: Final = {
+_DECIMAL_ACTIONS: Final = {
     "1.6": {
         (CALL, "SetChargingProfile"),
         (CALL, "RemoteStartTransaction"),
@@ -57,11 +57,11 @@ _AS_RECEIVED: Final = ("timestamp", "message_id")
 """Rules that leave the payload as it came when they are bent."""
 
 _EXCEPTIONS: Final = {
-    kind.code: kind
-    for kind in vars(exceptions).values()
-    if isinstance(kind, type) and issubclass(kind, exceptions.OCPPError) and hasattr(kind, "code")
+    cls.code: cls
+    for cls in vars(exceptions).values()
+    if isinstance(cls, type) and issubclass(cls, exceptions.OCPPError) and hasattr(cls, "code")
 }
-_TWINS: Final = (
+_RENAMED_CODES: Final = (
     ("FormatViolation", "FormationViolation"),
     ("OccurrenceConstraintViolation", "OccurenceConstraintViolation"),
 )
@@ -77,25 +77,23 @@ class Wire:
         self.name = name
         self.policy = policy
         # What is taken silently has to be known too: the handler gets it as it was meant.
-        bent = [rule for rule in RULES if getattr(policy, rule) != "reject"]
-        noting = msgspec.structs.replace(policy, **dict.fromkeys(bent, "report"))
-        self.codec = Codec(name, policy=noting, max_size=ANY_SIZE)
+        self.codec = Codec(name, policy=policy.reporting(), max_size=ANY_SIZE)
         # Of what we send, only what the schemas do not tell may be bent.
         self.sender = self.codec.with_policy(Policy(timestamp=policy.timestamp))
-        self.tenths = _TENTHS.get(name, set())
+        self.decimal_actions = _DECIMAL_ACTIONS.get(name, set())
         features = [feature for profile in version.profiles for feature in profile.features]
         self.requests: dict[str, Any] = {feature.name: feature.request_type for feature in features}
         self.responses: dict[str, Any] = {
             feature.name: feature.response_type for feature in features if feature.response_type
         }
-        codes = version.rules.error_codes
+        codes = version.error_rules.error_codes
         self.code = {
             code: twin
-            for pair in _TWINS
+            for pair in _RENAMED_CODES
             for code, twin in (pair, pair[::-1])
             if code not in codes and twin in codes
         }
-        self.description_length = version.rules.description_length
+        self.description_length = version.error_rules.description_length
 
     def payload(self, data: Any, frame: Any, action: str | None) -> Any:
         """Return the payload of a frame that was decoded, as mobilityhouse/ocpp would.
@@ -109,14 +107,14 @@ class Wire:
             return _decode(data)[-1]
         if any(violation.rule not in _AS_RECEIVED for violation in frame.violations):
             data = _encode((frame.payload,))
-        exact = (frame.message_type, action) in self.tenths
-        return (_decode_tenths if exact else _decode)(data)[-1]
+        exact = (frame.message_type, action) in self.decimal_actions
+        return (_decode_decimals if exact else _decode)(data)[-1]
 
-    def shape(self, message: Any) -> Shape | None:
+    def key_map(self, message: Any) -> KeyMap | None:
         """Return the shape of a message's payload; `None` if it is a vendor's."""
-        kinds = self.requests if message.message_type_id == CALL else self.responses
-        kind = kinds.get(message.action)
-        return None if kind is None else shape(kind)
+        types = self.requests if message.message_type_id == CALL else self.responses
+        cls = types.get(message.action)
+        return None if cls is None else key_map(cls)
 
     async def write(self, message: Any, value: Any, *, check: bool) -> str:
         """Give a message its payload and return its text.
@@ -130,9 +128,9 @@ class Wire:
             OCPPError: it is not.
         """
         try:
-            message.payload = to_wire(value, self.shape(message))
+            message.payload = to_wire(value, self.key_map(message))
             text = _encode(_elements(message)).decode()
-        except (Unclear, UnicodeEncodeError):
+        except (UnsupportedValue, UnicodeEncodeError):
             given = charge_point.remove_nones(charge_point.serialize_as_dict(value))
             message.payload = charge_point.snake_to_camel_case(given)
             if check:
@@ -142,10 +140,10 @@ class Wire:
             try:
                 self.sender.decode(text, {message.unique_id: message.action})
             except (DecodeError, ValueError) as error:
-                await self.judge(message, error)
+                await self.raise_invalid(message, error)
         return text
 
-    async def judge(self, message: Any, error: Exception) -> None:
+    async def raise_invalid(self, message: Any, error: Exception) -> None:
         """Raise what mobilityhouse/ocpp has against a message; if it has nothing, our error.
 
         Raises:
@@ -153,8 +151,8 @@ class Wire:
         """
         await _validate_payload(message, self.name)
         code = error.error_code if isinstance(error, DecodeError) else None
-        kind = _EXCEPTIONS.get(code, exceptions.ProtocolError)
-        raise kind(details={"cause": str(error)}) from error
+        cls = _EXCEPTIONS.get(code, exceptions.ProtocolError)
+        raise cls(details={"cause": str(error)}) from error
 
     def error(self, message: Any, cause: Exception) -> str:
         """Return the text of the CALLERROR that answers a call, in the words of the version."""
@@ -168,14 +166,14 @@ wire_of: Final = lru_cache(maxsize=256)(Wire)
 
 
 def _elements(message: Any) -> list[Any]:
-    number = message.message_type_id
-    if number == CALL:
-        return [number, message.unique_id, message.action, message.payload]
-    return [number, message.unique_id, message.payload]
+    message_type = message.message_type_id
+    if message_type == CALL:
+        return [message_type, message.unique_id, message.action, message.payload]
+    return [message_type, message.unique_id, message.payload]
 
 
 _MESSAGES: Final = {
-    kind.message_type_id: kind for kind in (messages.Call, messages.CallResult, messages.CallError)
+    cls.message_type_id: cls for cls in (messages.Call, messages.CallResult, messages.CallError)
 }
 
 
@@ -196,8 +194,8 @@ def unpack(msg: Any) -> Any:
 
 def pack(msg: Any) -> str:
     """Return the JSON text of a `Call`, `CallResult` or `CallError` of `ocpp`."""
-    kind = type(msg)
-    if kind is messages.CallError:
+    cls = type(msg)
+    if cls is messages.CallError:
         elements = [
             CALLERROR,
             msg.unique_id,
@@ -205,15 +203,15 @@ def pack(msg: Any) -> str:
             msg.error_description,
             msg.error_details,
         ]
-    elif kind in _MESSAGES.values():
+    elif cls in _MESSAGES.values():
         elements = _elements(msg)
     else:
         return str(msg.to_json())
-    data = _written(elements)
+    data = _encode_exactly(elements)
     return str(msg.to_json()) if data is None else data.decode()
 
 
-def _written(elements: list[Any]) -> bytes | None:
+def _encode_exactly(elements: list[Any]) -> bytes | None:
     """Encode what is JSON and nothing else; `None` for what `ocpp` has to write."""
     try:
         data = _encode(elements)
@@ -230,15 +228,15 @@ async def validate_payload(message: Any, ocpp_version: str) -> None:
         ValidationError: it is another kind of message.
     """
     if type(message) in (messages.Call, messages.CallResult) and message.action is not None:
-        number, action = message.message_type_id, message.action
-        head = [number, "", action] if number == CALL else [number, ""]
-        data = _written([*head, message.payload])
+        message_type, action = message.message_type_id, message.action
+        head = [message_type, "", action] if message_type == CALL else [message_type, ""]
+        data = _encode_exactly([*head, message.payload])
         try:
             if data is not None:
                 wire = wire_of(ocpp_version, AS_SCHEMAS)
                 wire.sender.decode(data, {"": action})
-                if (number, action) in wire.tenths:
-                    message.payload = _decode_tenths(data)[-1]
+                if (message_type, action) in wire.decimal_actions:
+                    message.payload = _decode_decimals(data)[-1]
                 return
         except (DecodeError, ValueError):
             pass

@@ -9,13 +9,13 @@ from importlib import import_module
 from typing import Any, Final
 
 from ocppj.catalog import VERSIONS
-from ocppj.cli.terminal import complain
+from ocppj.cli.terminal import print_error
 
 __all__ = ["add_csms", "add_station"]
 
 UNUSABLE: Final = 2
 TRANSPORTS: Final = ("websockets", "picows")
-MOST_PORTS: Final = 65535
+MAX_PORT: Final = 65535
 ATTEMPTS: Final = 5
 """To connect for the first time, with --once."""
 
@@ -45,8 +45,8 @@ def _port(text: str) -> int:
         port = int(text)
     except ValueError:
         port = -1
-    if not 0 <= port <= MOST_PORTS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: use 0 to {MOST_PORTS}")
+    if not 0 <= port <= MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: use 0 to {MAX_PORT}")
     return port
 
 
@@ -67,7 +67,7 @@ def _runner(module: str) -> Callable[[argparse.Namespace], int]:
         except ModuleNotFoundError as error:
             if error.name != arguments.transport:
                 raise
-            complain(str(error))
+            print_error(str(error))
             return UNUSABLE
         return status
 
@@ -103,7 +103,8 @@ def add_station(command: Callable[..., argparse.ArgumentParser]) -> None:
     station.add_argument("--url", help="of the CSMS, without the identity", **needed)
     station.add_argument("--id", help="identity, such as CS-1", **needed)
     station.add_argument(
-        *("-V", "--version"),
+        "-V",
+        "--version",
         action="append",
         choices=known,
         dest="versions",
@@ -115,7 +116,7 @@ def add_station(command: Callable[..., argparse.ArgumentParser]) -> None:
     once = f"end after one charging session, or when {ATTEMPTS} attempts to connect have failed"
     station.add_argument("--once", action="store_true", help=once)
     station.add_argument(
-        *("--pace",),
+        "--pace",
         type=_pace,
         default=5.0,
         metavar="SECONDS",

@@ -14,7 +14,7 @@ from msgspec.structs import fields
 from ocppj.aio import CSMS, Station
 from ocppj.catalog import VERSIONS
 from ocppj.cli.demo.messages import Answer, handler, now
-from ocppj.cli.demo.traffic import Passed
+from ocppj.cli.demo.traffic import TrafficEvent
 from ocppj.codec import Codec
 from ocppj.policy import Policy
 
@@ -23,8 +23,8 @@ __all__ = ["Central"]
 INTERVAL: Final = 60
 """Seconds between heartbeats."""
 
-MOST_NOTES: Final = 1000
-MOST_TEXT: Final = 2000
+MAX_NOTES: Final = 1000
+MAX_TEXT: Final = 2000
 CALLS: Final = ("call", "send")
 
 
@@ -49,7 +49,7 @@ class Central:
         self.csms = CSMS(handlers, codecs=self.codecs)
         self._transactions: dict[str, list[int | str]] = {}
         self._numbers = count(1)
-        self._notes: dict[str, deque[Passed]] = {}
+        self._notes: dict[str, deque[TrafficEvent]] = {}
         self._noted = asyncio.Event()
 
     def number(self) -> int:
@@ -71,10 +71,10 @@ class Central:
         """Return the ids of a station's transactions that go on, the latest last."""
         return self._transactions.get(station_id, [])
 
-    def note(self, passed: Passed) -> None:
+    def note(self, event: TrafficEvent) -> None:
         """Note what a station has sent, for `wait_for`."""
-        if passed.direction == "in" and passed.kind in CALLS:
-            self._noted_of(passed.station_id).append(passed._replace(text=passed.text[:MOST_TEXT]))
+        if event.direction == "in" and event.label in CALLS:
+            self._noted_of(event.station_id).append(event._replace(text=event.text[:MAX_TEXT]))
             self._noted.set()
 
     async def wait_for(self, station_id: str, action: str, text: str, seconds: float) -> None:
@@ -93,14 +93,14 @@ class Central:
         async with asyncio.timeout(seconds):
             while True:
                 while notes:
-                    passed = notes.popleft()
-                    if passed.action == action and text in passed.text:
+                    event = notes.popleft()
+                    if event.action == action and text in event.text:
                         return
                 self._noted.clear()
                 await self._noted.wait()
 
-    def _noted_of(self, station_id: str) -> deque[Passed]:
-        return self._notes.setdefault(station_id, deque(maxlen=MOST_NOTES))
+    def _noted_of(self, station_id: str) -> deque[TrafficEvent]:
+        return self._notes.setdefault(station_id, deque(maxlen=MAX_NOTES))
 
 
 def _empty(codec: Codec) -> dict[str, Answer]:

@@ -74,7 +74,7 @@ class Connector:
         operative: whether it may charge.
         meter: its register, in Wh.
         charge: the session that goes on.
-        told: the status that the CSMS was told last.
+        last_status: the status that the CSMS was told last.
     """
 
     number: int
@@ -82,7 +82,7 @@ class Connector:
     operative: bool = True
     meter: int = 0
     charge: Charge | None = None
-    told: str | None = None
+    last_status: str | None = None
 
 
 class Dialect(Protocol):
@@ -180,7 +180,7 @@ class Charger:
             await asyncio.sleep(self.interval)
         self._ready.set()
         for connector in self.connectors.values():
-            connector.told = None
+            connector.last_status = None
         for connector in self.connectors.values():
             await self._show(connector)
 
@@ -220,8 +220,8 @@ class Charger:
     async def _show(self, connector: Connector, state: str | None = None) -> None:
         connector.state = connector.state if state is None else state
         status = self._dialect.statuses[connector.state]
-        if status != connector.told:
-            connector.told = status
+        if status != connector.last_status:
+            connector.last_status = status
             await self._say(self._dialect.status(connector))
 
     @property

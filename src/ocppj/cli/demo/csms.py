@@ -14,10 +14,10 @@ from ocppj.aio import Authenticate, basic
 from ocppj.aio.transport import load
 from ocppj.cli.demo import screen as screens
 from ocppj.cli.demo.central import Central
-from ocppj.cli.demo.prompt import CommandError, Prompt, typed
+from ocppj.cli.demo.prompt import CommandError, Prompt, stdin_lines
 from ocppj.cli.demo.screen import Screen
 from ocppj.cli.demo.traffic import Traffic
-from ocppj.cli.terminal import complain
+from ocppj.cli.terminal import print_error
 
 __all__ = ["run"]
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         if path is not None:
             script = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        complain(f"{path}: {getattr(error, 'strerror', None) or error}")
+        print_error(f"{path}: {getattr(error, 'strerror', None) or error}")
         return UNUSABLE
     return screens.run(lambda: _serve(arguments, script.splitlines()))
 
@@ -49,11 +49,11 @@ async def _serve(arguments: argparse.Namespace, script: list[str]) -> int:
     host, port, authenticate = arguments.host, arguments.port, _authenticate(arguments.password)
     listening = central.csms.listen(host, port, transport=traffic, authenticate=authenticate)
     async with AsyncExitStack() as stack:
-        stack.enter_context(screen.logged())
+        stack.enter_context(screen.show_log())
         try:
             server = await stack.enter_async_context(listening)
         except OSError as error:
-            complain(f"cannot listen on {host}, port {port}: {error.strerror or error}")
+            print_error(f"cannot listen on {host}, port {port}: {error.strerror or error}")
             return UNUSABLE
         address = f"[{host}]" if ":" in host else host
         screen.write(f"listening at ws://{address}:{server.port}; help lists the commands")
@@ -80,11 +80,11 @@ async def _obey(prompt: Prompt, screen: Screen, path: str, script: list[str]) ->
         try:
             await prompt.run(line)
         except CommandError as error:
-            complain(f"{path}, line {number}: {error}")
+            print_error(f"{path}, line {number}: {error}")
             screen.end(FAILED)
         if screen.ended.done():
             return
-    async for line in typed():
+    async for line in stdin_lines():
         try:
             await prompt.run(line)
         except CommandError as error:

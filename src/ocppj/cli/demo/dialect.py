@@ -11,20 +11,20 @@ from ocppj.cli.demo.messages import Answer, Message
 
 __all__ = [
     "ACCEPTED",
-    "PLAIN",
     "REJECTED",
+    "SHARED_ANSWERS",
     "TRIGGERS",
     "Speaker",
     "Triggered",
-    "assign",
-    "done",
-    "measured",
+    "accepted_or_rejected",
+    "meter_readings",
+    "set_seconds",
 ]
 
 Triggered: TypeAlias = Callable[[Any, Charger, list[Connector]], list[Message]]
 """Gives the messages that were asked for: from the dialect, the station, and its connectors."""
 
-MOST_SECONDS: Final = 10**6
+MAX_SECONDS: Final = 10**6
 ACCEPTED: Final = {"status": "Accepted"}
 REJECTED: Final = {"status": "Rejected"}
 
@@ -52,7 +52,7 @@ class Speaker(Dialect):
         return ACCEPTED if messages else REJECTED
 
 
-def done(accepted: bool) -> dict[str, Any]:  # noqa: FBT001
+def accepted_or_rejected(accepted: bool) -> dict[str, Any]:  # noqa: FBT001
     """Return the answer to what has been done, or not."""
     return ACCEPTED if accepted else REJECTED
 
@@ -65,7 +65,7 @@ TRIGGERS: Final[dict[str, Triggered]] = {
     "LogStatusNotification": lambda *_: [("LogStatusNotification", {"status": "Idle"})],
 }
 
-PLAIN: Final[dict[str, Answer]] = {
+SHARED_ANSWERS: Final[dict[str, Answer]] = {
     "CancelReservation": REJECTED,
     "ClearCache": ACCEPTED,
     "ClearChargingProfile": {"status": "Unknown"},
@@ -81,7 +81,7 @@ PLAIN: Final[dict[str, Answer]] = {
 """What is answered alike in all versions."""
 
 
-def measured(connector: Connector) -> list[tuple[str, int, str]]:
+def meter_readings(connector: Connector) -> list[tuple[str, int, str]]:
     """Return what the meter says: measurand, value, unit."""
     power = POWER if connector.state == "Charging" else 0
     return [
@@ -90,9 +90,9 @@ def measured(connector: Connector) -> list[tuple[str, int, str]]:
     ]
 
 
-def assign(charger: Charger, name: str, text: str) -> bool:
+def set_seconds(charger: Charger, name: str, text: str) -> bool:
     """Change a number of seconds, if it is one."""
-    if not text.isdecimal() or not 0 < int(text) <= MOST_SECONDS:
+    if not text.isdecimal() or not 0 < int(text) <= MAX_SECONDS:
         return False
     setattr(charger, name, int(text))
     return True

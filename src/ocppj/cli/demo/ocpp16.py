@@ -8,14 +8,14 @@ from typing import Any, ClassVar
 
 from ocppj.cli.demo.charger import MODEL, VENDOR, Charge, Charger, Connector
 from ocppj.cli.demo.dialect import (
-    PLAIN,
     REJECTED,
+    SHARED_ANSWERS,
     TRIGGERS,
     Speaker,
     Triggered,
-    assign,
-    done,
-    measured,
+    accepted_or_rejected,
+    meter_readings,
+    set_seconds,
 )
 from ocppj.cli.demo.messages import Answer, Message, now
 
@@ -72,7 +72,7 @@ class _Speaker(Speaker):
         going = None if connector.charge is None else connector.charge.transaction
         values = [
             {"value": str(value), "measurand": measurand, "unit": unit}
-            for measurand, value, unit in measured(connector)
+            for measurand, value, unit in meter_readings(connector)
         ]
         return "MeterValues", {
             "connectorId": connector.number,
@@ -99,10 +99,10 @@ class _Speaker(Speaker):
     }
 
     def _start(self, charger: Charger, request: Any) -> dict[str, Any]:
-        return done(charger.start(request.connector_id, request.id_tag))
+        return accepted_or_rejected(charger.start(request.connector_id, request.id_tag))
 
     def _stop(self, charger: Charger, request: Any) -> dict[str, Any]:
-        return done(charger.stop(request.transaction_id))
+        return accepted_or_rejected(charger.stop(request.transaction_id))
 
     def _trigger(self, charger: Charger, request: Any) -> dict[str, Any]:
         return self.trigger(charger, request.requested_message, request.connector_id)
@@ -141,12 +141,12 @@ class _Speaker(Speaker):
     def _set(self, charger: Charger, request: Any) -> dict[str, Any]:
         if request.key not in self.settings:
             return {"status": "NotSupported"}
-        return done(assign(charger, self.settings[request.key], request.value))
+        return accepted_or_rejected(set_seconds(charger, self.settings[request.key], request.value))
 
     settings: ClassVar = {"HeartbeatInterval": "interval", "MeterValueSampleInterval": "pace"}
 
     answers: ClassVar[Mapping[str, Answer]] = {
-        **PLAIN,
+        **SHARED_ANSWERS,
         "ChangeAvailability": _availability,
         "ChangeConfiguration": _set,
         "GetConfiguration": _get,

@@ -9,14 +9,14 @@ from uuid import uuid4
 
 from ocppj.cli.demo.charger import MODEL, VENDOR, Charge, Charger, Connector
 from ocppj.cli.demo.dialect import (
-    PLAIN,
     REJECTED,
+    SHARED_ANSWERS,
     TRIGGERS,
     Speaker,
     Triggered,
-    assign,
-    done,
-    measured,
+    accepted_or_rejected,
+    meter_readings,
+    set_seconds,
 )
 from ocppj.cli.demo.messages import Answer, Message, now
 
@@ -74,8 +74,8 @@ class _Speaker(Speaker):
         return self.event(charge, ("Updated", "ChargingStateChanged"), state)
 
     def meter(self, charge: Charge) -> Message:
-        kind = ("Updated", "MeterValuePeriodic")
-        return self.event(charge, kind, {}, meterValue=_values(charge.connector))
+        event_type = ("Updated", "MeterValuePeriodic")
+        return self.event(charge, event_type, {}, meterValue=_values(charge.connector))
 
     def end(self, charge: Charge) -> Message:
         trigger, reason = self.reasons[charge.reason]
@@ -84,14 +84,14 @@ class _Speaker(Speaker):
         return self.event(charge, ("Ended", trigger), facts, meterValue=values)
 
     def event(
-        self, charge: Charge, kind: tuple[str, str], facts: Mapping[str, Any], **more: Any
+        self, charge: Charge, event_type: tuple[str, str], facts: Mapping[str, Any], **more: Any
     ) -> Message:
         """Tell of a transaction."""
         charge.sequence += 1
         return "TransactionEvent", {
-            "eventType": kind[0],
+            "eventType": event_type[0],
             "timestamp": now(),
-            "triggerReason": kind[1],
+            "triggerReason": event_type[1],
             "seqNo": charge.sequence - 1,
             "transactionInfo": {"transactionId": charge.transaction, **facts},
             **more,
@@ -115,10 +115,10 @@ class _Speaker(Speaker):
 
     def _start(self, charger: Charger, request: Any) -> dict[str, Any]:
         started = charger.start(request.evse_id, request.id_token, request.remote_start_id)
-        return done(started)
+        return accepted_or_rejected(started)
 
     def _stop(self, charger: Charger, request: Any) -> dict[str, Any]:
-        return done(charger.stop(request.transaction_id))
+        return accepted_or_rejected(charger.stop(request.transaction_id))
 
     def _trigger(self, charger: Charger, request: Any) -> dict[str, Any]:
         number = None if request.evse is None else request.evse.id
@@ -160,7 +160,7 @@ class _Speaker(Speaker):
         results = []
         for asked in request.set_variable_data:
             status, name = self._setting(asked)
-            if name is not None and not assign(charger, name, asked.attribute_value):
+            if name is not None and not set_seconds(charger, name, asked.attribute_value):
                 status = "Rejected"
             results.append(_about(asked, status))
         return {"setVariableResult": results}
@@ -181,7 +181,7 @@ class _Speaker(Speaker):
     }
 
     answers: ClassVar[Mapping[str, Answer]] = {
-        **PLAIN,
+        **SHARED_ANSWERS,
         "ChangeAvailability": _availability,
         "ClearDisplayMessage": {"status": "Unknown"},
         "CostUpdated": {},
@@ -206,7 +206,7 @@ class _Speaker(Speaker):
 def _values(connector: Connector) -> list[dict[str, Any]]:
     values = [
         {"value": value, "measurand": measurand, "unitOfMeasure": {"unit": unit}}
-        for measurand, value, unit in measured(connector)
+        for measurand, value, unit in meter_readings(connector)
     ]
     return [{"timestamp": now(), "sampledValue": values}]
 

@@ -19,12 +19,12 @@ from ocppj.cli.demo.messages import request
 from ocppj.cli.demo.screen import Screen
 from ocppj.errors import OcppError
 
-__all__ = ["CommandError", "Prompt", "typed"]
+__all__ = ["CommandError", "Prompt", "stdin_lines"]
 
-PATIENCE: Final = 60.0
+WAIT_TIMEOUT: Final = 60.0
 """Seconds that wait-for waits."""
 
-MOST_SECONDS: Final = 10**6
+MAX_SECONDS: Final = 10**6
 BLOCK: Final = 4096
 
 
@@ -56,10 +56,10 @@ class Prompt:
         command = COMMANDS.get(name)
         if command is None:
             raise CommandError(f"no such command: {name}; try help")
-        most = len(command.usage.split())
-        least = sum(not word.startswith("[") for word in command.usage.split())
-        words = rest.split(None, max(most - 1, 0))
-        if not least <= len(words) <= most:
+        maximum = len(command.usage.split())
+        minimum = sum(not word.startswith("[") for word in command.usage.split())
+        words = rest.split(None, max(maximum - 1, 0))
+        if not minimum <= len(words) <= maximum:
             raise CommandError(f"usage: {name} {command.usage}".rstrip())
         try:
             await command.run(self, *words)
@@ -127,8 +127,8 @@ class Prompt:
     async def reset(self, station_id: str) -> None:
         """Reset a station."""
         station = self._station(station_id)
-        kind = "Soft" if station.version == "1.6" else "Immediate"
-        await self._call(station, "Reset", {"type": kind})
+        reset_type = "Soft" if station.version == "1.6" else "Immediate"
+        await self._call(station, "Reset", {"type": reset_type})
 
     async def call(self, station_id: str, action: str, payload: str = "{}") -> None:
         """Call a station."""
@@ -146,7 +146,7 @@ class Prompt:
             pause = float(seconds)
         except ValueError:
             pause = -1
-        if not 0 <= pause <= MOST_SECONDS:
+        if not 0 <= pause <= MAX_SECONDS:
             raise CommandError(f"no number of seconds: {seconds}")
         await asyncio.sleep(pause)
 
@@ -155,9 +155,9 @@ class Prompt:
         if not any(action in codec.features for codec in self._central.codecs.values()):
             raise CommandError(f"no such action: {action}")
         try:
-            await self._central.wait_for(station_id, action, text, PATIENCE)
+            await self._central.wait_for(station_id, action, text, WAIT_TIMEOUT)
         except TimeoutError:
-            raise CommandError(f"{station_id} has not sent it in {PATIENCE:g} s") from None
+            raise CommandError(f"{station_id} has not sent it in {WAIT_TIMEOUT:g} s") from None
 
     async def help(self) -> None:
         """Show the commands."""
@@ -205,7 +205,7 @@ def _number(text: int | str) -> int:
         raise CommandError(f"no number: {text}") from None
 
 
-async def typed() -> AsyncIterator[str]:
+async def stdin_lines() -> AsyncIterator[str]:
     """Yield the lines of stdin as they come, whatever it is: a terminal, a pipe or a file."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[str | None] = asyncio.Queue()
@@ -227,7 +227,7 @@ async def typed() -> AsyncIterator[str]:
             loop.call_soon_threadsafe(queue.put_nowait, waiting)
         loop.call_soon_threadsafe(queue.put_nowait, None)
 
-    Thread(target=_quietly(read), daemon=True).start()
+    Thread(target=_until_loop_closed(read), daemon=True).start()
     while (line := await queue.get()) is not None:
         yield line
 
@@ -239,7 +239,7 @@ def _block(number: int) -> bytes:
         return b""
 
 
-def _quietly(read: Callable[[], None]) -> Callable[[], None]:
+def _until_loop_closed(read: Callable[[], None]) -> Callable[[], None]:
     def reading() -> None:
         try:
             read()

@@ -13,7 +13,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeAlias
 
-from ocppj.cli.terminal import say
+from ocppj.cli.terminal import print_lines
 
 __all__ = ["Colour", "Screen", "run"]
 
@@ -52,7 +52,7 @@ class Screen:
 
     def _put(self, line: str, before: str, after: str) -> None:
         try:
-            say(line, before=before, after=after)
+            print_lines(line, before=before, after=after)
             if sys.stdout is not None:
                 sys.stdout.flush()
         except OSError as error:
@@ -73,7 +73,7 @@ class Screen:
         task.add_done_callback(failed)
 
     @contextmanager
-    def logged(self) -> Iterator[None]:
+    def show_log(self) -> Iterator[None]:
         """Show what is logged in the meantime."""
         root, ours, shown = logging.getLogger(), logging.getLogger("ocppj.aio"), _Log(self)
         level = ours.level

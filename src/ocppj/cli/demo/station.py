@@ -17,7 +17,7 @@ from ocppj.cli.demo.charger import Charger
 from ocppj.cli.demo.messages import handler
 from ocppj.cli.demo.screen import Screen
 from ocppj.cli.demo.traffic import Traffic
-from ocppj.cli.terminal import complain
+from ocppj.cli.terminal import print_error
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost
 
@@ -52,11 +52,11 @@ async def _serve(arguments: argparse.Namespace) -> int:
         station = ChargingStation(arguments.id, handlers, codecs=codecs)
         _check(arguments.url)
     except ValueError as error:
-        complain(str(error))
+        print_error(str(error))
         return UNUSABLE
     traffic = Traffic(load(arguments.transport), codecs.values(), screen, station_id=station.id)
     async with AsyncExitStack() as stack:
-        stack.enter_context(screen.logged())
+        stack.enter_context(screen.show_log())
         stack.callback(charger.close)
         for attempt, wait in enumerate(BACKOFF.waits(), 1):
             traffic.tell(station.id, f"connecting to {arguments.url}")
@@ -68,7 +68,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
                 break
             except ConnectionLost as error:
                 if arguments.once and attempt == arguments.attempts:
-                    complain(f"{error}; given up after {attempt} attempts")
+                    print_error(f"{error}; given up after {attempt} attempts")
                     return FAILED
                 traffic.tell(station.id, f"{error}; again in {wait:.1f} s", "red")
             await asyncio.sleep(wait)

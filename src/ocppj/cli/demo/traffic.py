@@ -22,16 +22,16 @@ from ocppj.aio.transport import (
     TransportModule,
 )
 from ocppj.cli.demo.screen import Colour, Screen
-from ocppj.cli.terminal import quoted, shortened
+from ocppj.cli.terminal import inline_json, shortened
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError
 from ocppj.frames import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Frame
 
-__all__ = ["Passed", "Traffic"]
+__all__ = ["Traffic", "TrafficEvent"]
 
 WIDTH: Final = 160
-LEAST_WIDTH: Final = 40
-MOST_CALLS: Final = 64
+MIN_WIDTH: Final = 40
+MAX_CALLS: Final = 64
 """So many calls without an answer are kept, to tell their action when it comes."""
 
 ARROWS: Final[Mapping[Direction, str]] = {"in": "<-", "out": "->"}
@@ -43,10 +43,10 @@ COLOURS: Final[Mapping[str, Colour]] = {
     "refused": "red",
 }
 PAYLOADS: Final = ("call", "result", "send")
-CLOCK: Final = "timestamp"
+HIDDEN_FIELD: Final = "timestamp"
 """Not shown of a payload: the line has a time."""
 
-KINDS: Final = {
+LABELS: Final = {
     CALL: "call",
     CALLRESULT: "result",
     CALLERROR: "error",
@@ -55,20 +55,20 @@ KINDS: Final = {
 }
 
 
-class Passed(NamedTuple):
+class TrafficEvent(NamedTuple):
     """A frame that has passed.
 
     Attributes:
         station_id: of the station.
         direction: received or sent.
-        kind: call, result, error, send; or refused.
+        label: call, result, error, send; or refused.
         action: of the call or of what is answered; `"?"` where it is not known.
         text: the payload as it came, or what is wrong.
     """
 
     station_id: str
     direction: Direction
-    kind: str
+    label: str
     action: str
     text: str
 
@@ -91,7 +91,7 @@ class Traffic:
         screen: Screen,
         *,
         station_id: str = "",
-        note: Callable[[Passed], None] | None = None,
+        note: Callable[[TrafficEvent], None] | None = None,
     ) -> None:
         self._transport = transport
         self._codecs = {f"ocpp{codec.version}": codec for codec in codecs}
@@ -103,7 +103,7 @@ class Traffic:
         self, acceptor: Acceptor, host: str | Sequence[str] | None, port: int, **options: Any
     ) -> Listening:
         """Listen: see `ocppj.aio.transport.TransportModule`."""
-        return await self._transport.serve(_Door(acceptor, self), host, port, **options)
+        return await self._transport.serve(_ShownAcceptor(acceptor, self), host, port, **options)
 
     async def connect(
         self, url: str, subprotocols: Sequence[str], attach: Attach, **options: Any
@@ -111,9 +111,9 @@ class Traffic:
         """Connect: see `ocppj.aio.transport.TransportModule`."""
 
         def attached(subprotocol: str | None, transport: Transport) -> Receiver:
-            wire = _Wire(self, self._station_id, subprotocol, transport)
+            tap = _Tap(self, self._station_id, subprotocol, transport)
             self.tell(self._station_id, f"connected to {url}, {subprotocol or 'no subprotocol'}")
-            return wire.to(attach(subprotocol, wire))
+            return tap.to(attach(subprotocol, tap))
 
         return await self._transport.connect(url, subprotocols, attached, **options)
 
@@ -124,19 +124,19 @@ class Traffic:
     def tell(self, station_id: str, text: str, colour: Colour = "grey") -> None:
         """Show a line about a station."""
         clock = datetime.now().astimezone().isoformat(timespec="milliseconds")[11:23]
-        width = max(shutil.get_terminal_size((WIDTH, 24)).columns, LEAST_WIDTH)
+        width = max(shutil.get_terminal_size((WIDTH, 24)).columns, MIN_WIDTH)
         self._screen.write(shortened(f"{clock} {station_id} {text}", width), colour)
 
-    def show(self, passed: Passed) -> None:
+    def show(self, event: TrafficEvent) -> None:
         """Show a frame."""
-        text = _brief(passed.text) if passed.kind in PAYLOADS else passed.text
-        line = f"{ARROWS[passed.direction]} {passed.kind:7} {passed.action} {text}".rstrip()
-        self.tell(passed.station_id, line, COLOURS[passed.kind])
+        text = _summary(event.text) if event.label in PAYLOADS else event.text
+        line = f"{ARROWS[event.direction]} {event.label:7} {event.action} {text}".rstrip()
+        self.tell(event.station_id, line, COLOURS[event.label])
         if self._note is not None:
-            self._note(passed)
+            self._note(event)
 
 
-class _Told(Admission):
+class _ShownAdmission(Admission):
     """Shows who is not let in."""
 
     def __init__(self, admission: Admission, path: str, traffic: Traffic) -> None:
@@ -146,19 +146,19 @@ class _Told(Admission):
 
     def early(self) -> HTTPStatus | None:
         found = self._admission.early()
-        return None if found is None else self._told(found)
+        return None if found is None else self._show_refusal(found)
 
     async def finish(self, remote: Any, certificate: Any) -> Handshake | HTTPStatus:
         found = await self._admission.finish(remote, certificate)
-        return self._told(found) if isinstance(found, HTTPStatus) else found
+        return self._show_refusal(found) if isinstance(found, HTTPStatus) else found
 
-    def _told(self, refusal: HTTPStatus) -> HTTPStatus:
+    def _show_refusal(self, refusal: HTTPStatus) -> HTTPStatus:
         text = f"is not let in: {refusal.value} {refusal.phrase}"
         self._traffic.tell(self._path, text, "red")
         return refusal
 
 
-class _Door:
+class _ShownAcceptor:
     """Stands before the acceptor."""
 
     def __init__(self, acceptor: Acceptor, traffic: Traffic) -> None:
@@ -168,23 +168,23 @@ class _Door:
         self.subprotocol = acceptor.subprotocol
 
     def admission(self, path: str, headers: Mapping[str, str], name: str | None) -> Admission:
-        return _Told(self._acceptor.admission(path, headers, name), path, self._traffic)
+        return _ShownAdmission(self._acceptor.admission(path, headers, name), path, self._traffic)
 
     async def enter(
         self, handshake: Handshake, subprotocol: str | None, transport: Transport
     ) -> Receiver | None:
         station_id = handshake.station_id
-        wire = _Wire(self._traffic, station_id, subprotocol, transport)
-        receiver = await self._acceptor.enter(handshake, subprotocol, wire)
+        tap = _Tap(self._traffic, station_id, subprotocol, transport)
+        receiver = await self._acceptor.enter(handshake, subprotocol, tap)
         if receiver is None:
             reason = "connected already" if subprotocol else "no common OCPP version"
             self._traffic.tell(station_id, f"is not let in: {reason}", "red")
             return None
         self._traffic.tell(station_id, f"connected, {subprotocol}")
-        return wire.to(receiver)
+        return tap.to(receiver)
 
 
-class _Wire:
+class _Tap:
     """Stands between a connection and its transport, as each to the other."""
 
     def __init__(
@@ -198,7 +198,7 @@ class _Wire:
         self.ping = transport.ping
         self.close = transport.close
 
-    def to(self, receiver: Receiver) -> "_Wire":
+    def to(self, receiver: Receiver) -> "_Tap":
         self._receiver = receiver
         return self
 
@@ -227,35 +227,35 @@ class _Wire:
             frame = self._codec.decode(data, answered)
         except DecodeError as error:
             action, text = _action(self._codec, data, answered), f"{error}: {_text(data)}"
-            self._traffic.show(Passed(self._station_id, direction, "refused", action, text))
+            self._traffic.show(TrafficEvent(self._station_id, direction, "refused", action, text))
             return
-        self._traffic.show(self._passed(self._codec, direction, data, frame, answered))
+        self._traffic.show(self._event(self._codec, direction, data, frame, answered))
         for violation in frame.violations:
             text = f"   tolerated {violation.rule} at {violation.path}"
             self._traffic.tell(self._station_id, text, "red")
 
-    def _passed(
+    def _event(
         self,
         codec: Codec,
         direction: Direction,
         data: bytes,
         frame: Frame,
         answered: dict[str, str],
-    ) -> Passed:
-        kind = KINDS[frame.message_type]
+    ) -> TrafficEvent:
+        label = LABELS[frame.message_type]
         action: str | None = getattr(frame, "action", None)
-        if kind == "call" and action is not None:
+        if label == "call" and action is not None:
             calls = self._calls[direction]
             calls[frame.message_id] = action
-            while len(calls) > MOST_CALLS:
+            while len(calls) > MAX_CALLS:
                 del calls[next(iter(calls))]
         elif action is None:
             action = answered.pop(frame.message_id, "?")
         text = codec.peek(data).payload.decode()
-        if kind == "error":
+        if label == "error":
             error: Any = frame
             text = f"{error.error_code}: {error.error_description}".removesuffix(": ")
-        return Passed(self._station_id, direction, kind, action, text)
+        return TrafficEvent(self._station_id, direction, label, action, text)
 
 
 def _action(codec: Codec, data: bytes, answered: dict[str, str]) -> str:
@@ -271,23 +271,23 @@ def _text(data: bytes | str) -> str:
     return data if isinstance(data, str) else data.decode(errors="backslashreplace")
 
 
-def _brief(payload: str) -> str:
+def _summary(payload: str) -> str:
     """Return the values in a payload, those on top first."""
     try:
         value = msgspec.json.decode(payload)
     except msgspec.DecodeError:  # a result to no call is not decoded, and may have any number
-        return quoted(payload)
+        return inline_json(payload)
     return " ".join(_values("", value))
 
 
 def _values(name: str, value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, item in sorted(value.items(), key=lambda pair: isinstance(pair[1], dict | list)):
-            if key != CLOCK:
+            if key != HIDDEN_FIELD:
                 yield from _values(key, item)
     elif isinstance(value, list):
         for item in value:
             yield from _values(name, item)
     else:
         bare = isinstance(value, str) and value and not set(value) & set(' "=')
-        yield f"{name}={value if bare else quoted(value)}"
+        yield f"{name}={value if bare else inline_json(value)}"
