@@ -179,7 +179,7 @@ class Connection:
         elif message_type == CALLRESULTERROR:
             code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]
             problem = f"our answer is refused with {code:.50}: {description:.200}"
-            self._log(logging.WARNING, problem, kind="CALLRESULTERROR")
+            self._log(logging.WARNING, problem, category="CALLRESULTERROR")
         elif (future := self._answer) is not None and not future.done():
             future.set_result(frame)
 
@@ -243,24 +243,24 @@ class Connection:
         self._log(logging.ERROR, f"{message.action} failed", error=error)
 
     def _log(
-        self, level: int, text: str, *, message_type: str = "", error: BaseException | None = None
+        self, level: int, text: str, *, category: str = "", error: BaseException | None = None
     ) -> None:
-        """Log the first message of a kind at its level, and the others at DEBUG.
+        """Log the first message of a category at its level, and the others at DEBUG.
 
-        So a peer decides how often something goes wrong, but not how much is logged of it.
+        A peer decides how often something goes wrong, but not how much is logged about it.
 
         Args:
             level: of the `logging` module, WARNING or above.
-            text: what is wrong; what it quotes of the peer is cut short.
-            kind: what is counted; the text itself by default.
+            text: what is wrong; quotations from the peer are cut short.
+            category: what is counted; the text itself by default.
             error: whose traceback is logged.
         """
         logged = self._logged
         if logged is None:
             logged = self._logged = {}
-        message_type = message_type or text
-        logged[message_type] = logged.get(message_type, 0) + 1
-        if logged[message_type] > 1:
+        category = category or text
+        logged[category] = logged.get(category, 0) + 1
+        if logged[category] > 1:
             level = logging.DEBUG
         log.log(level, "%s: %s", self.id, text, exc_info=error)
 
