@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import ocppj
+from ocppj.catalog import VERSIONS, Version
 
 SOURCE = Path(ocppj.__file__).parent
 API = {"catalog", "codec", "errors", "frames", "handlers", "ids", "policy", "schema", "session"}
@@ -136,8 +137,9 @@ def test_integrations_use_the_core_and_nothing_uses_them() -> None:
         assert not any(name.startswith("integrations") for name in imports(path))
 
 
-@pytest.mark.parametrize("package", ["v16", "v201", "v21"])
-def test_version_packages_know_themselves_and_the_vocabulary(package: str) -> None:
+@pytest.mark.parametrize("version", VERSIONS, ids=[version.name for version in VERSIONS])
+def test_version_packages_know_themselves_and_the_vocabulary(version: Version) -> None:
+    package = version.package.removeprefix("ocppj.")
     for path in (SOURCE / package).glob("*.py"):
         for name in imports(path):
             assert name == "schema" or name.split(".")[0] == package, path
