@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import ocppj
-from ocppj.cli import sources, tally, terminal, versions
+from ocppj.cli import guess, sources, tally, terminal
 from ocppj.cli.check import MAX_LISTED
 from ocppj.cli.main import main
 from tests.conftest import interruptible
@@ -249,7 +249,7 @@ def test_versions_may_be_mixed(run: Any, log: Any) -> None:
 
 
 def test_a_guess_loses_no_frame(run: Any, log: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "MAX_SAMPLED", 3)
+    monkeypatch.setattr(guess, "MAX_SAMPLED", 3)
     path = log(OLD_BOOT, *[HEARTBEAT, ANSWER] * 4, BAD)
     done = run("check", "--json", path)
     [file] = done.json["files"]

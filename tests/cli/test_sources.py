@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import ocppj
-from ocppj.cli import check, sources
+from ocppj.cli import check, decode, sources
 from ocppj.cli.log import Log
 from ocppj.cli.main import main
 from ocppj.cli.sources import SAMPLES, File, Sample, Stdin
@@ -137,9 +137,9 @@ def pipe(stdin: Any) -> Iterator[int]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a pipe count as silent soon."""
-    for module, name in ((check, "SILENCE"), (sources, "SILENCE"), (sources, "PAUSE")):
-        monkeypatch.setattr(module, name, 0.05)
-    monkeypatch.setattr("ocppj.cli.SILENCE", 0.05)
+    for module in (check, decode, sources):
+        monkeypatch.setattr(module, "SILENCE", 0.05)
+    monkeypatch.setattr(sources, "PAUSE", 0.05)
 
 
 def test_a_pipe_with_data_is_read(run: Any, stdin: Any) -> None:
@@ -213,9 +213,9 @@ def test_a_silent_socket_is_like_a_silent_pipe(run: Any, stdin: Any) -> None:
 
 def test_a_dash_waits_for_a_silent_pipe_and_says_so() -> None:
     """What has come is looked at, though more may come."""
-    code = "import sys; from ocppj import cli, sources; sources.SILENCE = sources.PAUSE = 0.1; "
+    code = "import sys; from ocppj.cli import main, sources; sources.SILENCE = sources.PAUSE = 0.1"
     process = subprocess.Popen(
-        [sys.executable, "-c", code + "sys.exit(cli.main())", "check", "-"],
+        [sys.executable, "-c", f"{code}; sys.exit(main.main())", "check", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
