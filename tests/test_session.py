@@ -23,8 +23,8 @@ import ocppj
 from ocppj import session as module
 from ocppj import v201
 from ocppj.frames import without_violations
-from tests.conftest import VERSIONS
-from tests.strategies import PACKAGES, QUICK, edits, examples, mutate
+from tests.conftest import PACKAGES, VERSIONS
+from tests.strategies import QUICK, edits, examples, mutate
 
 CODECS = {version: ocppj.Codec(version) for version in VERSIONS}
 # The same in all versions: the csms's, the station's, and what either may send.
