@@ -296,7 +296,9 @@ cdef class Backend:
         if frame is not None and not PyExceptionInstance_Check(frame):
             return frame
         # Where a policy may bend the payload, only the reference can tell.
-        error = None if self.is_lenient and frame is not None else self.explain(p, size, frame)
+        error = None
+        if not (self.is_lenient and frame is not None):
+            error = self.explain(p, size, pending, frame)
         if error is None:
             return self._reference._decode_slow(data, pending, frame)
         raise error from frame
@@ -333,7 +335,7 @@ cdef class Backend:
             return new_frame(CallResult, RESULT_ID, message_id, RESULT_PAYLOAD, payload, 0, None)
         return None
 
-    cdef object explain(self, const char* p, Py_ssize_t size, object fast_error):
+    cdef object explain(self, const char* p, Py_ssize_t size, object pending, object fast_error):
         """Return what the reference says of a frame that `try_decode` did not take, or None.
 
         It is asked only where nothing can be wrong but the action or the payload.
@@ -342,15 +344,18 @@ cdef class Backend:
         cdef const char* after
         if size > self.max_size or not scan_head(p, p + size, &head):
             return None
+        if head.action is NULL and fast_error is None:
+            return None
         after = self.payload_end(head.payload, p + size)
         if after is NULL:
             return None
-        action = None
-        if head.action is not NULL:
+        message_id = ascii_string(head.id, head.id_size)
+        if head.action is NULL:
+            action = pending.get(message_id)
+        else:
             action = ascii_string(head.action, head.action_size)
-        known = head.message_type - c'0', ascii_string(head.id, head.id_size)
         payload = PyBytes_FromStringAndSize(head.payload, after - head.payload)
-        return self._reference._explain(known, action, payload, fast_error)
+        return self._reference._explain((head.message_type - c'0', message_id, action), payload, fast_error)
 
     cdef const char* payload_end(self, const char* p, const char* end) noexcept nogil:
         """Return where the payload at `p` ends if the frame ends with it and both are JSON; else NULL."""

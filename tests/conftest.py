@@ -9,10 +9,17 @@ from typing import Any
 import pytest
 
 import ocppj
+from ocppj import catalog
 from ocppj._core.table import Table
 
 BACKENDS = {"cython": "ocppj._core.backend_c", "python": "ocppj._core.backend_py"}
-VERSIONS = ("1.6", "2.0.1", "2.1")
+VERSIONS = tuple(version.name for version in catalog.VERSIONS)
+"""The names of the versions. Do not list them anywhere else: a new one is a row of the catalog."""
+
+PACKAGES: dict[str, Any] = {
+    version.name: import_module(version.package) for version in catalog.VERSIONS
+}
+"""Version -> the package with its messages."""
 
 Make = Callable[..., Any]
 

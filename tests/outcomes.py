@@ -25,7 +25,7 @@ def peeked(backend: Any, data: Any) -> Any:
 
 
 def refusal(error: ocppj.DecodeError) -> Any:
-    return type(error), str(error), error.path, error.message_id, error.reply()
+    return type(error), str(error), error.path, error.message_id, error.action, error.reply()
 
 
 def encoded(backend: Any, frame: Any) -> Any:

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 import ocppj
-from ocppj import v16, v21, v201
 from ocppj.schema import JSON, CustomData
-
-PACKAGES: dict[str, Any] = {"1.6": v16, "2.0.1": v201, "2.1": v21}
+from tests.conftest import PACKAGES
 
 QUICK = os.environ.get("OCPPJ_TEST_PROFILE") == "quick"
 

@@ -3,12 +3,12 @@
 import pytest
 
 from ocppj.catalog import VERSIONS, Version
+from tests.conftest import PACKAGES
 from tests.conftest import VERSIONS as NAMES
-from tests.strategies import PACKAGES
 
 
 def test_there_are_three_versions() -> None:
-    assert tuple(version.name for version in VERSIONS) == NAMES
+    assert NAMES == ("1.6", "2.0.1", "2.1")
     assert [version.subprotocol for version in VERSIONS] == ["ocpp1.6", "ocpp2.0.1", "ocpp2.1"]
 
 

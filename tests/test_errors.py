@@ -178,6 +178,44 @@ def test_a_decode_error_survives_pickling(make_backend: Make) -> None:
     assert str(again) == str(caught.value) == "FormatViolation: unknown field a at $"
     assert again.reply() == caught.value.reply()
     assert again.path == "$"
+    assert (again.message_type, again.message_id, again.action) == (2, "i", "Heartbeat")
+
+
+@pytest.mark.parametrize(
+    ("frame", "action"),
+    [
+        ('[2,"i","Heartbeat",{"a":1}]', "Heartbeat"),
+        ('[2,"i","Heartbeat",[]]', "Heartbeat"),
+        ('[2, "\\u0069", "Heartbeat", {"a":1}]', "Heartbeat"),
+        ('[2,"i","Nope",{}]', "Nope"),
+        ('[2,"i","\\ud83d\\ude00 <b>",{}]', "\U0001f600 <b>"),
+        ('[2,"i",5,{}]', None),
+        ('[2,"i","Heartbeat"]', None),
+        ('[2,"i","Heartbeat",{}', None),
+        ('[2,5,"Heartbeat",{}]', None),
+        ('[3,"i",{"a":1}]', "Reset"),
+        ('[3,"i",[]]', "Reset"),
+        ('[3,"j",[]]', None),
+        ('[4,"i",404,"",{}]', None),
+        ('[6,"i","NotifyPeriodicEventStream",{"a":1}]', "NotifyPeriodicEventStream"),
+        ('[6,"i","Nope",{}]', "Nope"),
+    ],
+)
+def test_an_error_names_the_action_where_it_is_known(
+    make_backend: Make, frame: str, action: str | None
+) -> None:
+    with pytest.raises(ocppj.DecodeError) as caught:
+        make_backend("2.1").decode(frame, {"i": "Reset"})
+    assert caught.value.action == action
+
+
+def test_a_result_decoded_later_names_its_action() -> None:
+    codec = ocppj.Codec("2.0.1")
+    frame = codec.decode('[3,"i",{}]')
+    assert isinstance(frame, ocppj.CallResult)
+    with pytest.raises(ocppj.PayloadError) as caught:
+        codec.decode_result(frame, "Reset")
+    assert caught.value.action == "Reset"
 
 
 def test_the_tree_is_the_one_in_the_docstring() -> None:

@@ -11,8 +11,7 @@ import pytest
 
 import ocppj
 from ocppj import v16, v21, v201
-from tests.conftest import VERSIONS
-from tests.strategies import PACKAGES
+from tests.conftest import PACKAGES, VERSIONS
 from tests.test_session import FREE, SEND, FanRequest, FanResponse, make, response, vendor
 
 SECRET = "the password is 1234"

@@ -15,9 +15,8 @@ from ocppj._core.plan import nesting
 from ocppj._core.table import MAX_FRAME_DEPTH
 from ocppj.schema import Feature, Message
 from ocppj.v201 import remote_control
-from tests.conftest import VERSIONS
+from tests.conftest import PACKAGES, VERSIONS
 
-PACKAGES: dict[str, Any] = {"1.6": v16, "2.0.1": v201, "2.1": v21}
 ACTIONS = {"1.6": 39, "2.0.1": 64, "2.1": 91}
 BLOCKS = {"1.6": 7, "2.0.1": 16, "2.1": 19}
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ocppj
-from tests.conftest import VERSIONS
-from tests.strategies import PACKAGES, examples, payloads
+from tests.conftest import PACKAGES, VERSIONS
+from tests.strategies import examples, payloads
 
 CHECKS = examples(15)
 

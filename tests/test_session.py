@@ -6,6 +6,7 @@ The state machine at the end wires two sessions by a channel that loses, repeats
 import ast
 import gc
 import json
+import pickle
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -22,8 +23,8 @@ import ocppj
 from ocppj import session as module
 from ocppj import v201
 from ocppj.frames import without_violations
-from tests.conftest import VERSIONS
-from tests.strategies import PACKAGES, QUICK, edits, examples, mutate
+from tests.conftest import PACKAGES, VERSIONS
+from tests.strategies import QUICK, edits, examples, mutate
 
 CODECS = {version: ocppj.Codec(version) for version in VERSIONS}
 # The same in all versions: the csms's, the station's, and what either may send.
@@ -369,7 +370,22 @@ def test_the_wrong_side_is_told_so_whatever_it_sends(version: str) -> None:
     with pytest.raises(ocppj.RemoteProtocolError) as caught:
         session.receive('[2,"i","ClearCache",{"x":1}]')
     assert caught.value.error_code == "NotSupported"
+    assert caught.value.action == "ClearCache"
     assert is_idle(session)
+
+
+def test_a_remote_error_names_its_action_and_survives_pickling() -> None:
+    session = make("2.0.1")
+    session.receive('[2,"i","Heartbeat",{}]')
+    with pytest.raises(ocppj.RemoteProtocolError) as caught:
+        session.receive('[2,"i","DataTransfer",{"vendorId":"v"}]')
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (again.message_type, again.message_id) == (2, "i")
+    assert (again.action, again.error_code) == ("DataTransfer", "RpcFrameworkError")
+    assert again.reply() == caught.value.reply()
+    with pytest.raises(ocppj.RemoteProtocolError) as caught:
+        session.receive('[3,"i",{}]')
+    assert caught.value.action is None
 
 
 @every_version

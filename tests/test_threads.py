@@ -15,9 +15,9 @@ import msgspec
 import pytest
 
 import ocppj
-from tests.conftest import VERSIONS, Make
+from tests.conftest import PACKAGES, VERSIONS, Make
 from tests.outcomes import encoded, outcome, peeked
-from tests.strategies import PACKAGES, SNIPPETS, good, mutate
+from tests.strategies import SNIPPETS, good, mutate
 
 THREADS = 8
 ROUNDS = 5

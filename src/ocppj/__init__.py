@@ -5,14 +5,14 @@
 >>> codec.decode('[2,"42","Heartbeat",{}]')
 Call(message_id='42', action='Heartbeat', payload=HeartbeatRequest(custom_data=None))
 
-Messages are in `ocppj.v16`, `ocppj.v201` and `ocppj.v21`, loaded when they are first used.
+The messages are in `ocppj.v16`, `ocppj.v201` and `ocppj.v21`, which are imported on first use.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ocppj._core.backend import BACKEND
-from ocppj.catalog import Feature, Profile, Version
+from ocppj.catalog import VERSIONS, Feature, Profile, Version
 from ocppj.codec import Codec
 from ocppj.errors import (
     CallFailed,
@@ -83,6 +83,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("v16", "v201", "v21"):
-        return import_module(f"ocppj.{name}")
+    package = f"ocppj.{name}"
+    if any(version.package == package for version in VERSIONS):
+        return import_module(package)
     raise AttributeError(f"module 'ocppj' has no attribute {name!r}")

@@ -1,6 +1,7 @@
-"""The OCPP versions and what each consists of. Features and profiles are those of `schema`.
+"""The OCPP versions, one row each, and what belongs to a version.
 
-Owns the table of versions. A version's messages are imported when they are first asked for.
+Owns the table `VERSIONS`; everything that depends on the version is found from its row. Importing
+this module imports no messages: those of a version are imported on first use.
 """
 
 from importlib import import_module
@@ -17,10 +18,10 @@ class Version(NamedTuple):
     """An OCPP version.
 
     Attributes:
-        name: `"2.0.1"` and the like.
-        subprotocol: its WebSocket subprotocol, `"ocpp2.0.1"` and the like.
-        package: where its messages are, `"ocppj.v201"` and the like.
-        message_types: the frames that it has.
+        name: for instance `"2.0.1"`.
+        subprotocol: the name of its WebSocket subprotocol, for instance `"ocpp2.0.1"`.
+        package: the import path of its messages, for instance `"ocppj.v201"`.
+        message_types: the numbers of its frames, from 2 (CALL) to 6 (SEND).
     """
 
     name: str
@@ -30,7 +31,7 @@ class Version(NamedTuple):
 
     @property
     def error_rules(self) -> ErrorRules:
-        """Error codes, and what is answered to what."""
+        """Its error codes, and which faults are answered."""
         return ERROR_RULES[self.name]
 
     @property
@@ -41,16 +42,16 @@ class Version(NamedTuple):
 
     @classmethod
     def named(cls, name: str) -> "Version":
-        """Return the version of a name or of a subprotocol name.
+        """Return the version with a name or a subprotocol name.
 
         Raises:
-            ValueError: there is none.
+            ValueError: no version has that name.
         """
         for version in VERSIONS:
             if name in (version.name, version.subprotocol):
                 return version
-        known = ", ".join(f'"{version.name}"' for version in VERSIONS)
-        raise ValueError(f"unknown OCPP version {name!r}: use one of {known}")
+        names = ", ".join(f'"{version.name}"' for version in VERSIONS)
+        raise ValueError(f"unknown OCPP version {name!r}: use one of {names}")
 
 
 _TYPES: Final = frozenset({CALL, CALLRESULT, CALLERROR})
@@ -60,3 +61,4 @@ VERSIONS: Final = (
     Version("2.0.1", "ocpp2.0.1", "ocppj.v201", _TYPES),
     Version("2.1", "ocpp2.1", "ocppj.v21", _TYPES | {CALLRESULTERROR, SEND}),
 )
+"""All versions, the oldest first."""

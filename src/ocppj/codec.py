@@ -147,7 +147,7 @@ class Codec(Backend):
                 mismatch = describe_mismatch(type(frame.payload), cls)
                 raise ValueError(f"the payload is decoded already, as {mismatch}")
             return frame
-        head = frame.message_type, frame.message_id
+        head = frame.message_type, frame.message_id, action
         violations = list(frame.violations)
         payload = decode_payload(
             frame.payload, cls, self._table, self._policy, violations, head=head

@@ -45,8 +45,10 @@ __all__ = [
 MESSAGE_ID_LENGTH: Final = 36
 DESCRIPTION_LENGTH: Final = 255
 
-FrameHead = tuple[int | None, str | None]
-"""Message type and message id of a frame, as far as they are known."""
+FrameHead = tuple[int | None, str | None, str | None]
+"""Message type, message id and action of a frame, each `None` where unknown."""
+
+NO_HEAD: Final[FrameHead] = (None, None, None)
 
 _encode: Final = msgspec.json.Encoder().encode
 _NO_DETAILS: Final[dict[str, Any]] = {}
@@ -154,6 +156,9 @@ class DecodeError(OcppError):
 
     Attributes:
         message_id: the frame's message id; `None` if it cannot be read.
+        action: the action of a CALL or SEND, or of the call that a CALLRESULT answers; `None` if
+            it is not known. In an `UnknownActionError` it is any text that the peer chose: do not
+            use it as a label of metrics, and escape it in logs.
         error_code: the code for the fault in the codec's OCPP version.
         error_description: what is wrong and where, in at most 255 characters. Nothing of the
             frame is repeated but the name of a field or an action that is plain letters.
@@ -163,7 +168,15 @@ class DecodeError(OcppError):
 
     # A flood of bad frames must cost little: slots, half the time of a dict, and no text before it
     # is asked for. Only positions, since it is these that pickling keeps.
-    __slots__ = ("error_rules", "fault", "message_id", "message_type", "path", "problem")
+    __slots__ = (
+        "action",
+        "error_rules",
+        "fault",
+        "message_id",
+        "message_type",
+        "path",
+        "problem",
+    )
 
     def __init__(
         self,
@@ -171,14 +184,14 @@ class DecodeError(OcppError):
         problem: str,
         error_rules: ErrorRules,
         path: str | None = None,
-        head: FrameHead = (None, None),
+        head: FrameHead = NO_HEAD,
         /,
     ) -> None:
         self.fault = fault
         self.problem = problem
         self.error_rules = error_rules
         self.path = path
-        self.message_type, self.message_id = head
+        self.message_type, self.message_id, self.action = head
 
     @property
     def error_code(self) -> str:
@@ -236,13 +249,13 @@ class FrameError(DecodeError):
         self,
         fault: Fault,
         problem: str,
-        rules: ErrorRules,
+        error_rules: ErrorRules,
         path: str | None = None,
-        known: FrameHead = (None, None),
+        head: FrameHead = NO_HEAD,
         peer_error: tuple[str, str] | None = None,
         /,
     ) -> None:
-        super().__init__(fault, problem, rules, path, known)
+        super().__init__(fault, problem, error_rules, path, head)
         self.peer_error = peer_error
 
 
@@ -284,17 +297,24 @@ class RemoteProtocolError(ProtocolError):
     Attributes:
         message_type: that of the frame, 2 to 6.
         message_id: that of the frame.
+        action: the action of a CALL or SEND; `None` for an answer.
         error_code: what the peer is told, in the version's words; `None` if nothing.
         error_description: what is wrong.
     """
 
     def __init__(
-        self, problem: str, message_type: int, message_id: str, error_code: str | None = None
+        self,
+        problem: str,
+        message_type: int,
+        message_id: str,
+        action: str | None = None,
+        error_code: str | None = None,
     ) -> None:
-        super().__init__(problem, message_type, message_id, error_code)
+        super().__init__(problem, message_type, message_id, action, error_code)
         self.error_description = problem
         self.message_type = message_type
         self.message_id = message_id
+        self.action = action
         self.error_code = error_code
 
     def __str__(self) -> str:

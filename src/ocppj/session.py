@@ -174,7 +174,7 @@ class Session:
         try:
             frame = self.codec.decode(data, self._actions)
         except DecodeError as error:
-            self._refuse(error, data)
+            self._refuse(error)
             raise
         message_type = frame.message_type
         if message_type == CALL:
@@ -187,13 +187,13 @@ class Session:
             raise self._wrong_sender(frame.action, message_type, frame.message_id)
         return frame
 
-    def _refuse(self, error: DecodeError, data: Data) -> None:
+    def _refuse(self, error: DecodeError) -> None:
         """Note what a bad frame means for calls. What has no place at all is no matter of form."""
         message_type, message_id = error.message_type, error.message_id
         if message_id is None:
             return
         if message_type == CALL and isinstance(error, PayloadError):
-            action = str(self.codec.peek(data).action)
+            action: Any = error.action  # a payload has a type by its action alone
             if self._features[action].sender == self.role:
                 raise self._wrong_sender(action, message_type, message_id) from error
         elif message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  as above
@@ -210,7 +210,7 @@ class Session:
         if message_id in self._handling:
             problem = "the message id is that of a call still being handled"
             code = ERROR_RULES[self.codec.version].codes[Fault.MESSAGE_ID_IN_USE]
-            raise RemoteProtocolError(problem, CALL, message_id, code)
+            raise RemoteProtocolError(problem, CALL, message_id, call.action, code)
         if self._features[call.action].sender == self.role:
             raise self._wrong_sender(call.action, CALL, message_id)
         self._handling[message_id] = call
@@ -218,7 +218,7 @@ class Session:
     def _wrong_sender(self, action: str, message_type: int, message_id: str) -> RemoteProtocolError:
         code = "NotSupported" if message_type == CALL else None
         return RemoteProtocolError(
-            f"{action} is not sent by this side", message_type, message_id, code
+            f"{action} is not sent by this side", message_type, message_id, action, code
         )
 
     def reply(self, call: Call[Any], response: object) -> bytes:

@@ -13,7 +13,7 @@ import ocppj
 from ocppj.cli import replay
 from ocppj.cli.log import Log
 from ocppj.cli.replay import NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, UNKNOWN_MODEL, Counts, Replay
-from tests.test_log import MAX_SIZE, PREFIXES, frames
+from tests.cli.test_log import MAX_SIZE, PREFIXES, frames
 
 
 class Found:

@@ -17,16 +17,16 @@ from typing import Any
 import pytest
 
 import ocppj
-from ocppj.cli import check, sources
+from ocppj.cli import check, decode, sources
 from ocppj.cli.log import Log
 from ocppj.cli.main import main
 from ocppj.cli.sources import SAMPLES, File, Sample, Stdin
+from tests.cli.conftest import COMMAND
 
 HEARTBEAT = b'[2,"1","Heartbeat",{}]\n'
 BAD = b'[2,"2","Heartbeat",{"x":1}]\n'
 SAMPLE = "session-2.0.1.jsonl"
 VALID = f"{SAMPLE}: OCPP 2.0.1 (guessed): 38 frames, 0 refused\n"
-COMMAND = [sys.executable, "-m", "ocppj"]
 
 
 # --- the samples ----------------------------------------------------------------------------------
@@ -98,33 +98,6 @@ def test_a_sample_may_go_with_files(tmp_path: Path, capsys: pytest.CaptureFixtur
 # --- stdin, whatever it is ------------------------------------------------------------------------
 
 
-class Run:
-    """One run of `main`, with what it wrote."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
-        self.status = main(arguments)
-        self.out, self.err = capsys.readouterr()
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    return lambda *arguments: Run(capsys, *arguments)
-
-
-@pytest.fixture
-def stdin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Make a file descriptor, or a path, the standard input."""
-    streams = []
-
-    def become(source: int | Path) -> None:
-        streams.append(open(source, encoding="utf-8"))  # noqa: SIM115, PTH123
-        monkeypatch.setattr(sys, "stdin", streams[-1])
-
-    yield become
-    for stream in streams:
-        stream.close()
-
-
 @pytest.fixture
 def pipe(stdin: Any) -> Iterator[int]:
     """Make a pipe the standard input, and return its other end."""
@@ -137,9 +110,9 @@ def pipe(stdin: Any) -> Iterator[int]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a pipe count as silent soon."""
-    for module, name in ((check, "SILENCE"), (sources, "SILENCE"), (sources, "PAUSE")):
-        monkeypatch.setattr(module, name, 0.05)
-    monkeypatch.setattr("ocppj.cli.SILENCE", 0.05)
+    for module in (check, decode, sources):
+        monkeypatch.setattr(module, "SILENCE", 0.05)
+    monkeypatch.setattr(sources, "PAUSE", 0.05)
 
 
 def test_a_pipe_with_data_is_read(run: Any, stdin: Any) -> None:
@@ -213,9 +186,9 @@ def test_a_silent_socket_is_like_a_silent_pipe(run: Any, stdin: Any) -> None:
 
 def test_a_dash_waits_for_a_silent_pipe_and_says_so() -> None:
     """What has come is looked at, though more may come."""
-    code = "import sys; from ocppj import cli, sources; sources.SILENCE = sources.PAUSE = 0.1; "
+    code = "import sys; from ocppj.cli import main, sources; sources.SILENCE = sources.PAUSE = 0.1"
     process = subprocess.Popen(
-        [sys.executable, "-c", code + "sys.exit(cli.main())", "check", "-"],
+        [sys.executable, "-c", f"{code}; sys.exit(main.main())", "check", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

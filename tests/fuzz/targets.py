@@ -19,9 +19,9 @@ import msgspec
 
 import ocppj
 from ocppj.policy import RULES, Policy
-from tests.conftest import BACKENDS, VERSIONS, backend_factory
+from tests.conftest import BACKENDS, PACKAGES, VERSIONS, backend_factory
 from tests.outcomes import encoded, outcome, peeked
-from tests.strategies import PACKAGES, SNIPPETS, good
+from tests.strategies import SNIPPETS, good
 
 __all__ = ["TARGETS", "seeds", "words"]
 

@@ -20,6 +20,7 @@ from ocppj._core.payload import decode_payload
 from ocppj._core.table import Decode, Table
 from ocppj.errors import (
     MESSAGE_ID_LENGTH,
+    NO_HEAD,
     DecodeError,
     Fault,
     FrameError,
@@ -183,7 +184,7 @@ class Backend:
         return FrameReader(data, self._table, self._policy, fast_error).frame(pending)
 
     def _explain(
-        self, head: FrameHead, action: str | None, payload: bytes, fast_error: Exception | None
+        self, head: FrameHead, payload: bytes, fast_error: Exception | None
     ) -> DecodeError | None:
         """Return what is wrong with a CALL or CALLRESULT; `None` if only `_decode_slow` can tell.
 
@@ -191,16 +192,13 @@ class Backend:
         may bend is not for here.
 
         Args:
-            head: its first two elements.
-            action: its third; of a CALLRESULT `None`.
-            payload: its last.
+            head: its type, its id, and its action or that of the call which it answers.
+            payload: its last element.
             fast_error: what the payload's fast decoder has raised, if it has.
         """
         table = self._table
         if fast_error is None:
-            if action is None or action in table.calls:
-                return None
-            return _unknown_action(action, table, head)
+            return None if head[2] in table.calls else _unknown_action(table, head)
         found = translate_fast_error(fast_error, payload)
         if found is None:
             return None
@@ -234,7 +232,7 @@ class FrameReader:
         self._fast_error = fast_error
         self._violations: list[Violation] = []
         # What is known of the frame so far, for the error and its reply.
-        self._frame_head: FrameHead = (None, None)
+        self._frame_head: FrameHead = NO_HEAD
         text = self._text(data)
         try:
             self.elements = _split_frame(text)
@@ -283,7 +281,7 @@ class FrameReader:
         elements, version = self.elements, self._table.version
         message_type = _MESSAGE_TYPES.get(bytes(elements[0])) if elements else None
         known_type = message_type if message_type in version.message_types else None
-        self._frame_head = (known_type, None)
+        self._frame_head = (known_type, None, None)
         if len(elements) < 2:
             self._fail(Fault.FRAME, "expected a message id as the second element, got none")
         try:
@@ -294,7 +292,7 @@ class FrameReader:
                 problem = "expected a string as message id, the second element"
                 self._fail(Fault.FRAME, problem, error)
             message_id = number.decode()
-        self._frame_head = (known_type, message_id)
+        self._frame_head = (known_type, message_id, None)
         if message_type is None or known_type is None:
             self._fail(Fault.MESSAGE_TYPE, f"not a message type of OCPP {version.name}")
         too_long = len(message_id) > MESSAGE_ID_LENGTH
@@ -339,9 +337,10 @@ class FrameReader:
 
     def _request(self, types: Mapping[str, type[Any]]) -> tuple[str, Any]:
         action = self._action()
+        self._frame_head = (self.message_type, self.message_id, action)
         cls = types.get(action)
         if cls is None:
-            raise _unknown_action(action, self._table, self._frame_head)
+            raise _unknown_action(self._table, self._frame_head)
         return action, self._payload(self.elements[3], cls)
 
     def _response(self, pending: Mapping[str, str] | None) -> Any:
@@ -350,7 +349,9 @@ class FrameReader:
             raise TypeError(f"pending={pending!r:.80}: use a mapping of message id to action")
         action = None if pending is None else pending.get(self.message_id)
         if action is not None:
-            return self._payload(payload, self._table.response_type(action))
+            cls = self._table.response_type(action)
+            self._frame_head = (self.message_type, self.message_id, action)
+            return self._payload(payload, cls)
         if bytes(payload)[:1] != b"{":
             self._fail(
                 Fault.FORMAT, "expected an object as payload", error_type=PayloadError, path="$"
@@ -428,7 +429,8 @@ def _value(raw: msgspec.Raw) -> Any:
         return _UNREADABLE
 
 
-def _unknown_action(action: str, table: Table, head: FrameHead) -> UnknownActionError:
+def _unknown_action(table: Table, head: FrameHead) -> UnknownActionError:
+    action = head[2] or ""
     name = f"{action} " if _PLAIN_NAME.fullmatch(action) else ""
     rules = table.version.error_rules
     return UnknownActionError(Fault.ACTION, f"action {name}is not known", rules, None, head)

@@ -8,14 +8,15 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from ocppj.cli.guess import MAX_SAMPLED, MIN_SHARE, VERSION_ORDER
+from ocppj.cli.options import AUTO, Commands, add_policy, add_version
 from ocppj.cli.replay import MAX_PENDING, NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, UNKNOWN_MODEL
-from ocppj.cli.report import AUTO, Form, JsonForm, Report, TextForm
+from ocppj.cli.report import Form, JsonForm, Report, TextForm
 from ocppj.cli.sources import SAMPLES, SILENCE, File, Sample, Source, Stdin
 from ocppj.cli.tally import MAX_EXAMPLES, MAX_MODELS, OTHER_MODELS
 from ocppj.cli.terminal import Progress, print_error, print_lines
-from ocppj.cli.versions import MAX_SAMPLED, MIN_SHARE, VERSION_ORDER
 
-__all__ = ["NOTES", "run"]
+__all__ = ["add", "run"]
 
 MAX_LISTED: Final = 50
 """Refused frames that are listed without --all."""
@@ -65,6 +66,21 @@ timestamps without one.
 
 Exit status: 0 all good, 1 a frame was refused, 2 wrong usage, a file that cannot be read, or no
 frames at all."""
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add("check", run, "check logs of frames", notes=NOTES)
+    add_version(parser, auto=True)
+    add_policy(parser)
+    samples = "; ".join(f"{name}: {shipped.text}" for name, shipped in SAMPLES.items())
+    parser.add_argument(
+        "--sample", choices=SAMPLES, help=f"check a log that ships with ocppj ({samples})"
+    )
+    parser.add_argument("--strict-lines", action="store_true", help="refuse lines without a frame")
+    parser.add_argument("--json", action="store_true", help="write one JSON object")
+    parser.add_argument("--all", action="store_true", help="list every refused frame")
+    parser.add_argument("files", nargs="*", metavar="FILE", help="a log; - is stdin")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from ocppj import BACKEND, __version__
+from ocppj.cli.guess import GuessingReplay
 from ocppj.cli.log import Log, LogError
+from ocppj.cli.options import AUTO, FAILED, OK, UNUSABLE
 from ocppj.cli.replay import Counts, Replay
 from ocppj.cli.sources import Source
 from ocppj.cli.tally import NO_ACTIONS, Tally
@@ -24,17 +26,12 @@ from ocppj.cli.terminal import (
     print_text,
     printable,
 )
-from ocppj.cli.versions import GuessingReplay
 from ocppj.codec import MAX_SIZE, Codec
 from ocppj.errors import DecodeError
 from ocppj.frames import CALL, SEND
 from ocppj.policy import Policy, Violation
 
-__all__ = ["AUTO", "OK", "REFUSED", "UNUSABLE", "Form", "JsonForm", "Report", "TextForm"]
-
-OK, REFUSED, UNUSABLE = 0, 1, 2
-
-AUTO: Final = "auto"
+__all__ = ["Form", "JsonForm", "Report", "TextForm"]
 
 
 class Form(Protocol):
@@ -82,7 +79,7 @@ class Report:
         """The exit status."""
         if self._tally.unreadable or not self._tally.frames:
             return UNUSABLE
-        return REFUSED if self._tally.refused else OK
+        return FAILED if self._tally.refused else OK
 
     def check(self, source: Source) -> None:
         """Check a log."""

@@ -17,11 +17,10 @@ from ocppj.cli.demo.central import Central
 from ocppj.cli.demo.prompt import CommandError, Prompt, stdin_lines
 from ocppj.cli.demo.screen import Screen
 from ocppj.cli.demo.traffic import Traffic
+from ocppj.cli.options import FAILED, UNUSABLE
 from ocppj.cli.terminal import print_error
 
 __all__ = ["run"]
-
-FAILED, UNUSABLE = 1, 2
 
 
 def run(arguments: argparse.Namespace) -> int:

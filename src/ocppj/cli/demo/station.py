@@ -17,13 +17,13 @@ from ocppj.cli.demo.charger import Charger
 from ocppj.cli.demo.messages import handler
 from ocppj.cli.demo.screen import Screen
 from ocppj.cli.demo.traffic import Traffic
+from ocppj.cli.options import FAILED, UNUSABLE
 from ocppj.cli.terminal import print_error
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost
 
 __all__ = ["run"]
 
-FAILED, UNUSABLE = 1, 2
 SPEAKERS: Final = {"1.6": ocpp16.SPEAKER, "2.0.1": ocpp2.SPEAKER, "2.1": ocpp2.SPEAKER}
 BACKOFF: Final = Backoff(minimum=1.0, random_range=1.0)
 

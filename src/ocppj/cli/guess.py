@@ -12,9 +12,9 @@ from contextlib import suppress
 from itertools import chain
 from typing import Final
 
+from ocppj.cli.attribution import station_key
 from ocppj.cli.log import Line, LogError
 from ocppj.cli.replay import Replay, drop_older_half
-from ocppj.cli.stations import station_key
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError
 from ocppj.frames import Call, CallResultError, Send

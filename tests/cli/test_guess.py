@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import ocppj
-from ocppj.cli import versions
+from ocppj.cli import guess
+from ocppj.cli.attribution import station_key
+from ocppj.cli.guess import GuessingReplay
 from ocppj.cli.log import Log, LogError
 from ocppj.cli.replay import Counts, Replay
-from ocppj.cli.stations import station_key
-from ocppj.cli.versions import GuessingReplay
 
 NOW = "2026-01-01T00:00:00Z"
 SAMPLED = {"timestamp": NOW, "sampledValue": [{"value": "1"}]}
@@ -197,7 +197,7 @@ def test_a_station_may_boot_with_another_version(logger: Logger) -> None:
 
 
 def test_stations_may_come_after_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "MAX_SAMPLED", 20)
+    monkeypatch.setattr(guess, "MAX_SAMPLED", 20)
     logger = LOGGERS["console"]
     first = session("CS-1", SESSION_2 * 5, logger)
     for logged in (session("CS-2", SESSION_16 * 5, logger), session("CS-2", [BOOT_16], logger)):
@@ -284,18 +284,18 @@ def test_a_log_that_breaks_off_is_checked_so_far() -> None:
 
 def test_the_sample_is_bounded_and_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = iter([(number, b"x" * 100, b"") for number in range(2000)])
-    assert len(list(versions.beginning(lines, lambda: True))) == versions.MAX_SAMPLED
-    assert next(lines)[0] == versions.MAX_SAMPLED
-    monkeypatch.setattr(versions, "MAX_SAMPLE_SIZE", 250)
-    assert len(list(versions.beginning(lines, lambda: True))) == 3
+    assert len(list(guess.beginning(lines, lambda: True))) == guess.MAX_SAMPLED
+    assert next(lines)[0] == guess.MAX_SAMPLED
+    monkeypatch.setattr(guess, "MAX_SAMPLE_SIZE", 250)
+    assert len(list(guess.beginning(lines, lambda: True))) == 3
     there = iter([True, True, False])
-    assert len(list(versions.beginning(lines, lambda: next(there)))) == 2
-    assert list(versions.beginning(iter([]), lambda: True)) == []
+    assert len(list(guess.beginning(lines, lambda: next(there)))) == 2
+    assert list(guess.beginning(iter([]), lambda: True)) == []
 
 
 def test_what_is_kept_of_stations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "MAX_STATIONS", 8)
-    monkeypatch.setattr(versions, "MAX_SAMPLED", 80)
+    monkeypatch.setattr(guess, "MAX_STATIONS", 8)
+    monkeypatch.setattr(guess, "MAX_SAMPLED", 80)
     logger = LOGGERS["console"]
     first = interleaved([session(f"CS-{n}", SESSION_2 * 2, logger) for n in range(4)])
     more = [line for n in range(100) for line in session(f"X-{n}", SESSION_16, logger)]
@@ -307,8 +307,8 @@ def test_what_is_kept_of_stations_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
 def test_calls_that_no_version_takes_are_not_looked_at_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(versions, "MAX_SAMPLED", 1)
-    monkeypatch.setattr(versions, "MAX_LOOKS", 10)
+    monkeypatch.setattr(guess, "MAX_SAMPLED", 1)
+    monkeypatch.setattr(guess, "MAX_LOOKS", 10)
     nonsense = session("", [("Nonsense", {}, {})] * 50, bare)[::2]
     found = Guessed([*nonsense, *session("", [BOOT_16, *SESSION_16], bare)])
     [station] = found.replay._stations.values()
