@@ -18,6 +18,7 @@ from ocppj.aio import Backoff
 from ocppj.cli.demo import station as demo_station
 from ocppj.cli.demo.traffic import _summary
 from ocppj.cli.main import main
+from tests.cli.conftest import COMMAND
 from tests.conftest import interruptible, open_terminal
 
 PATIENCE = 30.0
@@ -46,9 +47,8 @@ class Running:
     """A command at work; its lines are read as they come."""
 
     def __init__(self, *arguments: str, stdin: Any = subprocess.DEVNULL) -> None:
-        command = [sys.executable, "-m", "ocppj", *arguments]
         self.process = subprocess.Popen(
-            command,
+            [*COMMAND, *arguments],
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -328,7 +328,7 @@ def test_faults_are_shown(start: Any) -> None:
 @pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}])
 def test_colour_and_a_prompt_are_for_terminals(settings: dict[str, str]) -> None:
     master, slave = open_terminal()
-    command = [sys.executable, "-m", "ocppj", "csms", "--port", "0"]
+    command = [*COMMAND, "csms", "--port", "0"]
     env = {**{name: os.environ[name] for name in os.environ if name != "NO_COLOR"}, **settings}
     with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=env) as process:
         os.close(slave)

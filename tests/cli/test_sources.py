@@ -21,12 +21,12 @@ from ocppj.cli import check, decode, sources
 from ocppj.cli.log import Log
 from ocppj.cli.main import main
 from ocppj.cli.sources import SAMPLES, File, Sample, Stdin
+from tests.cli.conftest import COMMAND
 
 HEARTBEAT = b'[2,"1","Heartbeat",{}]\n'
 BAD = b'[2,"2","Heartbeat",{"x":1}]\n'
 SAMPLE = "session-2.0.1.jsonl"
 VALID = f"{SAMPLE}: OCPP 2.0.1 (guessed): 38 frames, 0 refused\n"
-COMMAND = [sys.executable, "-m", "ocppj"]
 
 
 # --- the samples ----------------------------------------------------------------------------------
@@ -96,33 +96,6 @@ def test_a_sample_may_go_with_files(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 # --- stdin, whatever it is ------------------------------------------------------------------------
-
-
-class Run:
-    """One run of `main`, with what it wrote."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
-        self.status = main(arguments)
-        self.out, self.err = capsys.readouterr()
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    return lambda *arguments: Run(capsys, *arguments)
-
-
-@pytest.fixture
-def stdin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Make a file descriptor, or a path, the standard input."""
-    streams = []
-
-    def become(source: int | Path) -> None:
-        streams.append(open(source, encoding="utf-8"))  # noqa: SIM115, PTH123
-        monkeypatch.setattr(sys, "stdin", streams[-1])
-
-    yield become
-    for stream in streams:
-        stream.close()
 
 
 @pytest.fixture
