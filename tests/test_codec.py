@@ -291,7 +291,5 @@ def test_a_codec_that_was_not_made_is_harmless() -> None:
 def test_a_typed_result_is_not_that_of_another_action(codec: ocppj.Codec) -> None:
     frame = codec.decode('[3,"i",{"status":"Accepted"}]', pending={"i": "Reset"})
     assert isinstance(frame, ocppj.CallResult)
-    with pytest.raises(
-        ValueError, match="decoded, as a ResetResponse, not a ClearCacheResponse"
-    ):
+    with pytest.raises(ValueError, match="decoded, as a ResetResponse, not a ClearCacheResponse"):
         codec.decode_result(frame, "ClearCache")
