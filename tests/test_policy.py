@@ -21,6 +21,7 @@ def test_the_rules() -> None:
         "timestamp",
         "letter_case",
         "array_size",
+        "single_item",
         "number_bound",
         "decimal",
         "message_id",
@@ -40,6 +41,7 @@ def test_presets() -> None:
         "number_form",
         "timestamp",
         "letter_case",
+        "single_item",
         "error_details",
     }
     assert lenient.is_lenient
@@ -63,7 +65,7 @@ def test_a_policy_is_a_value() -> None:
         ({"preset": "lenient"}, Policy.lenient()),
         ({"preset": "repair", "null": "accept"}, Policy(
             null="accept", number_form="report", timestamp="report", letter_case="report",
-            error_details="report",
+            single_item="report", error_details="report",
         )),
         ({"too_long": "report", "zone": "+05:30"}, Policy(
             too_long="report", zone=timezone(timedelta(hours=5, minutes=30))
