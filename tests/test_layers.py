@@ -79,8 +79,10 @@ LAYERS: dict[str, set[str]] = {
 
 INTEGRATIONS: dict[str, set[str]] = {
     "__init__": set(),
+    "litestar": {"schema"},
     "mobilityhouse": {"errors", "frames", "integrations.names", "integrations.wire", "policy"},
     "names": {"_core.plan", "schema"},
+    "pydantic": {"_core.faults", "openapi", "schema"},
     "wire": {"catalog", "codec", "errors", "frames", "integrations.names", "policy"},
 }
 OUTER = ("aio", "cli")
