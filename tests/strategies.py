@@ -50,6 +50,8 @@ def custom_data(vendor: str, rest: dict[str, Any]) -> CustomData:
 def of(info: inspect.Type) -> st.SearchStrategy[Any]:
     """Return values that a type allows."""
     match info:
+        case inspect.Metadata(extra_json_schema={"multipleOf": 0.1}):
+            return st.integers(-1000, 1000).map(lambda n: n / 10)
         case inspect.BoolType():
             return st.booleans()
         case inspect.IntType(ge=low, le=high):
@@ -77,17 +79,10 @@ def of(info: inspect.Type) -> st.SearchStrategy[Any]:
 
 def struct(cls: type[Any], fields: tuple[inspect.Field, ...]) -> st.SearchStrategy[Any]:
     parts = {
-        field.name: tenths(cls, field) if field.required else st.none() | tenths(cls, field)
+        field.name: of(field.type) if field.required else st.none() | of(field.type)
         for field in fields
     }
     return st.builds(cls, **parts)
-
-
-def tenths(cls: type[Any], field: inspect.Field) -> st.SearchStrategy[Any]:
-    """Return values of a field; numbers of OCPP 1.6 have one decimal."""
-    if isinstance(field.type, inspect.FloatType) and cls.__module__.startswith("ocppj.v16"):
-        return st.integers(-1000, 1000).map(lambda n: n / 10)
-    return of(field.type)
 
 
 def payloads(kind: type[Any]) -> st.SearchStrategy[Any]:

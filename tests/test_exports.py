@@ -14,7 +14,7 @@ from ocppj.catalog import VERSIONS
 
 def test_the_top_level_has_what_the_modules_export() -> None:
     public = {"BACKEND", "__version__", "CustomData", "Maybe", "Message", "Request"}
-    for name in ("codec", "errors", "frames", "handlers", "session"):
+    for name in ("codec", "errors", "frames", "handlers", "openapi", "session"):
         module = importlib.import_module(f"ocppj.{name}")
         # Constants stay in their modules.
         public |= {name for name in module.__all__ if not name.isupper()}

@@ -9,7 +9,18 @@ import ocppj
 from ocppj.catalog import VERSIONS, Version
 
 SOURCE = Path(ocppj.__file__).parent
-API = {"catalog", "codec", "errors", "frames", "handlers", "ids", "policy", "schema", "session"}
+API = {
+    "catalog",
+    "codec",
+    "errors",
+    "frames",
+    "handlers",
+    "ids",
+    "openapi",
+    "policy",
+    "schema",
+    "session",
+}
 """What the root of the package has: the documented API, and nothing else."""
 
 LAYERS: dict[str, set[str]] = {
@@ -62,6 +73,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "session": {"_core.describe", "codec", "errors", "frames", "ids"},
     "handlers": {"codec", "errors", "frames", "session"},
+    "openapi": {"schema"},
 }
 """Of the root and `_core`, what each module imports; each may know only those before it."""
 

@@ -252,7 +252,7 @@ def _field(field: Field, names: Iterable[str]) -> str:
 
 
 def _annotation(field: Field) -> str:
-    kind = SCALARS.get(field.kind, field.kind)
+    kind = "Tenths" if field.tenths else SCALARS.get(field.kind, field.kind)
     bounds = {META[key]: str(value) for key, value in field.bounds}
     if bounds:
         if kind == "Integer":
@@ -288,6 +288,7 @@ def _imports(version: Version, structs: Iterable[Struct], module: str) -> list[s
         "Message",
         "Profile",
         "Reply",
+        "Tenths",
         "Timestamp",
         "check_tenths",
     )

@@ -31,6 +31,7 @@ from ocppj.errors import (
 )
 from ocppj.frames import Call, CallError, CallResult, CallResultError, Envelope, Frame, Send
 from ocppj.handlers import Handlers
+from ocppj.openapi import json_schema, json_schema_components
 from ocppj.policy import Policy, Violation
 from ocppj.schema import CustomData, Maybe, Message, Request
 from ocppj.session import Role, Session
@@ -76,6 +77,8 @@ __all__ = [
     "Version",
     "Violation",
     "__version__",
+    "json_schema",
+    "json_schema_components",
     "v16",
     "v21",
     "v201",

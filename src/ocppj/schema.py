@@ -33,6 +33,7 @@ __all__ = [
     "Reply",
     "Request",
     "Sender",
+    "Tenths",
     "Timestamp",
     "check_json",
     "check_tenths",
@@ -46,6 +47,9 @@ TOO_DEEP = "nested too deep"
 
 Integer: TypeAlias = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
 """OCPP 2.x says 32 bits, stations send more (transaction ids): 64 bits are taken, no more."""
+
+Tenths: TypeAlias = Annotated[float, Meta(extra_json_schema={"multipleOf": 0.1})]
+"""A number with at most one decimal; the Struct checks it with `check_tenths`."""
 
 Timestamp: TypeAlias = Annotated[datetime, Meta(tz=True)]
 """A date and time with a zone: RFC 3339 on the wire, always an aware `datetime` here."""

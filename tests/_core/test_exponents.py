@@ -134,7 +134,7 @@ def test_no_frame_at_the_default_limits_holds_a_process(name: str, policy: str) 
     # In an interpreter of its own: in the memory that thousands of tests have left in pieces,
     # decoding takes two to four times as long.
     program = (
-        "import ocppj; from tests.test_exponents import slow_frames;"
+        "import ocppj; from tests._core.test_exponents import slow_frames;"
         f"print(slow_frames({name!r}, ocppj.Policy.{policy}()))"
     )
     command = [sys.executable, "-c", program]

@@ -32,6 +32,14 @@ def test_a_plan_tells_what_fields_may_hold() -> None:
     assert plan(v201.DataTransferRequest).timestamp_fields == ()
 
 
+def test_what_a_type_says_for_people_alone_changes_no_plan() -> None:
+    meta = msgspec.Meta(description="for people", extra_json_schema={"x": 1})
+    told = plan(closed("Told", Annotated[list[Annotated[datetime, msgspec.Meta(tz=True)]], meta]))
+    assert told.parts == (Part("list", item=Part("timestamp")),)
+    assert told.timestamp_fields == ("x",)
+    assert plan(v16.ChargingSchedulePeriod).parts[1] == Part("float")
+
+
 def test_a_struct_that_checks_itself_is_not_told_whole_by_its_plan() -> None:
     assert not plan(v16.ChargingSchedulePeriod).complete
     assert plan(v16.ChargingProfile).complete
@@ -58,6 +66,7 @@ def test_none_is_only_absent_where_it_is_left_out() -> None:
         (closed("Flat", int), 1),
         (msgspec.defstruct("Open", [("x", int)]), math.inf),
         (Annotated[list[set[int]], msgspec.Meta(max_length=1)], 2),
+        (Annotated[list[set[int]], msgspec.Meta(description="sets")], 2),
         (Node, math.inf),
     ],
 )

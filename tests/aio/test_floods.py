@@ -22,6 +22,7 @@ from ocppj import v201
 from ocppj.aio import CSMS
 from ocppj.aio.fairness import MAX_CONTROL_FRAMES, MAX_FRAGMENTS
 from tests.aio.conftest import End, until
+from tests.aio.test_hostile import unsent
 from tests.aio.wire import (
     HEARTBEAT,
     PING,
@@ -32,7 +33,6 @@ from tests.aio.wire import (
     dial,
     frame,
 )
-from tests.integration.test_hostile import unsent
 
 FLOODERS = 8
 FLOODS = {

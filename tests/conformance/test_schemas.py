@@ -1,13 +1,16 @@
 """Every official schema file: ocppj judges as the independent validator does, but for the table."""
 
+import importlib
 import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final
 
+import jsonschema_rs
 import pytest
 
-from ocppj import Codec, DecodeError, EncodeError
+import ocppj
+from ocppj import Codec, DecodeError, EncodeError, Version
 
 from .conftest import MAX_SIZE, Backend, Corpus
 from .differences import DIFFERENCES, LOSSES, TIGHTER
@@ -74,6 +77,45 @@ def test_validator(corpus: Corpus) -> None:
             assert expected != (case.fault is None)
         if case.schema_takes != expected:
             failures.append(f"validator takes it: {case.schema_takes}; {shown(case)}")
+    assert not failures, report(failures)
+
+
+JSON_SCHEMA_TAKES: Final = {
+    "remote control": False,
+    "no samples": False,
+    "Hertz": True,
+    "1.0": True,
+    "depth": True,
+    "exponents": True,
+    "uri": True,
+    "calendar": True,
+    "loose timestamp": False,
+}
+"""What `json_schema` accepts where ocppj and the official schemas differ: either side's verdict."""
+
+FREE_FORM: Final = ("customData", "data")
+"""Fields in which `json_schema` has no bounds for integers ("64 bits"); all others have them."""
+
+WHOLE_FRACTION: Final = "a whole number as a fraction"
+"""An integer to JSON Schema from draft-06 on, and so to ours; not to OCPP 1.6, with draft-04."""
+
+
+def test_json_schema(corpus: Corpus) -> None:
+    """The JSON Schema of a type has the verdict of the official one, but where stated."""
+    message = corpus.message
+    package = importlib.import_module(Version.named(message.version).package)
+    schema = ocppj.json_schema(getattr(package, message.name))
+    assert schema["title"] == message.name
+    validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
+    failures = []
+    for case in corpus.cases:
+        expected = case.schema_takes
+        if case.difference is not None:
+            free = str(case.path).rpartition(".")[2] in FREE_FORM
+            expected = JSON_SCHEMA_TAKES.get(case.difference, free)
+        found = validator.is_valid(json.loads(case.text))
+        if found != (expected or (message.version == "1.6" and case.what == WHOLE_FRACTION)):
+            failures.append(f"accepts it: {found}; {shown(case)}")
     assert not failures, report(failures)
 
 

@@ -81,9 +81,14 @@ def plan(cls: type[Any]) -> Plan:
     )
 
 
+def _bare(info: inspect.Type) -> inspect.Type:
+    """Return a type without what it says for people or for JSON Schema alone."""
+    return _bare(info.type) if isinstance(info, inspect.Metadata) else info
+
+
 def _part(info: inspect.Type) -> Part:
     part = Part("other")
-    match info:
+    match _bare(info):
         case inspect.BoolType():
             part = Part("bool")
         case inspect.IntType(ge=low, le=high, gt=None, lt=None, multiple_of=None):
@@ -107,7 +112,7 @@ def _part(info: inspect.Type) -> Part:
 
 def _has_timestamps(info: inspect.Type, ancestors: tuple[inspect.Type, ...]) -> bool:
     """Tell whether there may be timestamps inside, which encoding has to normalize."""
-    match info:
+    match info := _bare(info):
         case inspect.DateTimeType():
             return True
         case inspect.ListType(item_type=item):
@@ -129,7 +134,7 @@ def nesting(cls: Any) -> float:
 def _nesting(info: inspect.Type, ancestors: tuple[inspect.Type, ...]) -> float:
     if any(info is outer for outer in ancestors):
         return math.inf
-    match info:
+    match info := _bare(info):
         case inspect.AnyType() | inspect.RawType():
             return math.inf
         case inspect.CustomType(cls=cls):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from ocppj.schema import Integer, Maybe, Message, Timestamp, check_tenths
+from ocppj.schema import Integer, Maybe, Message, Tenths, Timestamp, check_tenths
 from ocppj.v16.enums import (
     AuthorizationStatus,
     ChargingProfileKindType,
@@ -65,7 +65,7 @@ class ChargingSchedulePeriod(Message, kw_only=True):
     """A limit and the second from which it holds."""
 
     start_period: Integer
-    limit: float
+    limit: Tenths
     number_phases: Maybe[Integer] = None
 
     def __post_init__(self) -> None:
@@ -79,7 +79,7 @@ class ChargingSchedule(Message, kw_only=True):
     start_schedule: Maybe[Timestamp] = None
     charging_rate_unit: ChargingRateUnitType
     charging_schedule_period: list[ChargingSchedulePeriod]
-    min_charging_rate: Maybe[float] = None
+    min_charging_rate: Maybe[Tenths] = None
 
     def __post_init__(self) -> None:
         check_tenths(self.min_charging_rate, "minChargingRate")
