@@ -85,7 +85,7 @@ INTEGRATIONS: dict[str, set[str]] = {
     "pydantic": {"_core.faults", "openapi", "schema"},
     "wire": {"catalog", "codec", "errors", "frames", "integrations.names", "policy"},
 }
-OUTER = ("aio", "cli")
+OUTER = ("aio", "fleet", "cli")
 """They may know the layers and the outer packages before them; no layer may know them."""
 
 TRANSPORTS = {"websockets", "picows"}

@@ -21,6 +21,7 @@ def test_the_rules() -> None:
         "timestamp",
         "letter_case",
         "array_size",
+        "single_item",
         "number_bound",
         "decimal",
         "message_id",
@@ -40,6 +41,7 @@ def test_presets() -> None:
         "number_form",
         "timestamp",
         "letter_case",
+        "single_item",
         "error_details",
     }
     assert lenient.is_lenient
@@ -63,7 +65,7 @@ def test_a_policy_is_a_value() -> None:
         ({"preset": "lenient"}, Policy.lenient()),
         ({"preset": "repair", "null": "accept"}, Policy(
             null="accept", number_form="report", timestamp="report", letter_case="report",
-            error_details="report",
+            single_item="report", error_details="report",
         )),
         ({"too_long": "report", "zone": "+05:30"}, Policy(
             too_long="report", zone=timezone(timedelta(hours=5, minutes=30))
@@ -115,3 +117,9 @@ def test_codecs_share_all_but_their_policy() -> None:
     assert lenient.policy is Policy.lenient()
     assert lenient._table is strict._table
     assert ocppj.Codec("1.6", policy=Policy.lenient())._table is strict._table
+
+
+def test_a_policy_shows_what_differs_from_strict() -> None:
+    assert repr(ocppj.Policy.strict()) == "Policy()"
+    assert repr(ocppj.Policy.of({"null": "report"})) == "Policy(null='report')"
+    assert eval(repr(ocppj.Policy.repair()), {"Policy": ocppj.Policy}) == ocppj.Policy.repair()

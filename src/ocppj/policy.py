@@ -51,6 +51,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         letter_case: a field or an enum value in other letters (`evseID`, `accepted`), or with white
             space around it; it is taken for the one that it means.
         array_size: too few or too many items.
+        single_item: an object where an array of objects belongs; the field is a list of that one.
         number_bound: a number beyond its bounds (64 bits are never exceeded).
         decimal: more decimals than allowed (OCPP 1.6).
         message_id: longer than 36 characters, or a number; the frame has it as a string.
@@ -68,6 +69,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: Setting = "reject"
     letter_case: Setting = "reject"
     array_size: Setting = "reject"
+    single_item: Setting = "reject"
     number_bound: Setting = "reject"
     decimal: Setting = "reject"
     message_id: Setting = "reject"
@@ -83,6 +85,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
                 )
         if not isinstance(self.zone, tzinfo):
             raise TypeError(f"zone={self.zone!r}: use a tzinfo")
+
+    def __repr__(self) -> str:
+        changes = (
+            f"{name}={value!r}"
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) != getattr(STRICT, name)
+        )
+        return f"Policy({', '.join(changes)})"
 
     @classmethod
     def strict(cls) -> "Policy":
@@ -161,6 +171,7 @@ _REPAIR: Final = Policy(
     number_form="report",
     timestamp="report",
     letter_case="report",
+    single_item="report",
     error_details="report",
 )
 PRESETS: Final = {"strict": STRICT, "lenient": _LENIENT, "repair": _REPAIR}

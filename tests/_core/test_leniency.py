@@ -3,7 +3,7 @@
 import json
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -178,6 +178,53 @@ def test_numbers_beyond_their_bounds(make_backend: Make, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_an_object_where_an_array_belongs_is_its_one_item(make_backend: Make, version: str) -> None:
+    (item,) = METER[version]["meterValue"]
+    text = call("MeterValues", METER[version] | {"meterValue": item})
+    right = make_backend(version).decode(call("MeterValues", METER[version]))
+    for policy in (Policy(single_item="report"), Policy.lenient(), Policy.repair()):
+        frame = with_policy(make_backend, version, policy).decode(text)
+        assert frame.payload == right.payload
+        assert frame.violations == (Violation("single_item", "$.meterValue", item),)
+        assert make_backend(version).encode(frame) == make_backend(version).encode(right)
+    accepted = with_policy(make_backend, version, Policy(single_item="accept")).decode(text)
+    assert (accepted.payload, accepted.violations) == (right.payload, ())
+    others = Policy(**{rule: "report" for rule in RULES if rule != "single_item"})  # type: ignore[arg-type]
+    for backend in (make_backend(version), with_policy(make_backend, version, others)):
+        with pytest.raises(ocppj.PayloadError) as caught:
+            backend.decode(text)
+        assert caught.value.path == "$.meterValue"
+
+
+def test_faults_within_a_single_item_have_the_path_that_was_sent(make_backend: Make) -> None:
+    sample = {"value": "1", "unit": "wh", "extra": 1}
+    sent = {"timestamp": "2026-01-31T12:00:00", "sampledValue": sample}
+    text = call("MeterValues", {"connectorId": "1", "meterValue": sent})
+    frame = with_policy(make_backend, "1.6", Policy.lenient()).decode(text)
+    assert frame.violations == (
+        Violation("number_form", "$.connectorId", "1"),
+        Violation("single_item", "$.meterValue", sent),
+        Violation("timestamp", "$.meterValue.timestamp", "2026-01-31T12:00:00"),
+        Violation("single_item", "$.meterValue.sampledValue", sample),
+        Violation("unknown_field", "$.meterValue.sampledValue.extra", 1),
+        Violation("letter_case", "$.meterValue.sampledValue.unit", "wh"),
+    )
+
+
+def test_a_single_item_counts_as_one(make_backend: Make) -> None:
+    pair = msgspec.Meta(min_length=2)
+    item = msgspec.defstruct("Item", [("n", int)], forbid_unknown_fields=True)
+    pairs = msgspec.defstruct("Pairs", [("items", Annotated[list[item], pair])])  # type: ignore[valid-type]
+    feature = ocppj.Feature("Pairs", pairs, pairs)
+    made = make_backend(profiles=[ocppj.Profile("vendor", (feature,))])
+    text = call("Pairs", {"items": {"n": 1}})
+    frame = type(made)(made._table, Policy.lenient()).decode(text)
+    assert [violation.rule for violation in frame.violations] == ["single_item", "array_size"]
+    with pytest.raises(ocppj.PayloadError):
+        type(made)(made._table, Policy(single_item="report")).decode(text)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_missing_field_is_none(make_backend: Make, version: str) -> None:
     text = call("MeterValues", {"meterValue": METER[version]["meterValue"]})
     name = "connectorId" if version == "1.6" else "evseId"
@@ -299,7 +346,8 @@ NEVER = [
     '[2,"i","CancelReservation",{"reservationId":"9223372036854775808"}]',
     '[2,"i","Reset",{"type":5}]',
     '[2,"i","Authorize",{"idToken":"x"}]',
-    '[2,"i","MeterValues",{"evseId":1,"meterValue":{}}]',
+    '[2,"i","MeterValues",{"evseId":1,"meterValue":5}]',
+    '[2,"i","ClearVariableMonitoring",{"id":{"id":5}}]',
     '[2,"i","DataTransfer",{"vendorId":"v","x":1,"data":%s}]' % ("[" * 40 + "]" * 40),
 ]
 

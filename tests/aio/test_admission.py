@@ -37,7 +37,7 @@ def test_without_a_common_subprotocol_the_handshake_finishes_and_the_connection_
                     assert "sec-websocket-protocol" not in raw.headers
                     assert await raw.close_code() == 1002
             station = ChargingStation("CS-1", {"1.6": object()})
-            with pytest.raises(ocppj.ConnectionLost, match=r"speaks none of ocpp1\.6"):
+            with pytest.raises(ocppj.ConnectionLost, match=r"supports none of ocpp1\.6"):
                 async with end.connect(station, server):
                     raise AssertionError
             assert not csms.stations

@@ -385,7 +385,7 @@ def test_a_late_answer_is_dropped_and_the_next_call_works(end: End) -> None:
                 await seen.call(RESET, timeout=0.05)
             gate.free.release()
             assert (await seen.call(UNLOCK)).status is v201.UnlockStatusEnumType.UNLOCKED
-            assert seen._session.unexpected == 1
+            assert seen._link.session.unexpected == 1
 
     end.run(main())
 
@@ -405,7 +405,7 @@ def test_a_cancelled_call_makes_room_for_the_next(end: End) -> None:
             assert (await seen.call(UNLOCK)).status is v201.UnlockStatusEnumType.UNLOCKED
             assert first.cancelled()
             assert waiting.cancelled()
-            assert seen._session.pending is None
+            assert seen._link.session.pending is None
 
     end.run(main())
 
@@ -416,9 +416,11 @@ def test_an_answer_that_crosses_the_cancellation_of_its_call(end: End) -> None:
         async with pair(end, charger=gate) as (_, seen, _):
             call = asyncio.create_task(seen.call(RESET))
             await gate.asked.get()
-            message_id = seen._session.pending.message_id
+            message_id = seen._link.session.pending.message_id
             call.cancel()
-            assert seen.received(b'[3,"%b",{"status":"Accepted"}]' % message_id.encode()) is None
+            assert (
+                seen._link.received(b'[3,"%b",{"status":"Accepted"}]' % message_id.encode()) is None
+            )
             with pytest.raises(asyncio.CancelledError):
                 await call
             assert (await seen.call(UNLOCK)).status is v201.UnlockStatusEnumType.UNLOCKED
@@ -595,7 +597,7 @@ def test_closing_twice_and_from_inside_a_handler(end: End) -> None:
                         await station.call(v201.HeartbeatRequest())
                     await closed.wait()
                     await seen.close()
-                    seen.lost()
+                    seen._link.lost()
             await server.close()
             await server.close()
         assert central.events == [("connect", "CS-1"), ("disconnect", "CS-1")] * 2
@@ -651,7 +653,7 @@ def test_waiting_for_a_station(end: End) -> None:
                     await asyncio.wait_for(csms.station("CS-1"), 0.01)
                 with pytest.raises(ocppj.ConnectionLost, match=r"CS-1 .* within 0\.01 s"):
                     await csms.station("CS-1", timeout=0.01)
-            assert not csms._arrivals
+            assert not csms._stations._arrivals
             waiting = [asyncio.create_task(csms.station("CS-1", timeout=10)) for _ in range(3)]
             await asyncio.sleep(0)
             waiting.pop().cancel()
@@ -660,7 +662,7 @@ def test_waiting_for_a_station(end: End) -> None:
                 found = await asyncio.gather(*waiting)
                 assert found == [csms.stations["CS-1"]] * 2
                 assert await csms.station("CS-1", timeout=0) is found[0]
-            assert not csms._arrivals
+            assert not csms._stations._arrivals
 
     end.run(main())
 

@@ -48,7 +48,7 @@ def test_a_station_that_vanishes_fails_its_calls_at_once(end: End) -> None:
             for call in calls:
                 with pytest.raises(ocppj.ConnectionLost):
                     await call
-            assert seen._session.pending is None
+            assert seen._link.session.pending is None
             assert not csms.stations
 
     end.run(main())
@@ -110,7 +110,7 @@ def test_a_station_that_vanishes_while_it_is_sent_to(end: End) -> None:
 
 def unsent(station: Station) -> int:
     """Return how many bytes wait for the peer."""
-    transport: Any = station._transport
+    transport: Any = station._link.transport
     wire = getattr(transport, "_ws", None)
     found = transport._socket.transport if wire is None else wire.underlying_transport
     size: int = found.get_write_buffer_size()
@@ -276,7 +276,7 @@ def test_a_station_that_does_not_read_stalls_nobody_and_costs_little(end: End) -
             assert central.handled < asked
             assert unsent(bad) < LARGE["2.0.1"].max_size + 600_000  # a call and an answer more
             if end.transport == "picows":
-                assert len(bad._transport._held) < asked  # type: ignore[attr-defined]
+                assert len(bad._link.transport._held) < asked  # type: ignore[attr-defined]
             # And when it reads again, all is answered.
             answers = 0
             while answers < asked:

@@ -74,8 +74,8 @@ def test_an_object_that_cannot_be_sent(make_backend: Make) -> None:
 @pytest.mark.parametrize("what", ["result", "error"])
 def test_a_bad_answer_to_a_call(what: str) -> None:
     async def main() -> int:
-        async with CSMS({"2.0.1": Central()}).listen("127.0.0.1") as server, dial(server) as raw:
-            csms = server._acceptor.csms
+        csms = CSMS({"2.0.1": Central()})
+        async with csms.listen("127.0.0.1") as server, dial(server) as raw:
             station = await csms.station("CS-1")
 
             async def work() -> None:

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 import ocppj
 from ocppj import v21, v201
+from ocppj.aio import CSMS, ChargingStation
 from ocppj.v201.availability import CSMSHandler
 from ocppj.v201.remote_control import ChargingStationHandler, UnlockConnectorRequest
 
@@ -66,3 +67,11 @@ call(v201.HeartbeatRequest)  # error
 session = ocppj.Session(ocppj.Codec("2.0.1"), "station")  # error
 session.call(v201.HeartbeatRequest(), "now")  # error
 session.reply(ocppj.CallError("i", "GenericError"), heartbeat)  # error
+
+
+class NoTransport:
+    """Can neither listen nor connect."""
+
+
+CSMS({}).listen(transport=NoTransport())  # error
+ChargingStation("CS-1", {}).connect("ws://", transport=NoTransport())  # error

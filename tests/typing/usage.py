@@ -1,11 +1,13 @@
 """How a user's code looks to a type checker. Not run: mypy and pyright read it."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar, assert_type
 
 import ocppj
 from ocppj import v16, v21, v201
+from ocppj.aio import CSMS, ChargingStation
+from ocppj.aio.transport import Acceptor, Attach, Listening
 from ocppj.v201 import availability, provisioning, remote_control
 from ocppj.v201.enums import IdTokenEnumType, UnlockStatusEnumType
 from ocppj.v201.remote_control import (
@@ -146,3 +148,37 @@ class VendorRequest(ocppj.Message, kw_only=True):
 
 assert_type(VendorRequest(type="fan").note, str | None)
 assert_type(call(VendorRequest(type="fan")), VendorResponse)
+
+
+class ServerOnly:
+    """A transport that cannot connect."""
+
+    async def serve(
+        self, acceptor: Acceptor, host: str | Sequence[str] | None, port: int, **options: Any
+    ) -> Listening:
+        raise NotImplementedError
+
+
+class ClientOnly:
+    """A transport that cannot listen."""
+
+    async def connect(
+        self,
+        url: str,
+        subprotocols: Sequence[str],
+        attach: Attach,
+        *,
+        max_size: int,
+        headers: Mapping[str, str],
+        **options: Any,
+    ) -> Awaitable[None]:
+        raise NotImplementedError
+
+
+async def transports(central: CSMS, station: ChargingStation) -> None:
+    """Each end takes a transport that has its half of the functions."""
+    async with central.listen(transport=ServerOnly()) as server:
+        assert_type(server.port, int)
+    async with station.connect("ws://", transport=ClientOnly()) as connected:
+        assert_type(connected, ChargingStation)
+    assert_type(await central.call("CS-1", v201.ClearCacheRequest()), v201.ClearCacheResponse)

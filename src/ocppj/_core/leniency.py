@@ -141,11 +141,18 @@ class _Reader:
         return self.struct(part.cls, value, path)
 
     def _list(self, part: Part, value: Any, path: str) -> list[Any]:
-        if type(value) is not list or part.item is None:
+        if part.item is None:
+            raise NotTolerated("a list of anything")
+        if type(value) is list:
+            items = [(item, f"{path}[{n}]") for n, item in enumerate(value)]
+        elif type(value) is dict and part.item.kind == "struct":
+            self.tolerate("single_item", path, value)
+            items = [(value, path)]
+        else:
             raise NotTolerated("not an array")
-        if not _within_bounds(part, len(value)):
+        if not _within_bounds(part, len(items)):
             self.tolerate("array_size", path, value)
-        return [self.part(part.item, item, f"{path}[{n}]") for n, item in enumerate(value)]
+        return [self.part(part.item, item, where) for item, where in items]
 
     def _str(self, part: Part, value: Any, path: str) -> str:
         if type(value) in (int, float, bool):

@@ -5,9 +5,11 @@ Needs a transport: `pip install 'ocppj[websockets]'`, or `'ocppj[picows]'` for t
 
 from ocppj.aio.charging_station import Backoff, ChargingStation
 from ocppj.aio.connection import Connection
-from ocppj.aio.csms import CSMS, Duplicates, Server, Station
+from ocppj.aio.csms import CSMS
 from ocppj.aio.metrics import Direction, Metrics
+from ocppj.aio.node import Server
 from ocppj.aio.security import Authenticate, Handshake, basic, certificate
+from ocppj.aio.stations import Duplicates, Station
 from ocppj.aio.transport import TransportName
 
 __all__ = [

@@ -14,9 +14,10 @@ from typing import Any, Final, Self, TypeVar
 
 from ocppj.aio.connection import Connection
 from ocppj.aio.endpoint import MAX_HANDLING, MAX_WAITING, endpoints
+from ocppj.aio.link import Link
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import path_segment
-from ocppj.aio.transport import Transport, TransportModule, TransportName, load, shown
+from ocppj.aio.transport import ClientTransport, Transport, TransportName, load, shown
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost, LocalProtocolError
 from ocppj.schema import Request
@@ -93,6 +94,7 @@ class ChargingStation:
         limits = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
         self._endpoints = endpoints(handlers, codecs, "charging_station", metrics=metrics, **limits)
         self._path = path_segment(station_id, self._endpoints)
+        self._link: Link | None = None
         self._connection: Connection | None = None
         self._connecting = False
         self._connected = asyncio.Event()
@@ -100,7 +102,7 @@ class ChargingStation:
     @property
     def connected(self) -> bool:
         """Whether there is a connection at the moment."""
-        return self._connection is not None and not self._connection.closed
+        return self._link is not None and not self._link.closed
 
     @property
     def version(self) -> str:
@@ -116,7 +118,7 @@ class ChargingStation:
         self,
         url: str,
         *,
-        transport: TransportName | TransportModule = "websockets",
+        transport: TransportName | ClientTransport = "websockets",
         password: str | bytes | None = None,
         backoff: Backoff | None = Backoff(),
         **options: Any,
@@ -175,9 +177,9 @@ class ChargingStation:
             finally:
                 reconnecting.cancel()
                 await asyncio.wait([reconnecting])
-                if self._connection is not None:
-                    await self._connection.close()
-                    await self._connection.endpoint.wait_background(GRACE)
+                if self._link is not None:
+                    await self._link.close()
+                    await self._link.endpoint.wait_background(GRACE)
         finally:
             self._connecting = False
 
@@ -190,7 +192,7 @@ class ChargingStation:
             if backoff is None:
                 return
             for wait in backoff.waits():
-                end = (self._connection and self._connection.end) or "no reason is known"
+                end = (self._link and self._link.end) or "no reason is known"
                 log.info("%s connects again in %.1f s: %s", self.id, wait, end)
                 await asyncio.sleep(wait)
                 try:
@@ -200,20 +202,21 @@ class ChargingStation:
                 else:
                     break
 
-    def _attach(self, subprotocol: str | None, transport: Transport) -> Connection:
+    def _attach(self, subprotocol: str | None, transport: Transport) -> Link:
         endpoint = self._endpoints.get(subprotocol or "")
         if endpoint is None:
-            raise ConnectionLost(f"the CSMS speaks none of {', '.join(self._endpoints)}")
-        self._connection = Connection(self.id, endpoint, transport, owner=self)
+            raise ConnectionLost(f"the CSMS supports none of {', '.join(self._endpoints)}")
+        self._link = Link(self.id, endpoint, transport, self)
+        self._connection = Connection(self._link)
         self._connected.set()
-        self._connection.opened()
-        return self._connection
+        self._link.opened()
+        return self._link
 
     def _require_connection(self) -> Connection:
-        if self._connection is None:
+        if self._connection is None or self._link is None:
             raise ConnectionLost(f"{self.id} is not connected: see `connect`")
-        if self._connection.closed:
-            raise self._connection.gone()
+        if self._link.closed:
+            raise self._link.gone()
         return self._connection
 
     async def wait_connected(self) -> None:
@@ -230,3 +233,7 @@ class ChargingStation:
     async def send(self, request: object) -> None:
         """Send a SEND, which is never answered (OCPP 2.1): see `ocppj.aio.Connection.send`."""
         await self._require_connection().send(request)
+
+    def __repr__(self) -> str:
+        state = f"OCPP {self.version}, connected" if self.connected else "not connected"
+        return f"<ChargingStation {self.id!r}, {state}>"

@@ -1,49 +1,24 @@
-"""One connection: a session, the handlers, and calls that wait for their turn.
+"""A connection as users see it: what can be asked of the peer.
 
-Owns what both ends do with a connection once it stands. Knows no WebSocket library: a transport
-brings the messages and takes the answers.
+Owns our calls and their order. Everything that comes in, and the end of the connection, is the
+business of the connection's `ocppj.aio.link.Link`.
 """
 
 import asyncio
-import logging
-import sys
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
-import msgspec
-
-from ocppj.aio.endpoint import Endpoint
-from ocppj.aio.metrics import Metrics
-from ocppj.aio.transport import Transport
+from ocppj.aio.link import Link
 from ocppj.errors import (
     CallFailed,
     CallTimeout,
     ConnectionLost,
     DecodeError,
     LocalProtocolError,
-    PayloadError,
-    RemoteProtocolError,
 )
-from ocppj.frames import (
-    CALL,
-    CALLERROR,
-    CALLRESULT,
-    CALLRESULTERROR,
-    SEND,
-    Call,
-    CallResult,
-    Frame,
-    Send,
-)
+from ocppj.frames import CALL, SEND, CallResult
 from ocppj.schema import Request
-from ocppj.session import Session
 
 __all__ = ["Connection"]
-
-log: Final = logging.getLogger("ocppj.aio")
-EAGER: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
-"""A handler that never waits is done before its task is ever scheduled."""
 
 R = TypeVar("R")
 
@@ -52,272 +27,79 @@ class Connection:
     """One connection to a peer. Belongs to one event loop.
 
     Attributes:
-        id: the charging station's identity, on either end.
-        endpoint: what it shares with others.
-        closed: whether it has ended.
-        end: why, as far as is known; empty before.
+        id: identity of the charging station, on either end.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_answer",
-        "_closer",
-        "_closing",
-        "_context",
-        "_entered",
-        "_logged",
-        "_on_connect_task",
-        "_owner",
-        "_session",
-        "_tasks",
-        "_transport",
-        "_turn",
-        "_waiting",
-        "closed",
-        "end",
-        "endpoint",
-        "id",
-    )
+    __slots__ = ("__weakref__", "_calls", "_link", "_turn", "id")
 
-    def __init__(
-        self, station_id: str, endpoint: Endpoint, transport: Transport, owner: Any = None
-    ) -> None:
-        self.id = station_id
-        self.endpoint = endpoint
-        self.closed = False
-        self.end = ""
-        self._closing = False  # no more calls are handled: we close, or it has ended
-        self._entered = False
-        self._transport = transport
-        self._session = Session(endpoint.codec, endpoint.role, timeout=endpoint.timeout)
-        # What `on_connect` gets, and what handler methods get before the request.
-        self._owner = self if owner is None else owner
-        self._context: tuple[Any, ...] = ()
-        self._answer: asyncio.Future[Any] | None = None
+    def __init__(self, link: Link) -> None:
+        self.id = link.id
+        self._link = link
         self._turn: asyncio.Lock | None = None
-        self._waiting = 0
-        self._logged: dict[str, int] | None = None  # what was logged at WARNING or above
-        self._tasks: set[asyncio.Task[None]] | None = None
-        self._closer: asyncio.Task[Any] | None = None
-        self._on_connect_task: asyncio.Task[None] | None = None  # of these, that of `on_connect`
+        self._calls = 0  # in flight or queued
 
     @property
     def version(self) -> str:
         """The OCPP version that was negotiated."""
-        return self.endpoint.codec.version
+        return self._link.endpoint.codec.version
 
-    def received(self, data: bytes | str, *, late: bool = False) -> bytes | None:
-        """Take in a message; return the answer to be sent at once, if there is one.
+    @property
+    def closed(self) -> bool:
+        """Whether the connection has ended."""
+        return self._link.closed
 
-        Args:
-            data: the message.
-            late: whether a close frame has been sent already. Nothing can be answered after it, so
-                that no call is handled: the peer would repeat it on its next connection.
-        """
-        if (late or self._closing) and (self.closed or not self._needs_no_answer(data)):
-            return None
-        metrics = self.endpoint.metrics
-        if metrics is not None:
-            return self._measured(data, metrics)
-        try:
-            frame = self._session.receive(data)
-        except (DecodeError, RemoteProtocolError) as error:
-            return self._refuse(error)
-        if frame.message_type == CALL:
-            return self._serve(frame)  # type: ignore[arg-type]
-        self._handle(frame)
-        return None
-
-    def _needs_no_answer(self, data: bytes | str) -> bool:
-        """Tell whether a message counts though it is late: an answer, or a SEND unless we close."""
-        try:
-            message_type = self.endpoint.codec.peek(data).message_type
-        except DecodeError:
-            return False
-        return message_type in (
-            (CALLRESULT, CALLERROR) if self._closing else (CALLRESULT, CALLERROR, SEND)
-        )
-
-    def _measured(self, data: bytes | str, metrics: Metrics) -> bytes | None:
-        try:
-            frame = self._session.receive(data)
-        except (DecodeError, RemoteProtocolError) as error:
-            code = error.error_code or "Unexpected"
-            action = self._action_of(data, error)
-            metrics.frame(self.id, "in", error.message_type, action, code)
-            answer = self._refuse(error)
-            if answer is not None:
-                metrics.frame(self.id, "out", _message_type_of(answer), action, code)
-            return answer
-        action = getattr(frame, "action", None)
-        outcome = getattr(frame, "error_code", "")
-        metrics.frame(self.id, "in", frame.message_type, action, outcome)
-        for violation in frame.violations:
-            metrics.violation(self.id, violation)
-        if isinstance(frame, Call):
-            return self._serve(frame)
-        self._handle(frame)
-        return None
-
-    def _action_of(self, data: bytes | str, error: DecodeError | RemoteProtocolError) -> str | None:
-        """Return the action of a refused CALL or SEND; `None` if it has none that we know."""
-        if error.message_type in (CALL, SEND) and isinstance(
-            error, PayloadError | RemoteProtocolError
-        ):
-            with suppress(DecodeError):
-                return self.endpoint.codec.peek(data).action
-        return None
-
-    def _handle(self, frame: Frame) -> None:
-        message_type = frame.message_type
-        if message_type == SEND:
-            tasks = self._tasks or ()
-            if len(tasks) - (self._on_connect_task in tasks) >= self.endpoint.max_handling:
-                self._log(logging.WARNING, "a SEND is dropped, too many handlers are at work")
-            else:
-                self._notify(frame)  # type: ignore[arg-type]
-        elif message_type == CALLRESULTERROR:
-            code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]
-            problem = f"our answer is refused with {code:.50}: {description:.200}"
-            self._log(logging.WARNING, problem, category="CALLRESULTERROR")
-        elif (future := self._answer) is not None and not future.done():
-            future.set_result(frame)
-
-    def _refuse(self, error: DecodeError | RemoteProtocolError) -> bytes | None:
-        log.debug("%s: %s", self.id, error)
-        future = self._answer
-        if future is not None and self._session.pending is None and not future.done():
-            _fail_future(future, error)  # the answer to our call, and no good one
-        return error.reply()
-
-    def _notify(self, send: Send[Any]) -> None:
-        waiting = self.endpoint.handlers.notify(send, self._context, self._report)
-        if waiting is not None:
-            self._start(_await(waiting))
-
-    def _serve(self, call: Call[Any]) -> bytes | None:
-        metrics = self.endpoint.metrics
-        start = 0.0 if metrics is None else _now()
-        answer: bytes | Awaitable[bytes]
-        if self._tasks and self._session.handling > self.endpoint.max_handling:
-            problem = f"{self.endpoint.max_handling} calls are handled already"
-            answer = self._session.fail(call, "GenericError", problem)
-        else:
-            handlers = self.endpoint.handlers
-            try:
-                answer = handlers.answer(self._session, call, self._context, self._report)
-            except asyncio.CancelledError:  # of something that a method has looked at
-                self._log(logging.ERROR, f"{call.action} failed", error=sys.exception())
-                answer = self._session.fail(call, "InternalError")
-        if isinstance(answer, bytes):
-            if metrics is not None:
-                self._count_answer(metrics, call, answer, start)
-            return answer
-        self._start(self._finish(call, answer, start))
-        return None
-
-    async def _finish(self, call: Call[Any], answer: Awaitable[bytes], start: float) -> None:
-        try:
-            data = await answer
-        except asyncio.CancelledError:
-            if self._closing:
-                raise
-            data = self._session.fail(call, "InternalError")  # a handler has cancelled itself
-        if self.endpoint.metrics is not None:
-            self._count_answer(self.endpoint.metrics, call, data, start)
-        await self._deliver(data)
-
-    async def _deliver(self, data: bytes) -> None:
-        try:
-            await self._transport.send(data)
-        except ConnectionLost:
-            log.debug("%s is gone, and an answer with it", self.id)
-
-    def _count_answer(self, metrics: Metrics, call: Call[Any], data: bytes, start: float) -> None:
-        message_type = _message_type_of(data)
-        outcome = msgspec.json.decode(data)[2] if message_type == CALLERROR else ""
-        metrics.frame(self.id, "out", message_type, call.action, outcome)
-        metrics.latency(self.id, "in", call.action, _now() - start, outcome)
-
-    def _report(self, message: Call[Any] | Send[Any], error: Exception) -> None:
-        self._log(logging.ERROR, f"{message.action} failed", error=error)
-
-    def _log(
-        self, level: int, text: str, *, category: str = "", error: BaseException | None = None
-    ) -> None:
-        """Log the first message of a category at its level, and the others at DEBUG.
-
-        A peer decides how often something goes wrong, but not how much is logged about it.
-
-        Args:
-            level: of the `logging` module, WARNING or above.
-            text: what is wrong; quotations from the peer are cut short.
-            category: what is counted; the text itself by default.
-            error: whose traceback is logged.
-        """
-        logged = self._logged
-        if logged is None:
-            logged = self._logged = {}
-        category = category or text
-        logged[category] = logged.get(category, 0) + 1
-        if logged[category] > 1:
-            level = logging.DEBUG
-        log.log(level, "%s: %s", self.id, text, exc_info=error)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.Task(work, loop=asyncio.get_running_loop(), **EAGER)
-        if not task.done():
-            if self._tasks is None:
-                self._tasks = set()
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        return task
+    @property
+    def end(self) -> str:
+        """Why the connection has ended, as far as is known; empty before."""
+        return self._link.end
 
     async def call(self, request: Request[R], timeout: float | None = None) -> R:
-        """Call the peer. Calls that come at the same time go one after the other.
+        """Call the peer and return its response.
+
+        OCPP allows one call at a time: further calls are queued.
 
         Args:
             request: the payload.
-            timeout: seconds to wait for the answer, counted from when it is this call's turn; the
+            timeout: seconds to wait for the response, counted from when the call is sent; the
                 endpoint's by default.
 
         Raises:
             CallFailed: the peer answered with an error.
-            CallTimeout: it did not answer in time; `ConnectionLost` if the connection has ended.
-                Either leaves open whether it has handled the call.
-            DecodeError: its answer breaks the rules.
-            EncodeError: the request does.
-            LocalProtocolError: it is not ours to send, or too many calls wait for their turn.
+            CallTimeout: no response in time. The peer may have handled the call nevertheless.
+            ConnectionLost: the connection has ended: a `CallTimeout` too.
+            DecodeError: the response is invalid.
+            EncodeError: the request is invalid. Nothing was sent.
+            LocalProtocolError: this side may not send the request, or the queue is full.
         """
-        feature = self.endpoint.codec.feature(request)
+        endpoint = self._link.endpoint
+        feature = endpoint.codec.feature(request)
         if feature.response_type is None:
             raise LocalProtocolError(f"{feature.name} is never answered: use send")
-        if self._waiting > self.endpoint.max_waiting:  # and one is in flight
-            raise LocalProtocolError(
-                f"{self.endpoint.max_waiting} calls wait for their turn already"
-            )
-        self._waiting += 1
+        if self._calls > endpoint.max_waiting:  # and one is in flight
+            raise LocalProtocolError(f"{endpoint.max_waiting} calls wait for their turn already")
+        self._calls += 1
         try:
             if self._turn is None:
                 self._turn = asyncio.Lock()
             async with self._turn:
                 return await self._call(request, feature.name, timeout)  # type: ignore[no-any-return]
         finally:
-            self._waiting -= 1
+            self._calls -= 1
 
     async def _call(self, request: object, action: str, timeout: float | None) -> Any:
-        if self.closed:
-            raise self.gone()
-        session, metrics, start = self._session, self.endpoint.metrics, _now()
+        link, loop = self._link, asyncio.get_running_loop()
+        if link.closed:
+            raise link.gone()
+        session, metrics, start = link.session, link.endpoint.metrics, loop.time()
         data = session.call(request, start, timeout=timeout)
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._answer = future
+        future: asyncio.Future[Any] = loop.create_future()
+        link.answer = future
         if metrics is not None:
             metrics.frame(self.id, "out", CALL, action, "")
         outcome = "NoAnswer"
         try:
             async with asyncio.timeout_at(session.deadline):
-                await self._transport.send(data)
+                await link.transport.send(data)
                 answer = await future
             if isinstance(answer, CallResult):
                 outcome = ""
@@ -330,40 +112,45 @@ class Connection:
         except TimeoutError as error:
             if isinstance(error, CallTimeout):
                 raise
-            seconds = self.endpoint.timeout if timeout is None else timeout
+            seconds = link.endpoint.timeout if timeout is None else timeout
             problem = f"{self.id} did not answer {action} within {seconds:g} s"
             raise CallTimeout(problem) from None
         finally:
             session.cancel()
-            self._answer = None
+            link.answer = None
             # It keeps the error, whose traceback keeps this frame: a cycle if it stayed here.
             del future
             if metrics is not None:
-                metrics.latency(self.id, "out", action, _now() - start, outcome)
+                metrics.latency(self.id, "out", action, loop.time() - start, outcome)
 
     async def send(self, request: object) -> None:
-        """Send a SEND, which is never answered (OCPP 2.1).
+        """Send a SEND message, which is never answered (OCPP 2.1).
 
         Raises:
             ConnectionLost: the connection has ended.
-            EncodeError: the request breaks the rules.
-            LocalProtocolError: it is not ours to send, or has an answer.
+            EncodeError: the request is invalid.
+            LocalProtocolError: this side may not send the request, or it has a response.
         """
-        feature = self.endpoint.codec.feature(request)
+        link = self._link
+        feature = link.endpoint.codec.feature(request)
         if feature.response_type is not None:
             raise LocalProtocolError(f"{feature.name} has an answer: use call")
-        if self.closed:
-            raise self.gone()
-        data = self._session.call(request)
-        if self.endpoint.metrics is not None:
-            self.endpoint.metrics.frame(self.id, "out", SEND, feature.name, "")
-        await self._transport.send(data)
+        if link.closed:
+            raise link.gone()
+        data = link.session.call(request)
+        if link.endpoint.metrics is not None:
+            link.endpoint.metrics.frame(self.id, "out", SEND, feature.name, "")
+        await link.transport.send(data)
 
     async def ping(self, timeout: float) -> bool:
-        """Tell whether the peer answers a WebSocket ping within so many seconds."""
+        """Send a WebSocket ping and return whether the peer answers in time.
+
+        Args:
+            timeout: seconds to wait for the pong.
+        """
         try:
             async with asyncio.timeout(timeout):
-                await self._transport.ping()
+                await self._link.transport.ping()
         except (ConnectionLost, TimeoutError):
             return False
         return True
@@ -373,102 +160,12 @@ class Connection:
 
         Args:
             code: WebSocket close code.
-            reason: for the peer; at most 123 bytes.
-            grace: seconds to wait for handlers at work, so that their answers still go out. Then,
-                or when they are done, the close frame is sent; no call is handled after it.
+            reason: sent to the peer; at most 123 bytes.
+            grace: seconds to wait for handlers at work, so that their answers still go out. Then
+                the close frame is sent. No call is handled after it.
         """
-        # A handler that closes its own connection does not wait for itself, and goes on after it.
-        self._closer = asyncio.current_task()
-        deadline = _now() + grace
-        await self._settle(deadline)
-        # A busy peer never pauses: what it calls from here on, it repeats on its next connection.
-        self._closing = True
-        await self._settle(deadline)
-        self.end = self.end or f"closed by us: {code} {reason}".rstrip()
-        self._cancel()
-        await self._transport.close(code, reason)
-        self.lost()
+        await self._link.close(code, reason, grace=grace)
 
-    def _at_work(self) -> set[asyncio.Task[None]]:
-        return (self._tasks or set()) - {self._closer}
-
-    async def _settle(self, deadline: float) -> None:
-        """Wait for the handlers that are at work now."""
-        if (tasks := self._at_work()) and (left := deadline - _now()) > 0:
-            await asyncio.wait(tasks, timeout=left)
-
-    def _cancel(self) -> None:
-        """End handlers whose answers can no longer be sent."""
-        loop = asyncio.get_running_loop()
-        for task in self._at_work():
-            loop.call_soon(task.cancel)  # not before it has begun: what it awaits has to be awaited
-
-    def gone(self) -> ConnectionLost:
-        """Return the exception for who needs a connection that has ended."""
-        why = f": {self.end}" if self.end else ""
-        return ConnectionLost(f"{self.id} is not connected any more{why}")
-
-    def opened(self) -> None:
-        """Tell the handler and the metrics of a connection that stands."""
-        endpoint = self.endpoint
-        self._entered = True
-        if endpoint.metrics is not None:
-            endpoint.metrics.connected(self.id, self.version)
-        if (work := self._call_hook(endpoint.on_connect)) is not None:
-            self._on_connect_task = self._start(work)
-
-    def _call_hook(self, hook: Callable[[Any], Any] | None) -> Coroutine[Any, Any, None] | None:
-        """Call a hook; return what is left to be awaited of it."""
-        try:
-            waiting: Any = None if hook is None else hook(self._owner)
-        except Exception:
-            log.exception("%s: %r failed", self.id, hook)
-            return None
-        return _await_logged(self.id, hook, waiting) if hasattr(waiting, "__await__") else None
-
-    def lost(self, reason: str = "") -> None:
-        """Note that the connection has ended, and why: nobody waits for an answer any more."""
-        if self.closed:
-            return
-        self.closed = self._closing = True
-        self.end = self.end or reason
-        if self._answer is not None and not self._answer.done():
-            _fail_future(self._answer, self.gone())
-        self._cancel()
-        for message_type, times in (self._logged or {}).items():
-            if times > 1:
-                log.warning("%s: %s: %d times in all", self.id, message_type, times)
-        endpoint = self.endpoint
-        if not self._entered:
-            return
-        if endpoint.metrics is not None:
-            endpoint.metrics.disconnected(self.id, self.version)
-        if (work := self._call_hook(endpoint.on_disconnect)) is not None:
-            task = asyncio.get_running_loop().create_task(work)
-            endpoint.background.add(task)
-            task.add_done_callback(endpoint.background.discard)
-
-
-def _message_type_of(frame: bytes) -> int:
-    """Return the message type of a frame of ours."""
-    return frame[1] - 48
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-def _fail_future(answer: asyncio.Future[Any], error: Exception) -> None:
-    answer.set_exception(error)
-    answer.exception()  # seen: the caller may still wait for its call to be sent
-
-
-async def _await(waiting: Awaitable[None]) -> None:
-    await waiting
-
-
-async def _await_logged(station_id: str, hook: object, waiting: Awaitable[Any]) -> None:
-    try:
-        await waiting
-    except Exception:
-        log.exception("%s: %r failed", station_id, hook)
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "connected"
+        return f"<{type(self).__name__} {self.id!r}, OCPP {self.version}, {state}>"

@@ -1,47 +1,121 @@
-"""What the connections of one endpoint share: an engine for each version that is offered.
+"""What the connections of one endpoint share: an `Endpoint` for each version offered.
 
 Owns the settings of an endpoint. Knows no connection and no WebSocket library.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 from ocppj.aio.metrics import Metrics
 from ocppj.catalog import Version
 from ocppj.codec import Codec
-from ocppj.handlers import Handlers
-from ocppj.session import Role
+from ocppj.frames import Call, Send
+from ocppj.handlers import Handlers, OnError
+from ocppj.session import Role, Session
 
-__all__ = ["Endpoint", "endpoints"]
+__all__ = ["Endpoint", "HandlerResponder", "Responder", "by_subprotocol", "endpoints"]
 
 MAX_WAITING: Final = 64
+"""Default maximum number of queued calls to one peer."""
+
 MAX_HANDLING: Final = 16
-"""What an endpoint has unless it is told otherwise."""
+"""Default maximum number of calls of one peer that are handled at a time."""
+
+HOOKS: Final = ("on_connect", "on_disconnect")
+T = TypeVar("T")
+
+
+class Responder(Protocol):
+    """Answers the peer's calls: handlers in this process, or a worker elsewhere."""
+
+    def answer(
+        self, session: Session, call: Call[Any], data: bytes, owner: Any, on_error: OnError
+    ) -> bytes | Awaitable[bytes]:
+        """Return the frame that answers a call, or an awaitable of it.
+
+        Args:
+            session: which received the call. Its `reply` or `fail` makes the frame.
+            call: the call.
+            data: the call as received.
+            owner: `owner` of the connection's link: the `Station` at a CSMS.
+            on_error: reports an error that the peer is not told about.
+        """
+
+    def notify(
+        self, send: Send[Any], data: bytes, owner: Any, on_error: OnError
+    ) -> Awaitable[None] | None:
+        """Handle a SEND, which is never answered.
+
+        Returns:
+            An awaitable if there is something left to wait for.
+        """
+
+
+class HandlerResponder:
+    """Answers calls by the methods of a handler object.
+
+    Args:
+        handlers: the methods.
+        with_owner: whether a method takes the connection's owner before the request.
+    """
+
+    __slots__ = ("_handlers", "_with_owner")
+
+    def __init__(self, handlers: Handlers, *, with_owner: bool) -> None:
+        self._handlers = handlers
+        self._with_owner = with_owner
+
+    def answer(
+        self,
+        session: Session,
+        call: Call[Any],
+        data: bytes,  # noqa: ARG002  the decoded call is enough
+        owner: Any,
+        on_error: OnError,
+    ) -> bytes | Awaitable[bytes]:
+        """Call the method for a call, and return the frame that answers it."""
+        context = (owner,) if self._with_owner else ()
+        return self._handlers.answer(session, call, context, on_error)
+
+    def notify(
+        self,
+        send: Send[Any],
+        data: bytes,  # noqa: ARG002  the decoded message is enough
+        owner: Any,
+        on_error: OnError,
+    ) -> Awaitable[None] | None:
+        """Call the method for a SEND."""
+        context = (owner,) if self._with_owner else ()
+        return self._handlers.notify(send, context, on_error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """What all connections of one endpoint and version share.
+    """Settings shared by all connections of one endpoint and version.
 
     Attributes:
         codec: of the version.
         role: our side.
-        handlers: what answers the peer's calls.
-        timeout: seconds for the answer to a call of ours.
-        max_waiting: so many calls of ours may wait for their turn, for each connection.
-        max_handling: so many calls of the peer are handled at a time, for each connection; a peer
-            that keeps to OCPP never has more than one.
-        metrics: is told of each frame, if given.
-        on_connect: is called with each new connection, if given; may be async.
-        on_disconnect: is called with each connection that has ended, if given; may be async.
-        background: what is still at work for connections that have ended.
+        responder: answers the peer's calls.
+        timeout: seconds to wait for the response to a call of ours.
+        max_waiting: maximum number of queued calls of ours, for each connection.
+        max_handling: maximum number of calls of the peer handled at a time, for each connection.
+            A peer that conforms to OCPP never has more than one.
+        metrics: gets each frame, if given.
+        on_connect: called with the owner of each new connection, if given; may be async.
+        on_disconnect: called with the owner of each connection that has ended, if given; may be
+            async.
+        background: tasks still running for connections that have ended.
+
+    Raises:
+        ValueError: a limit is too low.
     """
 
     codec: Codec
     role: Role
-    handlers: Handlers
+    responder: Responder
     timeout: float
     max_waiting: int
     max_handling: int
@@ -56,49 +130,69 @@ class Endpoint:
                 raise ValueError(f"{name}={getattr(self, name)!r}: use {minimum} or more")
 
     async def wait_background(self, grace: float) -> None:
-        """Wait so many seconds at most for what is at work in the background."""
+        """Wait for the background tasks, at most for `grace` seconds."""
         if self.background:
             await asyncio.wait(set(self.background), timeout=grace)
-
-
-HOOKS: Final = ("on_connect", "on_disconnect")
 
 
 def endpoints(
     handlers: Mapping[str, object], codecs: Mapping[str, Codec] | None, role: Role, **shared: Any
 ) -> dict[str, Endpoint]:
-    """Return an engine for each version that is offered, by its WebSocket subprotocol.
+    """Return subprotocol -> endpoint whose calls are answered by a handler object.
 
     Args:
         handlers: version -> handler object.
-        codecs: version -> codec, where it is not the plain one.
+        codecs: version -> codec, for versions that need another than `Codec(version)`.
         role: our side.
-        shared: the rest of what an engine has.
+        shared: the remaining attributes of `Endpoint`.
 
     Raises:
         TypeError: a handler is a class.
-        ValueError: there is no such version, none at all, or a method that belongs to no action
-            or to one that the other side receives.
+        ValueError: a version is unknown, or there is none; or a method belongs to no action or to
+            one that this side does not receive.
     """
-    if not handlers:
-        raise ValueError('no version is offered: give handlers for one, such as {"2.0.1": ...}')
-    custom_codecs = {Version.named(name): codec for name, codec in (codecs or {}).items()}
-    by_subprotocol = {}
-    for name, handler in handlers.items():
-        version = Version.named(name)
-        codec = custom_codecs.pop(version, None) or Codec(version.name)
-        if codec.version != version.name:
-            raise ValueError(f"the codec for {name} is one for {codec.version}")
-        if version.subprotocol in by_subprotocol:
-            raise ValueError(f"two handlers for OCPP {version.name}")
-        by_subprotocol[version.subprotocol] = Endpoint(
+
+    def make(codec: Codec, handler: object) -> Endpoint:
+        methods = Handlers(handler, codec, HOOKS, role=role)
+        return Endpoint(
             codec=codec,
             role=role,
-            handlers=Handlers(handler, codec, HOOKS, role=role),
+            responder=HandlerResponder(methods, with_owner=role == "csms"),
             on_connect=getattr(handler, "on_connect", None),
             on_disconnect=getattr(handler, "on_disconnect", None),
             **shared,
         )
+
+    if not handlers:
+        raise ValueError('no version is offered: give handlers for one, such as {"2.0.1": ...}')
+    return by_subprotocol(handlers, codecs, make)
+
+
+def by_subprotocol(
+    versions: Mapping[str, T],
+    codecs: Mapping[str, Codec] | None,
+    make: Callable[[Codec, T], Endpoint],
+) -> dict[str, Endpoint]:
+    """Return subprotocol -> endpoint, in the order of the versions.
+
+    Args:
+        versions: version -> second argument of `make`.
+        codecs: version -> codec, for versions that need another than `Codec(version)`.
+        make: returns the endpoint of a version.
+
+    Raises:
+        ValueError: a version is unknown or given twice, or a codec does not belong to its version.
+    """
+    custom_codecs = {Version.named(name): codec for name, codec in (codecs or {}).items()}
+    made: dict[str, Endpoint] = {}
+    for name, value in versions.items():
+        version = Version.named(name)
+        codec = custom_codecs.pop(version, None) or Codec(version.name)
+        if codec.version != version.name:
+            raise ValueError(f"the codec for {name} is one for {codec.version}")
+        if version.subprotocol in made:
+            raise ValueError(f"two handlers for OCPP {version.name}")
+        made[version.subprotocol] = make(codec, value)
     if custom_codecs:
         raise ValueError(f"a codec for {next(iter(custom_codecs)).name}, which has no handlers")
-    return by_subprotocol
+    return made

@@ -1,13 +1,14 @@
-"""What the engine asks of a WebSocket library, and what it offers to it.
+"""What endpoints and WebSocket libraries ask of each other.
 
-Owns the interface between the endpoints and the transports. A transport is a module with the two
-functions of `TransportModule`.
+A transport is a module or object with `serve` (`ServerTransport`), `connect` (`ClientTransport`) or
+both. It makes a `Transport` of each connection and hands its messages to a `Receiver`: the one that
+`Acceptor.enter` or `Attach` returns.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from importlib import import_module
-from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 from ocppj.aio.security import Admission, Handshake
@@ -17,8 +18,10 @@ __all__ = [
     "REFUSAL_HEADERS",
     "Acceptor",
     "Attach",
+    "ClientTransport",
     "Listening",
     "Receiver",
+    "ServerTransport",
     "Transport",
     "TransportModule",
     "TransportName",
@@ -30,6 +33,8 @@ __all__ = [
 
 TransportName: TypeAlias = Literal["websockets", "picows"]
 """The WebSocket library in use; each is an extra of the same name."""
+
+T = TypeVar("T", bound="ServerTransport | ClientTransport")
 
 OPEN_TIMEOUT: Final = 10.0
 """Seconds for a TLS handshake, and to find out whether a station may connect."""
@@ -68,7 +73,7 @@ class Transport(Protocol):
 
 
 class Receiver(Protocol):
-    """Takes the messages of a connection: `ocppj.aio.connection.Connection` does."""
+    """Gets the messages of a connection: `ocppj.aio.link.Link` is one."""
 
     def received(self, data: bytes, *, late: bool = False) -> bytes | None:
         """Take in a message; return the answer to be sent at once, if there is one.
@@ -120,8 +125,8 @@ Attach: TypeAlias = Callable[[str | None, Transport], Receiver]
 """Is given the subprotocol that was agreed on, and the connection."""
 
 
-class TransportModule(Protocol):
-    """What a transport has to offer."""
+class ServerTransport(Protocol):
+    """A transport that can listen."""
 
     async def serve(
         self,
@@ -136,6 +141,10 @@ class TransportModule(Protocol):
     ) -> Listening:
         """Listen for connections."""
 
+
+class ClientTransport(Protocol):
+    """A transport that can connect."""
+
     async def connect(
         self,
         url: str,
@@ -149,7 +158,11 @@ class TransportModule(Protocol):
         ping_timeout: float | None = 20.0,
         **options: Any,
     ) -> Awaitable[None]:
-        """Open a connection; what is returned is done when it has ended."""
+        """Open a connection. What is returned is done when it has ended."""
+
+
+class TransportModule(ServerTransport, ClientTransport, Protocol):
+    """A transport for either end."""
 
 
 NO_ANSWER: Final = "the server closed the connection during the handshake"
@@ -179,23 +192,23 @@ def redirected(status: int, location: str | None) -> ConnectionError:
     )
 
 
-def load(name: TransportName | TransportModule) -> TransportModule:
-    """Return the module of a transport; one that is given as it is stays as it is.
+def load(transport: TransportName | T) -> TransportModule | T:
+    """Return the module of a transport; an object is returned unchanged.
 
     Raises:
-        ValueError: there is none of this name.
+        ValueError: no transport has this name.
         ModuleNotFoundError: its library is not installed.
     """
-    if not isinstance(name, str):
-        return name
-    if name not in get_args(TransportName):
-        raise ValueError(f"unknown transport {name!r}: use one of {get_args(TransportName)}")
+    if not isinstance(transport, str):
+        return transport
+    if transport not in get_args(TransportName):
+        raise ValueError(f"unknown transport {transport!r}: use one of {get_args(TransportName)}")
     try:
-        module: Any = import_module(f"ocppj.aio.{name}")
+        module: Any = import_module(f"ocppj.aio.{transport}")
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != name:
+        if error.name is None or error.name.partition(".")[0] != transport:
             raise
-        problem = f"{name} is not installed: pip install 'ocppj[{name}]'"
-        raise ModuleNotFoundError(problem, name=name) from error
+        problem = f"{transport} is not installed: pip install 'ocppj[{transport}]'"
+        raise ModuleNotFoundError(problem, name=transport) from error
     found: TransportModule = module
     return found

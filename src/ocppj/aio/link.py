@@ -1,0 +1,350 @@
+"""What comes in on one connection, and how the connection ends.
+
+Owns the session of a connection, its handlers at work and its end. A `Link` is the `Receiver` that
+a transport calls. It knows no WebSocket library, and not who answers the peer's calls: see
+`ocppj.aio.endpoint.Responder`.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+
+from ocppj.aio.endpoint import Endpoint
+from ocppj.aio.metrics import Metrics
+from ocppj.aio.transport import Transport
+from ocppj.errors import ConnectionLost, DecodeError, PayloadError, RemoteProtocolError
+from ocppj.frames import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Call, Frame, Send
+from ocppj.session import Session
+
+__all__ = ["Link"]
+
+log: Final = logging.getLogger("ocppj.aio")
+EAGER: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+"""A handler that never waits is done before its task is ever scheduled."""
+
+
+class Link:
+    """One connection, between its transport and its session. Belongs to one event loop.
+
+    Args:
+        station_id: identity of the charging station, on either end.
+        endpoint: settings shared with other connections.
+        transport: the WebSocket connection.
+        owner: object that is passed to `on_connect`, `on_disconnect` and the responder.
+
+    Attributes:
+        id: as given.
+        endpoint: as given.
+        transport: as given.
+        owner: as given.
+        session: the order of messages.
+        answer: future of our call in flight, `None` if there is none.
+        closed: whether the connection has ended.
+        end: why, as far as is known; empty before.
+    """
+
+    __slots__ = (
+        "_closer",
+        "_closing",
+        "_logged",
+        "_on_connect_task",
+        "_opened",
+        "_tasks",
+        "answer",
+        "closed",
+        "end",
+        "endpoint",
+        "id",
+        "owner",
+        "session",
+        "transport",
+    )
+
+    def __init__(
+        self, station_id: str, endpoint: Endpoint, transport: Transport, owner: Any = None
+    ) -> None:
+        self.id = station_id
+        self.endpoint = endpoint
+        self.transport = transport
+        self.owner = owner
+        self.session = Session(endpoint.codec, endpoint.role, timeout=endpoint.timeout)
+        self.answer: asyncio.Future[Any] | None = None
+        self.closed = False
+        self.end = ""
+        self._closing = False  # no more calls are handled: we close, or it has ended
+        self._opened = False
+        self._logged: dict[str, int] | None = None  # what was logged at WARNING or above
+        self._tasks: set[asyncio.Task[None]] | None = None
+        self._closer: asyncio.Task[Any] | None = None
+        self._on_connect_task: asyncio.Task[None] | None = None  # also in `_tasks`
+
+    def received(self, data: bytes, *, late: bool = False) -> bytes | None:
+        """Take in a message; return the answer to be sent at once, if there is one.
+
+        Args:
+            data: the message.
+            late: whether a close frame has been sent already. Nothing can be answered after it, so
+                that no call is handled: the peer would repeat it on its next connection.
+        """
+        if (late or self._closing) and (self.closed or not self._needs_no_answer(data)):
+            return None
+        metrics = self.endpoint.metrics
+        if metrics is not None:
+            return self._measured(data, metrics)
+        try:
+            frame = self.session.receive(data)
+        except (DecodeError, RemoteProtocolError) as error:
+            return self._refuse(error)
+        if frame.message_type == CALL:
+            return self._serve(frame, data)  # type: ignore[arg-type]
+        self._handle(frame, data)
+        return None
+
+    def _needs_no_answer(self, data: bytes) -> bool:
+        """Tell whether a message counts though it is late: an answer, or a SEND unless we close."""
+        try:
+            message_type = self.endpoint.codec.peek(data).message_type
+        except DecodeError:
+            return False
+        return message_type in (
+            (CALLRESULT, CALLERROR) if self._closing else (CALLRESULT, CALLERROR, SEND)
+        )
+
+    def _measured(self, data: bytes, metrics: Metrics) -> bytes | None:
+        try:
+            frame = self.session.receive(data)
+        except (DecodeError, RemoteProtocolError) as error:
+            code = error.error_code or "Unexpected"
+            action = self._action_of(data, error)
+            metrics.frame(self.id, "in", error.message_type, action, code)
+            answer = self._refuse(error)
+            if answer is not None:
+                metrics.frame(self.id, "out", _message_type_of(answer), action, code)
+            return answer
+        action = getattr(frame, "action", None)
+        outcome = getattr(frame, "error_code", "")
+        metrics.frame(self.id, "in", frame.message_type, action, outcome)
+        for violation in frame.violations:
+            metrics.violation(self.id, violation)
+        if isinstance(frame, Call):
+            return self._serve(frame, data)
+        self._handle(frame, data)
+        return None
+
+    def _action_of(self, data: bytes, error: DecodeError | RemoteProtocolError) -> str | None:
+        """Return the action of a refused CALL or SEND; `None` if it has none that we know."""
+        if error.message_type in (CALL, SEND) and isinstance(
+            error, PayloadError | RemoteProtocolError
+        ):
+            with suppress(DecodeError):
+                return self.endpoint.codec.peek(data).action
+        return None
+
+    def _handle(self, frame: Frame, data: bytes) -> None:
+        message_type = frame.message_type
+        if message_type == SEND:
+            tasks = self._tasks or ()
+            if len(tasks) - (self._on_connect_task in tasks) >= self.endpoint.max_handling:
+                self._log(logging.WARNING, "a SEND is dropped, too many handlers are at work")
+            else:
+                self._notify(frame, data)  # type: ignore[arg-type]
+        elif message_type == CALLRESULTERROR:
+            code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]
+            problem = f"our answer is refused with {code:.50}: {description:.200}"
+            self._log(logging.WARNING, problem, category="CALLRESULTERROR")
+        elif (future := self.answer) is not None and not future.done():
+            future.set_result(frame)
+
+    def _refuse(self, error: DecodeError | RemoteProtocolError) -> bytes | None:
+        log.debug("%s: %s", self.id, error)
+        future = self.answer
+        if future is not None and self.session.pending is None and not future.done():
+            _fail_future(future, error)  # the answer to our call, and no good one
+        return error.reply()
+
+    def _notify(self, send: Send[Any], data: bytes) -> None:
+        waiting = self.endpoint.responder.notify(send, data, self.owner, self._report)
+        if waiting is not None:
+            self._start(_await(waiting))
+
+    def _serve(self, call: Call[Any], data: bytes) -> bytes | None:
+        endpoint, session = self.endpoint, self.session
+        metrics = endpoint.metrics
+        start = 0.0 if metrics is None else _now()
+        answer: bytes | Awaitable[bytes]
+        if self._tasks and session.handling > endpoint.max_handling:
+            problem = f"{endpoint.max_handling} calls are handled already"
+            answer = session.fail(call, "GenericError", problem)
+        else:
+            responder = endpoint.responder
+            try:
+                answer = responder.answer(session, call, data, self.owner, self._report)
+            except asyncio.CancelledError:  # of something that a method has looked at
+                self._log(logging.ERROR, f"{call.action} failed", error=sys.exception())
+                answer = session.fail(call, "InternalError")
+        if isinstance(answer, bytes):
+            if metrics is not None:
+                self._count_answer(metrics, call, answer, start)
+            return answer
+        self._start(self._finish(call, answer, start))
+        return None
+
+    async def _finish(self, call: Call[Any], answer: Awaitable[bytes], start: float) -> None:
+        try:
+            data = await answer
+        except asyncio.CancelledError:
+            if self._closing:
+                raise
+            data = self.session.fail(call, "InternalError")  # a handler has cancelled itself
+        if self.endpoint.metrics is not None:
+            self._count_answer(self.endpoint.metrics, call, data, start)
+        await self._deliver(data)
+
+    async def _deliver(self, data: bytes) -> None:
+        try:
+            await self.transport.send(data)
+        except ConnectionLost:
+            log.debug("%s is gone, and an answer with it", self.id)
+
+    def _count_answer(self, metrics: Metrics, call: Call[Any], data: bytes, start: float) -> None:
+        message_type = _message_type_of(data)
+        outcome = msgspec.json.decode(data)[2] if message_type == CALLERROR else ""
+        metrics.frame(self.id, "out", message_type, call.action, outcome)
+        metrics.latency(self.id, "in", call.action, _now() - start, outcome)
+
+    def _report(self, message: Call[Any] | Send[Any], error: Exception) -> None:
+        self._log(logging.ERROR, f"{message.action} failed", error=error)
+
+    def _log(
+        self, level: int, text: str, *, category: str = "", error: BaseException | None = None
+    ) -> None:
+        """Log the first message of a category at its level, and the others at DEBUG.
+
+        A peer decides how often something goes wrong, but not how much is logged about it.
+
+        Args:
+            level: of the `logging` module, WARNING or above.
+            text: what is wrong; quotations from the peer are cut short.
+            category: what is counted; the text itself by default.
+            error: whose traceback is logged.
+        """
+        logged = self._logged
+        if logged is None:
+            logged = self._logged = {}
+        category = category or text
+        logged[category] = logged.get(category, 0) + 1
+        if logged[category] > 1:
+            level = logging.DEBUG
+        log.log(level, "%s: %s", self.id, text, exc_info=error)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.Task(work, loop=asyncio.get_running_loop(), **EAGER)
+        if not task.done():
+            if self._tasks is None:
+                self._tasks = set()
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def close(self, code: int = 1000, reason: str = "", *, grace: float = 0.0) -> None:
+        """Close the connection: see `ocppj.aio.Connection.close`."""
+        # A handler that closes its own connection does not wait for itself, and goes on after it.
+        self._closer = asyncio.current_task()
+        deadline = _now() + grace
+        await self._settle(deadline)
+        # A busy peer never pauses: what it calls from here on, it repeats on its next connection.
+        self._closing = True
+        await self._settle(deadline)
+        self.end = self.end or f"closed by us: {code} {reason}".rstrip()
+        self._cancel()
+        await self.transport.close(code, reason)
+        self.lost()
+
+    def _at_work(self) -> set[asyncio.Task[None]]:
+        return (self._tasks or set()) - {self._closer}
+
+    async def _settle(self, deadline: float) -> None:
+        """Wait for the handlers that are at work now."""
+        if (tasks := self._at_work()) and (left := deadline - _now()) > 0:
+            await asyncio.wait(tasks, timeout=left)
+
+    def _cancel(self) -> None:
+        """End handlers whose answers can no longer be sent."""
+        loop = asyncio.get_running_loop()
+        for task in self._at_work():
+            loop.call_soon(task.cancel)  # not before it has begun: what it awaits has to be awaited
+
+    def gone(self) -> ConnectionLost:
+        """Return the exception for who needs a connection that has ended."""
+        why = f": {self.end}" if self.end else ""
+        return ConnectionLost(f"{self.id} is not connected any more{why}")
+
+    def opened(self) -> None:
+        """Tell the handler and the metrics of a connection that stands."""
+        endpoint = self.endpoint
+        self._opened = True
+        if endpoint.metrics is not None:
+            endpoint.metrics.connected(self.id, endpoint.codec.version)
+        if (work := self._call_hook(endpoint.on_connect)) is not None:
+            self._on_connect_task = self._start(work)
+
+    def _call_hook(self, hook: Callable[[Any], Any] | None) -> Coroutine[Any, Any, None] | None:
+        """Call a hook; return what is left to be awaited of it."""
+        try:
+            waiting: Any = None if hook is None else hook(self.owner)
+        except Exception:
+            log.exception("%s: %r failed", self.id, hook)
+            return None
+        return _await_logged(self.id, hook, waiting) if hasattr(waiting, "__await__") else None
+
+    def lost(self, reason: str = "") -> None:
+        """Note that the connection has ended, and why: nobody waits for an answer any more."""
+        if self.closed:
+            return
+        self.closed = self._closing = True
+        self.end = self.end or reason
+        if self.answer is not None and not self.answer.done():
+            _fail_future(self.answer, self.gone())
+        self._cancel()
+        for message_type, times in (self._logged or {}).items():
+            if times > 1:
+                log.warning("%s: %s: %d times in all", self.id, message_type, times)
+        endpoint = self.endpoint
+        if not self._opened:
+            return
+        if endpoint.metrics is not None:
+            endpoint.metrics.disconnected(self.id, endpoint.codec.version)
+        if (work := self._call_hook(endpoint.on_disconnect)) is not None:
+            task = asyncio.get_running_loop().create_task(work)
+            endpoint.background.add(task)
+            task.add_done_callback(endpoint.background.discard)
+
+
+def _message_type_of(frame: bytes) -> int:
+    """Return the message type of a frame of ours."""
+    return frame[1] - 48
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _fail_future(answer: asyncio.Future[Any], error: Exception) -> None:
+    answer.set_exception(error)
+    answer.exception()  # seen: the caller may still wait for its call to be sent
+
+
+async def _await(waiting: Awaitable[None]) -> None:
+    await waiting
+
+
+async def _await_logged(station_id: str, hook: object, waiting: Awaitable[Any]) -> None:
+    try:
+        await waiting
+    except Exception:
+        log.exception("%s: %r failed", station_id, hook)

@@ -1,0 +1,230 @@
+"""A process that holds the connections of charging stations, whoever answers their calls.
+
+This is the seam between accepting and answering:
+
+- `Node` accepts, admits and owns connections. It listens on a transport (`Node.listen`), lets
+  stations enter (`ocppj.aio.security.Admission`, then `ocppj.aio.stations.Stations`, which decides
+  between two connections of one identity), and closes what it has accepted.
+- `ocppj.aio.endpoint.Endpoint` says, for each version, which codec and limits a connection has, and
+  which `Responder` answers its calls.
+
+`CSMS` is a node whose responder calls the methods of a handler object. A node with another
+responder forwards calls instead: subclass `Node`, make the endpoints with
+`ocppj.aio.endpoint.by_subprotocol`, and pass `claim` if an identity may also be connected to
+another process. `on_connect` and `on_disconnect` of the endpoints are called for each station that
+has entered.
+
+A transport that has no socket of its own (an ASGI application) gets its `Acceptor` from
+`Node.acceptor`. A `Server` of that acceptor and the transport's `Listening` closes both.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from weakref import WeakSet
+
+from ocppj.aio.endpoint import Endpoint
+from ocppj.aio.link import Link
+from ocppj.aio.security import Admission, Authenticate, Handshake, IsKnown
+from ocppj.aio.stations import GOING_AWAY, Duplicates, Station, StationLink, Stations
+from ocppj.aio.transport import Listening, ServerTransport, Transport, TransportName, load
+from ocppj.errors import ConnectionLost
+from ocppj.schema import Request
+
+__all__ = ["Node", "NodeAcceptor", "Server"]
+
+R = TypeVar("R")
+
+
+class NodeAcceptor:
+    """Lets stations enter a node: the `Acceptor` of one listener.
+
+    Attributes:
+        closing: whether it lets no more stations enter.
+        max_size: maximum number of bytes of a message.
+    """
+
+    def __init__(
+        self,
+        stations: Stations,
+        endpoints: Mapping[str, Endpoint],
+        known: IsKnown | None,
+        authenticate: Authenticate | None,
+    ) -> None:
+        self.closing = False
+        self.max_size = max(endpoint.codec.max_size for endpoint in endpoints.values())
+        self._stations = stations
+        self._endpoints = endpoints
+        self._known = known
+        self._authenticate = authenticate
+        self._admissions: WeakSet[Admission] = WeakSet()
+
+    def subprotocol(self, offered: Iterable[str]) -> str | None:
+        """Return the first of the subprotocols offered that the node supports."""
+        return next((name for name in offered if name in self._endpoints), None)
+
+    def admission(
+        self, path: str, headers: Mapping[str, str], subprotocol: str | None
+    ) -> Admission:
+        """Return what decides whether a station may connect."""
+        admission = Admission(path, headers, subprotocol, self._known, self._authenticate)
+        self._admissions.add(admission)
+        if self.closing:
+            admission.give_up()
+        return admission
+
+    async def enter(
+        self, handshake: Handshake, subprotocol: str | None, transport: Transport
+    ) -> Link | None:
+        """Let a station enter; `None` if its connection was closed instead."""
+        if subprotocol is None:
+            await transport.close(1002, "no common subprotocol")
+            return None
+        endpoint = self._endpoints[subprotocol]
+        link = StationLink(self._stations, self, handshake, endpoint, transport)
+        return link if await self._stations.enter(link) else None
+
+    def stop(self) -> None:
+        """Let no more stations enter."""
+        self.closing = True
+        for admission in self._admissions:
+            admission.give_up()
+
+    async def close(self, grace: float) -> None:
+        """Close the connections of the stations that have entered here."""
+        links = self._stations.accepted_by(self)
+        closing = (link.close(*GOING_AWAY, grace=grace) for link in links)
+        await asyncio.gather(*closing, return_exceptions=True)
+
+    async def wait_background(self, grace: float) -> None:
+        """Wait for `on_disconnect` of stations that are gone, `grace` seconds for each version."""
+        for endpoint in self._endpoints.values():
+            await endpoint.wait_background(grace)
+
+
+class Server:
+    """A listener of a `CSMS`.
+
+    Attributes:
+        port: the port it listens on; the first one if there are several sockets.
+    """
+
+    def __init__(self, acceptor: NodeAcceptor, listening: Listening) -> None:
+        self._acceptor = acceptor
+        self._listening = listening
+        self.port = listening.port
+
+    async def close(self, *, grace: float = 5.0) -> None:
+        """Stop listening, and close the connections with code 1001 (going away).
+
+        Connections whose handshake is not complete are dropped.
+
+        Args:
+            grace: seconds to wait for handlers at work, so that their answers still go out, and
+                for `on_disconnect`.
+        """
+        self._listening.stop()
+        self._acceptor.stop()
+        await self._acceptor.close(grace)
+        await self._listening.wait_closed()
+        await self._acceptor.wait_background(grace)
+
+
+class Node:
+    """Accepts charging stations and holds their connections.
+
+    Args:
+        endpoints: subprotocol -> endpoint, for each version offered.
+        duplicates: which connection stays when a connected station connects again. `"ping"`: the
+            old one if it answers a ping within `ping_timeout`, else the new one. `"newest"` and
+            `"oldest"`: always that one.
+        ping_timeout: seconds.
+        claim: see `ocppj.aio.stations.Stations`.
+
+    Attributes:
+        stations: identity -> station, of all that are connected.
+    """
+
+    def __init__(
+        self,
+        endpoints: Mapping[str, Endpoint],
+        *,
+        duplicates: Duplicates = "ping",
+        ping_timeout: float = 5.0,
+        claim: Callable[[Station], Awaitable[bool]] | None = None,
+    ) -> None:
+        self._endpoints = endpoints
+        self._stations = Stations(duplicates, ping_timeout, claim)
+        self.stations: Mapping[str, Station] = self._stations
+
+    def acceptor(
+        self, *, known: IsKnown | None = None, authenticate: Authenticate | None = None
+    ) -> NodeAcceptor:
+        """Return what lets stations enter, for a transport: see `listen` for the arguments."""
+        return NodeAcceptor(self._stations, self._endpoints, known, authenticate)
+
+    @asynccontextmanager
+    async def listen(
+        self,
+        host: str | Sequence[str] | None = None,
+        port: int = 0,
+        *,
+        transport: TransportName | ServerTransport = "websockets",
+        known: IsKnown | None = None,
+        authenticate: Authenticate | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Server]:
+        """Listen for charging stations until the context ends.
+
+        Args:
+            host: address or addresses; all by default.
+            port: 0 lets the system choose: see `Server.port`.
+            transport: `"websockets"`, or `"picows"`, which is faster but has no permessage-deflate
+                (a CSMS of OCPP 2.x has to support it for stations that ask for it); or an object
+                with the `serve` of `ocppj.aio.transport.ServerTransport`.
+            known: returns whether an identity is that of a station; others get HTTP 404.
+            authenticate: returns whether a station is who it claims to be; others get HTTP 401. See
+                `ocppj.aio.basic` and `ocppj.aio.certificate`.
+            options: `ssl`, `ping_interval` and `ping_timeout` (seconds; `None`: no pings), and the
+                options of the transport's own function.
+        """
+        acceptor = self.acceptor(known=known, authenticate=authenticate)
+        listening = await load(transport).serve(acceptor, host, port, **options)
+        server = Server(acceptor, listening)
+        try:
+            yield server
+        finally:
+            await server.close()
+
+    async def station(self, station_id: str, *, timeout: float | None = None) -> Station:
+        """Return a station; wait until it is connected.
+
+        Args:
+            station_id: its identity.
+            timeout: seconds to wait; `None`: without limit.
+
+        Raises:
+            ConnectionLost: it has not connected in time.
+        """
+        return await self._stations.wait(station_id, timeout)
+
+    async def call(self, station_id: str, request: Request[R], timeout: float | None = None) -> R:
+        """Call a station and return its response: see `ocppj.aio.Connection.call`.
+
+        Args:
+            station_id: its identity.
+            request: the payload.
+            timeout: seconds to wait for the response; the endpoint's by default.
+
+        Raises:
+            ConnectionLost: the station is not connected. Use `station` to wait for it.
+        """
+        station = self.stations.get(station_id)
+        if station is None:
+            raise ConnectionLost(f"{station_id} is not connected")
+        return await station.call(request, timeout)
+
+    def __repr__(self) -> str:
+        versions = ", ".join(endpoint.codec.version for endpoint in self._endpoints.values())
+        return f"<{type(self).__name__}, OCPP {versions}, {len(self._stations)} connected>"

@@ -1,0 +1,196 @@
+"""Charging stations that are connected to this process.
+
+Owns which connection of an identity stays, and who waits for one. Knows neither listeners nor
+handlers.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Final, Literal, Protocol, TypeAlias, cast, get_args
+
+from ocppj.aio.connection import Connection
+from ocppj.aio.endpoint import Endpoint
+from ocppj.aio.link import Link
+from ocppj.aio.security import Handshake
+from ocppj.aio.transport import Transport
+from ocppj.errors import ConnectionLost
+
+__all__ = ["GOING_AWAY", "Duplicates", "Listener", "Station", "StationLink", "Stations"]
+
+Duplicates: TypeAlias = Literal["ping", "newest", "oldest"]
+"""Which of two connections of one identity stays."""
+
+GOING_AWAY: Final = (1001, "going away")
+REPLACED: Final = "replaced by a newer connection"
+log: Final = logging.getLogger("ocppj.aio")
+
+
+class Station(Connection):
+    """A connected charging station, as its CSMS sees it.
+
+    Attributes:
+        handshake: the request that opened the connection.
+    """
+
+    __slots__ = ("handshake",)
+
+    def __init__(self, link: "StationLink", handshake: Handshake) -> None:
+        super().__init__(link)
+        self.handshake = handshake
+
+
+class Listener(Protocol):
+    """Accepts connections.
+
+    Attributes:
+        closing: whether it lets no more stations enter.
+    """
+
+    closing: bool
+
+
+class StationLink(Link):
+    """The link of a station. Its owner is the `Station`.
+
+    Attributes:
+        listener: which accepted the connection.
+    """
+
+    __slots__ = ("_stations", "listener")
+
+    def __init__(
+        self,
+        stations: "Stations",
+        listener: Listener,
+        handshake: Handshake,
+        endpoint: Endpoint,
+        transport: Transport,
+    ) -> None:
+        super().__init__(handshake.station_id, endpoint, transport)
+        self.owner = Station(self, handshake)
+        self.listener = listener
+        self._stations = stations
+
+    def lost(self, reason: str = "") -> None:
+        """Note that the connection has ended, and why."""
+        self._stations.leave(self)
+        super().lost(reason)
+
+
+class Stations(Mapping[str, Station]):
+    """Identity -> station, of all that are connected.
+
+    Args:
+        duplicates: which connection stays when a connected station connects again.
+        ping_timeout: seconds that the older one has to answer a ping, with `"ping"`.
+        claim: asked for each station before it enters, after the older connections to this process
+            have been dealt with. `False` closes the connection with code 1008: the station is
+            connected to another process.
+
+    Raises:
+        ValueError: `duplicates` is not one of `Duplicates`.
+    """
+
+    def __init__(
+        self,
+        duplicates: Duplicates,
+        ping_timeout: float,
+        claim: Callable[[Station], Awaitable[bool]] | None = None,
+    ) -> None:
+        if duplicates not in get_args(Duplicates):
+            raise ValueError(f"duplicates={duplicates!r}: use one of {get_args(Duplicates)}")
+        self._duplicates = duplicates
+        self._ping_timeout = ping_timeout
+        self._claim = claim
+        self._links: dict[str, StationLink] = {}
+        self._arrivals: dict[str, set[asyncio.Future[Station]]] = {}
+        self._replaced: set[asyncio.Task[None]] = set()
+
+    def __getitem__(self, station_id: str) -> Station:
+        return cast("Station", self._links[station_id].owner)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._links)
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+    def accepted_by(self, listener: Listener) -> list[StationLink]:
+        """Return the links of a listener's stations."""
+        return [link for link in self._links.values() if link.listener is listener]
+
+    async def enter(self, link: StationLink) -> bool:
+        """Add a station and return `True`; or close its connection because it may not enter."""
+        claim = self._claim
+        while await self._replaced_older(link):
+            if link.listener.closing:
+                await link.close(*GOING_AWAY)
+                return False
+            if claim is None:
+                self._add(link)
+                return True
+            if not await claim(link.owner):
+                break
+            claim = None  # another connection may have entered meanwhile
+        log.info("%s is connected already", link.id)
+        await link.close(1008, "connected already")
+        return False
+
+    async def _replaced_older(self, link: StationLink) -> bool:
+        """Return whether no older connection stays."""
+        while (old := self._links.get(link.id)) is not None:
+            if await self._stays(old):
+                return False
+            old.lost(REPLACED)
+            task = asyncio.create_task(old.close(1008, REPLACED))
+            self._replaced.add(task)
+            task.add_done_callback(self._replaced.discard)
+        return True
+
+    async def _stays(self, old: StationLink) -> bool:
+        if self._duplicates == "ping":
+            return await old.owner.ping(self._ping_timeout) and not old.closed
+        return self._duplicates == "oldest"
+
+    def _add(self, link: StationLink) -> None:
+        self._links[link.id] = link
+        for arrival in self._arrivals.pop(link.id, ()):
+            if not arrival.done():
+                arrival.set_result(link.owner)
+        link.opened()
+
+    def leave(self, link: StationLink) -> None:
+        """Remove a station whose connection has ended."""
+        if self._links.get(link.id) is link:
+            del self._links[link.id]
+
+    async def wait(self, station_id: str, timeout: float | None) -> Station:
+        """Return a station as soon as it is connected.
+
+        Args:
+            station_id: its identity.
+            timeout: seconds to wait; `None`: without limit.
+
+        Raises:
+            ConnectionLost: it has not connected in time.
+        """
+        link = self._links.get(station_id)
+        if link is not None:
+            return cast("Station", link.owner)
+        arrival: asyncio.Future[Station] = asyncio.get_running_loop().create_future()
+        waiting = self._arrivals.setdefault(station_id, set())
+        waiting.add(arrival)
+        try:
+            async with asyncio.timeout(timeout):
+                return await arrival
+        except TimeoutError:
+            problem = f"{station_id} has not connected within {timeout:g} s"
+            raise ConnectionLost(problem) from None
+        finally:
+            waiting.discard(arrival)
+            if not waiting and self._arrivals.get(station_id) is waiting:
+                del self._arrivals[station_id]
