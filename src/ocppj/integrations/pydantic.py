@@ -77,7 +77,7 @@ def _decoder(cls: type[Any]) -> Any:
     return msgspec.json.Decoder(list[cls], dec_hook=dec_hook(MAX_DEPTH)).decode  # type: ignore[valid-type]
 
 
-def _validate(cls: type[Any], value: Any) -> Any:
+def _validate(cls: Any, value: Any) -> Any:
     """Return an instance of a type, made of what has been read from JSON, or of the type itself."""
     # As text, so that nothing is accepted that a peer could not send: NaN, lone surrogates, ...
     data = b""
