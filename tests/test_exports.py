@@ -34,7 +34,11 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize("name", modules())
 def test_every_module_says_what_it_exports(name: str) -> None:
-    module = importlib.import_module(name)
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        assert not (error.name or "ocppj").startswith("ocppj")
+        pytest.skip(f"{error.name} is not installed")
     assert module.__doc__
     assert len(set(module.__all__)) == len(module.__all__)
     for public in module.__all__:

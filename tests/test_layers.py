@@ -79,11 +79,13 @@ LAYERS: dict[str, set[str]] = {
 
 INTEGRATIONS: dict[str, set[str]] = {
     "__init__": set(),
+    "litestar": {"schema"},
     "mobilityhouse": {"errors", "frames", "integrations.names", "integrations.wire", "policy"},
     "names": {"_core.plan", "schema"},
+    "pydantic": {"_core.faults", "openapi", "schema"},
     "wire": {"catalog", "codec", "errors", "frames", "integrations.names", "policy"},
 }
-OUTER = ("aio", "cli")
+OUTER = ("aio", "fleet", "cli")
 """They may know the layers and the outer packages before them; no layer may know them."""
 
 TRANSPORTS = {"websockets", "picows"}
