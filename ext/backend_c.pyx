@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
+# cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
 """The compiled backend, the twin of `ocppj._core.backend_py`: it takes what is plainly right.
 
 A CALL or an expected CALLRESULT in the usual spelling is read here: its head is scanned in place,
@@ -253,7 +253,7 @@ cdef class Backend:
 
     cdef readonly object _table
     cdef readonly object _policy
-    cdef readonly object _reference
+    cdef object reference
     cdef Index index
     cdef dict results
     cdef dict response_actions
@@ -267,7 +267,7 @@ cdef class Backend:
             raise RuntimeError("a codec is made once")
         self._table = table
         self._policy = policy
-        self._reference = backend_py.Backend(table, policy)
+        self.reference = backend_py.Backend(table, policy)
         if table.index is None:
             # Two threads may both make one; either will do.
             table.index = Index(table)
@@ -286,12 +286,12 @@ cdef class Backend:
             try:
                 p = PyUnicode_AsUTF8AndSize(data, &size)
             except UnicodeEncodeError:
-                return self._reference._decode_slow(data, pending)
+                return self.reference._decode_slow(data, pending)
         elif PyBytes_CheckExact(data):
             p = PyBytes_AS_STRING(data)
             size = PyBytes_GET_SIZE(data)
         else:
-            return self._reference._decode_slow(data, pending)
+            return self.reference._decode_slow(data, pending)
         frame = self.try_decode(p, size, pending)
         if frame is not None and not PyExceptionInstance_Check(frame):
             return frame
@@ -300,7 +300,7 @@ cdef class Backend:
         if not (self.is_lenient and frame is not None):
             error = self.explain(p, size, pending, frame)
         if error is None:
-            return self._reference._decode_slow(data, pending, frame)
+            return self.reference._decode_slow(data, pending, frame)
         raise error from frame
 
     cdef object try_decode(self, const char* p, Py_ssize_t size, object pending):
@@ -355,7 +355,7 @@ cdef class Backend:
         else:
             action = ascii_string(head.action, head.action_size)
         payload = PyBytes_FromStringAndSize(head.payload, after - head.payload)
-        return self._reference._explain((head.message_type - c'0', message_id, action), payload, fast_error)
+        return self.reference._explain((head.message_type - c'0', message_id, action), payload, fast_error)
 
     cdef const char* payload_end(self, const char* p, const char* end) noexcept nogil:
         """Return where the payload at `p` ends if the frame ends with it and both are JSON; else NULL."""
@@ -370,7 +370,7 @@ cdef class Backend:
 
     def encode(self, frame, *, validate=True):
         data = self.try_encode(frame)
-        return self._reference.encode(frame, validate=validate) if data is None else data
+        return self.reference.encode(frame, validate=validate) if data is None else data
 
     cdef object try_encode(self, object frame):
         """Return the bytes, or None where there is any doubt."""
@@ -447,9 +447,9 @@ cdef class Backend:
         elif PyUnicode_CheckExact(data) and PyUnicode_IS_ASCII(data):
             p = PyUnicode_AsUTF8AndSize(data, &size)
         else:
-            return self._reference.peek(data)
+            return self.reference.peek(data)
         envelope = self.try_peek(data, p, size)
-        return self._reference.peek(data) if envelope is None else envelope
+        return self.reference.peek(data) if envelope is None else envelope
 
     cdef object try_peek(self, object data, const char* p, Py_ssize_t size):
         """Return the envelope of a CALL or CALLRESULT, or None where there is any doubt."""
@@ -476,11 +476,6 @@ cdef class Backend:
         set_slot(envelope, ENVELOPE_START, start - p)
         set_slot(envelope, ENVELOPE_TAIL, p + size - after)
         return envelope
-
-
-Backend.encode.__doc__ = backend_py.Backend.encode.__doc__
-Backend.peek.__doc__ = backend_py.Backend.peek.__doc__
-Backend.decode.__doc__ = backend_py.Backend.decode.__doc__
 
 
 cdef inline object try_payload(object decode, const char* p, const char* end):

@@ -1,13 +1,21 @@
 """The facade: construction, profiles, peek, results decoded later, sharing between threads."""
 
+import copy
+import inspect
+import multiprocessing
+import pickle
+import pydoc
 import threading
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta, timezone
 from typing import Any
 
 import msgspec
 import pytest
 
 import ocppj
-from ocppj import v16, v201
+from ocppj import v16, v21, v201
+from ocppj._core.backend import Backend
 from ocppj.v201 import availability, remote_control
 from tests.conftest import VERSIONS
 
@@ -134,7 +142,8 @@ def test_codecs_of_a_version_share_their_table() -> None:
 
 def test_a_codec_cannot_be_changed() -> None:
     codec = ocppj.Codec("2.0.1", max_size=1000)
-    for name in ("version", "profiles", "_table", "anything"):
+    assert (codec.max_size, codec.max_depth) == (1000, 32)
+    for name in ("version", "profiles", "max_depth", "_table", "anything"):
         with pytest.raises(AttributeError):
             setattr(codec, name, None)
 
@@ -160,6 +169,89 @@ def test_threads_share_a_codec(codec: ocppj.Codec) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+CODECS = {
+    "Codec('2.0.1')": ocppj.Codec("ocpp2.0.1"),
+    "Codec('1.6', policy=Policy(null='report'), max_size=1000)": ocppj.Codec(
+        "1.6", policy=ocppj.Policy(null="report"), max_size=1000
+    ),
+    "Codec('2.1', profiles=['availability', 'acme'], max_depth=40)": ocppj.Codec(
+        "2.1", profiles=[v21.availability.PROFILE, VENDOR], max_depth=40
+    ),
+    "Codec('2.0.1', profiles=[])": ocppj.Codec("2.0.1", profiles=[]),
+}
+
+
+@pytest.mark.parametrize("text", CODECS)
+def test_a_codec_shows_what_differs_from_the_default(text: str) -> None:
+    assert repr(CODECS[text]) == text
+
+
+@pytest.mark.parametrize("text", CODECS)
+def test_a_codec_can_be_pickled_and_copied(text: str) -> None:
+    codec = CODECS[text]
+    again = pickle.loads(pickle.dumps(codec))
+    assert type(again) is ocppj.Codec
+    assert repr(again) == text
+    assert (again.version, again.profiles) == (codec.version, codec.profiles)
+    assert (again.policy, again.max_size, again.max_depth) == (
+        codec.policy,
+        codec.max_size,
+        codec.max_depth,
+    )
+    assert copy.copy(codec) is codec
+    assert copy.deepcopy([codec]) == [codec]
+
+
+def test_a_pickled_standard_codec_shares_its_table() -> None:
+    codec = ocppj.Codec("2.0.1", profiles=v201.PROFILES, max_size=5000)
+    again = [pickle.loads(pickle.dumps(codec)) for _ in range(2)]
+    assert again[0]._table is again[1]._table is ocppj.Codec("2.0.1", max_size=5000)._table
+
+
+def fan_speed(codec: ocppj.Codec, data: bytes) -> tuple[int, str]:
+    """Run in another process."""
+    return codec.decode(data).payload.fan_speed, repr(codec.policy.zone)
+
+
+def test_a_codec_goes_to_a_worker_process() -> None:
+    zone = timezone(timedelta(hours=2))
+    policy = ocppj.Policy(timestamp="report", zone=zone)
+    codec = ocppj.Codec("2.0.1", profiles=[*v201.PROFILES, VENDOR], policy=policy)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        work = pool.submit(fan_speed, codec, b'[2,"i","AcmeFan",{"fanSpeed":3}]')
+        assert work.result(timeout=60) == (3, repr(zone))
+
+
+def test_a_codec_of_a_local_class_gives_pickles_own_error() -> None:
+    class Local(ocppj.Message):
+        pass
+
+    profile = ocppj.Profile("acme", (ocppj.Feature("Fan", Local, None),))
+    with pytest.raises((AttributeError, pickle.PicklingError), match="ocal"):
+        pickle.dumps(ocppj.Codec("2.1", profiles=[profile]))
+
+
+METHODS = ("decode", "encode", "peek")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_methods_of_the_backend_are_the_codecs(name: str) -> None:
+    method = vars(ocppj.Codec)[name]
+    assert method is vars(Backend)[name]  # no frame of Python in between
+    signature = inspect.signature(method)
+    assert all(p.annotation is not p.empty for p in [*signature.parameters.values()][1:])
+    assert signature.return_annotation is not signature.empty
+
+
+def test_help_shows_them_first_typed_and_with_examples() -> None:
+    text = pydoc.render_doc(ocppj.Codec, renderer=pydoc.plaintext)  # type: ignore[attr-defined]  # not in typeshed
+    own = text[text.index("Methods defined here") :].split("-----")[0]
+    assert "decode(self, data: bytes | str | bytearray | memoryview, pending: " in own
+    assert ", *, validate: bool = True) -> bytes" in own
+    assert "peek(self, data: bytes | str | bytearray | memoryview) -> ocppj.frames.Envelope" in own
+    assert text.index('>>> codec = ocppj.Codec("2.0.1")') < text.index("Args:")
 
 
 def test_the_version_table_tells_who_sends_what() -> None:
@@ -188,5 +280,5 @@ def test_a_codec_that_was_not_made_is_harmless() -> None:
 def test_a_typed_result_is_not_that_of_another_action(codec: ocppj.Codec) -> None:
     frame = codec.decode('[3,"i",{"status":"Accepted"}]', pending={"i": "Reset"})
     assert isinstance(frame, ocppj.CallResult)
-    with pytest.raises(ValueError, match="already, as a ResetResponse, not a ClearCacheResponse"):
+    with pytest.raises(ValueError, match="decoded, as a ResetResponse, not a ClearCacheResponse"):
         codec.decode_result(frame, "ClearCache")

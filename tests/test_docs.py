@@ -52,3 +52,18 @@ def test_how_to_install_from_a_checkout_is_written_once() -> None:
     assert not [
         page for page in PAGES if "no release on PyPI" in page.read_text() and page.parent != ROOT
     ]
+
+
+PATHS = re.compile(r"`((?:src|ext|tools|benchmarks|tests|examples|docs)/[\w./*-]*)`")
+NAMED = sorted(
+    {
+        (page.name, path)
+        for page in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
+        for path in PATHS.findall(page.read_text())
+    }
+)
+
+
+@pytest.mark.parametrize(("page", "path"), NAMED)
+def test_the_files_that_a_page_names_are_there(page: str, path: str) -> None:
+    assert list(ROOT.glob(path)), f"{page} names {path}"

@@ -117,3 +117,9 @@ def test_codecs_share_all_but_their_policy() -> None:
     assert lenient.policy is Policy.lenient()
     assert lenient._table is strict._table
     assert ocppj.Codec("1.6", policy=Policy.lenient())._table is strict._table
+
+
+def test_a_policy_shows_what_differs_from_strict() -> None:
+    assert repr(ocppj.Policy.strict()) == "Policy()"
+    assert repr(ocppj.Policy.of({"null": "report"})) == "Policy(null='report')"
+    assert eval(repr(ocppj.Policy.repair()), {"Policy": ocppj.Policy}) == ocppj.Policy.repair()

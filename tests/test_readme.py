@@ -12,7 +12,6 @@ from benchmarks import sections
 from ocppj.cli.main import main, parser
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
 PAGES = [
     page
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -35,11 +34,6 @@ def test_the_python_of_a_page_runs(page: Path, capsys: pytest.CaptureFixture[str
         assert any(re.fullmatch(pattern, line) for line in lines), f"not printed: {comment}"
     for shown in re.findall(r"```text\n(.*?)```", text, re.DOTALL):
         assert shown in "\n".join(printed) + "\n"
-
-
-@pytest.mark.parametrize("path", re.findall(r"`((?:src|ext|tools|benchmarks)/[^`]*)`", README))
-def test_the_files_it_names_are_there(path: str) -> None:
-    assert (ROOT / path).exists()
 
 
 @pytest.mark.parametrize("page", sections.PAGES, ids=lambda page: page.name)

@@ -86,6 +86,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         if not isinstance(self.zone, tzinfo):
             raise TypeError(f"zone={self.zone!r}: use a tzinfo")
 
+    def __repr__(self) -> str:
+        changes = (
+            f"{name}={value!r}"
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) != getattr(STRICT, name)
+        )
+        return f"Policy({', '.join(changes)})"
+
     @classmethod
     def strict(cls) -> "Policy":
         """Bend nothing."""

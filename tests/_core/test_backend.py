@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
 import ocppj
+from tests.conftest import BACKENDS
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -64,3 +66,12 @@ def test_a_broken_extension_is_heard_of() -> None:
 
 def test_this_run_uses_the_backend_that_was_asked_for() -> None:
     assert (os.environ.get("OCPPJ_BACKEND") or "cython") == ocppj.BACKEND
+
+
+def test_both_backends_have_the_same_public_names() -> None:
+    names = {name: public(import_module(path).Backend) for name, path in BACKENDS.items()}
+    assert names["cython"] == names["python"] == {"decode", "encode", "peek"}
+
+
+def public(cls: type) -> set[str]:
+    return {name for name in dir(cls) if not name.startswith("_")}
