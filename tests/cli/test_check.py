@@ -36,10 +36,10 @@ def test_good_frames_are_counted(run: Any, log: Any) -> None:
     assert done.status == 0
     assert row(done.out, "Heartbeat") == ["1", "1", "0", "0"]
     assert row(done.out, "total") == ["1", "1", "0", "0"]
-    assert f"{path}: OCPP 2.0.1 (no call tells): 2 frames, 0 refused" in done.out
+    assert f"{path}: OCPP 2.0.1 (assumed): 2 frames, 0 refused" in done.out
     assert f"{Path(path).stat().st_size} bytes in 0.00" in done.out
     assert "frames per second" in done.out
-    assert "call that is not in the log" not in done.out
+    assert "call is not in the log" not in done.out
     assert "sends" not in done.out
     assert "skipped" not in done.out
     assert done.out.endswith("\nevery frame is valid\n")
@@ -61,10 +61,10 @@ def test_several_files_have_their_own_calls(run: Any, log: Any) -> None:
     first, second = log(HEARTBEAT), log(ANSWER, name="b.log")
     done = run("check", first, second)
     assert done.status == 0
-    assert "answers to a call that is not in the log: 1\n" in done.out
+    assert "answers whose call is not in the log: 1\n" in done.out
     assert row(done.out, "(unknown call)") == ["0", "1", "0", "0"]
-    assert f"{first}: OCPP 2.0.1 (no call tells): 1 frame, 0 refused" in done.out
-    assert f"{second}: OCPP 2.0.1 (no call tells): 1 frame, 0 refused" in done.out
+    assert f"{first}: OCPP 2.0.1 (assumed): 1 frame, 0 refused" in done.out
+    assert f"{second}: OCPP 2.0.1 (assumed): 1 frame, 0 refused" in done.out
 
 
 def test_sends_are_a_column_where_there_are_any(run: Any, log: Any) -> None:
@@ -96,7 +96,7 @@ def test_no_frames_at_all_are_nothing_to_check(run: Any, log: Any) -> None:
     assert (done.status, done.err, done.json["totals"]["frames"]) == (2, nothing, 0)
     done = run("check", empty, good)
     assert (done.status, done.err) == (0, "")
-    assert f"{empty}: OCPP 2.0.1 (no call tells): 0 frames, 0 refused" in done.out
+    assert f"{empty}: OCPP 2.0.1 (assumed): 0 frames, 0 refused" in done.out
 
 
 def test_the_version_is_taken_by_both_of_its_names(run: Any, log: Any) -> None:
@@ -124,9 +124,9 @@ def test_lines_without_a_frame_are_skipped_and_counted(run: Any, log: Any) -> No
     path = log("CS-1 connected", HEARTBEAT, "", "Traceback [most recent call last]:", BAD)
     done = run("check", path)
     assert done.status == 1
-    assert "lines without a frame, skipped: 2\n" in done.out
+    assert "skipped lines, without a frame: 2\n" in done.out
     assert f"{path}:5: Heartbeat: FormatViolation" in done.out
-    assert f"{path}: OCPP 2.0.1 (no call tells): 2 frames, 1 refused\n" in done.out
+    assert f"{path}: OCPP 2.0.1 (assumed): 2 frames, 1 refused\n" in done.out
     found = run("check", "--json", path).json
     assert (found["files"][0]["skipped_lines"], found["totals"]["skipped_lines"]) == (2, 2)
 
@@ -145,7 +145,7 @@ def test_strict_lines_are_refused_without_a_frame(run: Any, log: Any) -> None:
 def test_text_alone_is_no_log(run: Any, log: Any) -> None:
     done = run("check", log("Dear reader,", "[1] is a footnote."))
     assert (done.status, done.err) == (2, "ocppj: no frames: nothing to check\n")
-    assert "lines without a frame, skipped: 2\n" in done.out
+    assert "skipped lines, without a frame: 2\n" in done.out
 
 
 # --- check: the version guessed -------------------------------------------------------------------
@@ -162,7 +162,7 @@ def test_the_version_is_guessed_for_each_file(run: Any, log: Any) -> None:
         assert done.status == 0
         assert f"{old}: OCPP 1.6 (guessed): 2 frames, 0 refused\n" in done.out
         assert f"{new}: OCPP 2.1 (guessed): 2 frames, 0 refused\n" in done.out
-        assert f"{tie}: OCPP 2.0.1 (no call tells): 2 frames, 0 refused\n" in done.out
+        assert f"{tie}: OCPP 2.0.1 (assumed): 2 frames, 0 refused\n" in done.out
 
 
 def test_versions_may_be_mixed(run: Any, log: Any) -> None:

@@ -87,7 +87,7 @@ def test_a_result_needs_its_action_to_be_typed(run: Any) -> None:
 def test_an_action_that_has_no_response_is_wrong_usage(run: Any, action: str) -> None:
     done = run("decode", "-V", "2.1", "--action", action, ANSWER)
     assert (done.status, done.out) == (2, "")
-    assert f"no response belongs to the action '{action}' in OCPP 2.1" in done.err
+    assert f"OCPP 2.1 has no action '{action}' with a response" in done.err
 
 
 def test_an_error_is_shown(run: Any) -> None:
@@ -115,7 +115,7 @@ def test_a_refused_frame_is_explained(run: Any) -> None:
 def test_a_version_that_takes_the_frame_is_named(run: Any) -> None:
     done = run("decode", OLD_BOOT)
     assert done.status == 1
-    assert done.out.endswith("hint: OCPP 1.6 takes it: --version 1.6\n")
+    assert done.out.endswith("hint: it is valid in OCPP 1.6: --version 1.6\n")
     assert run("decode", "--version", "1.6", OLD_BOOT).status == 0
 
 
@@ -133,7 +133,7 @@ def test_a_line_of_a_log_can_be_pasted(run: Any) -> None:
 def test_a_frame_has_to_come_from_somewhere(run: Any) -> None:
     done = run("decode")
     assert (done.status, done.out) == (2, "")
-    assert "no frame: give it as an argument or pipe it in" in done.err
+    assert "no frame: pass one as an argument or pipe it in" in done.err
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def bare(_station: str, _direction: str, frame: str) -> str:
 def test_a_clean_log_of_one_version_is_clean(version: str, logger: Logger, *, boots: bool) -> None:
     exchanges = [BOOTS[version]] * boots + SESSIONS[version] * 3
     found = Guessed(session("CS-1", exchanges, logger))
-    assert (found.refused, found.versions, found.replay.is_told) == ([], {version}, True)
+    assert (found.refused, found.versions, found.replay.has_votes) == ([], {version}, True)
     assert not any(name.startswith("(") for name in found.counts)
 
 
@@ -231,7 +231,7 @@ def test_what_tells_nothing_is_of_the_default_version() -> None:
     data = ("DataTransfer", {"vendorId": "v", "data": {"x": 1}}, {"status": "Accepted"})
     found = Guessed(session("", [HEARTBEAT, data], bare))
     assert (found.refused, found.replay.frames) == ([], {"2.0.1": 4})
-    assert not found.replay.is_told
+    assert not found.replay.has_votes
     found = Guessed([])
     assert found.replay.frames == {"2.0.1": 0}
 
@@ -284,13 +284,13 @@ def test_a_log_that_breaks_off_is_checked_so_far() -> None:
 
 def test_the_sample_is_bounded_and_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = iter([(number, b"x" * 100, b"") for number in range(2000)])
-    assert len(list(guess.beginning(lines, lambda: True))) == guess.MAX_SAMPLED
+    assert len(list(guess.read_sample(lines, lambda: True))) == guess.MAX_SAMPLED
     assert next(lines)[0] == guess.MAX_SAMPLED
     monkeypatch.setattr(guess, "MAX_SAMPLE_SIZE", 250)
-    assert len(list(guess.beginning(lines, lambda: True))) == 3
+    assert len(list(guess.read_sample(lines, lambda: True))) == 3
     there = iter([True, True, False])
-    assert len(list(guess.beginning(lines, lambda: next(there)))) == 2
-    assert list(guess.beginning(iter([]), lambda: True)) == []
+    assert len(list(guess.read_sample(lines, lambda: next(there)))) == 2
+    assert list(guess.read_sample(iter([]), lambda: True)) == []
 
 
 def test_what_is_kept_of_stations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,11 +308,11 @@ def test_calls_that_no_version_takes_are_not_looked_at_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(guess, "MAX_SAMPLED", 1)
-    monkeypatch.setattr(guess, "MAX_LOOKS", 10)
+    monkeypatch.setattr(guess, "MAX_ABSTENTIONS", 10)
     nonsense = session("", [("Nonsense", {}, {})] * 50, bare)[::2]
     found = Guessed([*nonsense, *session("", [BOOT_16, *SESSION_16], bare)])
     [station] = found.replay._stations.values()
-    assert station.looks == 10
+    assert station.abstentions == 10
     assert found.versions == {"1.6", "2.0.1"}  # booting counts all the same
     assert {action for *_, action in found.refused} == {"(unknown action)"}
 

@@ -109,7 +109,7 @@ def test_a_policy_is_read_from_a_file(run: Any, log: Any, name: str, text: str) 
         ("p.json", '{"zone": "Mars"}', "zone='Mars': use an offset such as +01:00 or a name"),
         ("p.json", '{"null": ["report"]}', "null=['report']: use one of"),
         ("p.json", '{"preset": []}', "p.json: "),
-        ("p.json", '["report"]', "no mapping of rules to settings"),
+        ("p.json", '["report"]', "not a mapping of rules to settings"),
         ("p.json", "{", "Input data was truncated"),
         ("p.json", "[" * 100_000, "nested too deep"),
         ("p.yaml", "null: report", "use a file that ends in .toml or .json"),

@@ -173,7 +173,7 @@ def test_a_call_that_is_sent_again_is_one_call() -> None:
 
 
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])
-def test_open_calls_are_bounded(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pending_calls_are_bounded(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replay, "MAX_PENDING", 8)
     found = Found(version, call("0", "ClearCache"))
     found.run(*(call(str(number), "Heartbeat") for number in range(100)))
@@ -182,8 +182,8 @@ def test_open_calls_are_bounded(version: str, monkeypatch: pytest.MonkeyPatch) -
     assert [action for _, action, _ in found.refused] == ["Heartbeat"]
     found.run(*(call(str(number), "Nonsense") for number in range(100)))
     found.run(*(x for n in range(100) for x in (call(str(n), "Heartbeat"), result(str(n), TIME))))
-    calls = found.replay._open
-    held = calls.newest, calls._older, found.replay._closed, found.replay._unnamed
+    calls = found.replay._pending
+    held = calls.newest, calls._older, found.replay._answered, found.replay._refused_calls
     assert max(map(len, held)) <= 8
 
 
@@ -349,4 +349,4 @@ def test_long_ids_are_not_kept() -> None:
     names = ["x" * replay.MAX_ID_LENGTH, "y" * (replay.MAX_ID_LENGTH + 1)]
     found = Tolerant("2.0.1", *(call(name, "Heartbeat") for name in names))
     found.run(*(call(name, "Heartbeat", []) for name in names))
-    assert list(found.replay._open.newest) == names[:1]
+    assert list(found.replay._pending.newest) == names[:1]

@@ -111,8 +111,8 @@ def pipe(stdin: Any) -> Iterator[int]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a pipe count as silent soon."""
     for module in (check, decode, sources):
-        monkeypatch.setattr(module, "SILENCE", 0.05)
-    monkeypatch.setattr(sources, "PAUSE", 0.05)
+        monkeypatch.setattr(module, "STDIN_TIMEOUT", 0.05)
+    monkeypatch.setattr(sources, "LINE_TIMEOUT", 0.05)
 
 
 def test_a_pipe_with_data_is_read(run: Any, stdin: Any) -> None:
@@ -158,19 +158,19 @@ def test_an_empty_file_or_pipe_is_no_reason_for_the_sample(
         stdin(source)
         done = run("check", *arguments)
         assert (done.status, done.err) == (2, "ocppj: no frames: nothing to check\n")
-        assert "<stdin>: OCPP 2.0.1 (no call tells): 0 frames, 0 refused" in done.out
+        assert "<stdin>: OCPP 2.0.1 (assumed): 0 frames, 0 refused" in done.out
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_silent_pipe_gives_the_sample_and_says_so(run: Any, pipe: int) -> None:
     done = run("check")
     assert done.status == 0
-    told = "no file given and nothing came from stdin for 0.05 seconds: this is session-2.0.1.jsonl"
-    assert done.err.startswith(f"ocppj: {told}, ")
+    why = "no file given and no data on stdin within 0.05 seconds"
+    assert done.err.startswith(f"ocppj: {why}: checking the sample {SAMPLE}; ")
     assert VALID in done.out
     done = run("check", "--json")
     assert json.loads(done.out)["totals"]["frames"] == 38
-    assert "nothing came from stdin" in done.err
+    assert "no data on stdin" in done.err
 
 
 @pytest.mark.usefixtures("impatient")
@@ -178,17 +178,22 @@ def test_a_silent_socket_is_like_a_silent_pipe(run: Any, stdin: Any) -> None:
     ours, theirs = socket.socketpair()
     with ours:
         stdin(theirs.detach())
-        assert "nothing came from stdin" in run("check").err
+        assert "no data on stdin" in run("check").err
         ours.sendall(BAD)
         ours.shutdown(socket.SHUT_WR)
-        assert "<stdin>: OCPP 2.0.1 (no call tells): 1 frame, 1 refused\n" in run("check").out
+        assert "<stdin>: OCPP 2.0.1 (assumed): 1 frame, 1 refused\n" in run("check").out
 
 
 def test_a_dash_waits_for_a_silent_pipe_and_says_so() -> None:
     """What has come is looked at, though more may come."""
-    code = "import sys; from ocppj.cli import main, sources; sources.SILENCE = sources.PAUSE = 0.1"
+    code = """
+import sys
+from ocppj.cli import main, sources
+sources.STDIN_TIMEOUT = sources.LINE_TIMEOUT = 0.1
+sys.exit(main.main())
+"""
     process = subprocess.Popen(
-        [sys.executable, "-c", f"{code}; sys.exit(main.main())", "check", "-"],
+        [sys.executable, "-c", code, "check", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -216,18 +221,18 @@ def test_a_dash_waits_for_a_silent_pipe_and_says_so() -> None:
 def test_decode_does_not_wait_for_a_silent_pipe(run: Any, pipe: int) -> None:
     done = run("decode")
     assert (done.status, done.out) == (2, "")
-    assert done.err == "ocppj: no frame: give it as an argument or pipe it in\n"
+    assert done.err == "ocppj: no frame: pass one as an argument or pipe it in\n"
 
 
 def test_the_sample_is_checked_where_stdin_is_no_source(run: Any, stdin: Any) -> None:
     stdin(Path(os.devnull))
     done = run("check")
     assert (done.status, done.err) == (0, "")
-    assert done.out.startswith("no file given: this is session-2.0.1.jsonl, a sample of ocppj; ")
+    assert done.out.startswith(f"no file given: checking the sample {SAMPLE}; ")
     assert done.out.endswith("\nevery frame is valid\n")
     done = run("check", "--json")
     assert (done.status, json.loads(done.out)["totals"]["frames"]) == (0, 38)
-    assert done.err.startswith("ocppj: no file given: this is session-2.0.1.jsonl, ")
+    assert done.err.startswith(f"ocppj: no file given: checking the sample {SAMPLE}; ")
 
 
 @pytest.mark.parametrize(
@@ -283,7 +288,7 @@ def test_a_line_of_stdin_comes_in_parts(pipe: int) -> None:
         os.write(pipe, part)
         if part.startswith(b"one"):
             assert source.readline(100) == b"one\n"
-            assert not source.waits(0)
+            assert not source.is_ready(0)
     assert [source.readline(100) for _ in range(2)] == [b"two\n", b"\n"]
     assert source.readline(3) == b"thr"
 
@@ -310,9 +315,9 @@ def test_process_with_a_silent_pipe_ends() -> None:
     os.close(reading)
     os.close(writing)
     assert done.returncode == 0
-    assert "nothing came from stdin for 3 seconds: this is session-2.0.1.jsonl" in done.stderr
+    assert f"no data on stdin within 3 seconds: checking the sample {SAMPLE}; " in done.stderr
     assert VALID in done.stdout
-    assert time.monotonic() - started >= sources.SILENCE
+    assert time.monotonic() - started >= sources.STDIN_TIMEOUT
 
 
 def test_process_with_a_pipe_that_is_slow_is_read() -> None:
@@ -322,7 +327,7 @@ def test_process_with_a_pipe_that_is_slow_is_read() -> None:
         time.sleep(1)
         out, _ = process.communicate(BAD, timeout=60)
     assert process.returncode == 1
-    assert b"<stdin>: OCPP 2.0.1 (no call tells): 1 frame, 1 refused" in out
+    assert b"<stdin>: OCPP 2.0.1 (assumed): 1 frame, 1 refused" in out
 
 
 @pytest.fixture
@@ -344,18 +349,18 @@ def test_process_on_a_terminal_checks_the_sample(terminal: tuple[int, int]) -> N
         [*COMMAND, "check"], stdin=end, capture_output=True, timeout=60, check=False, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("no file given: this is session-2.0.1.jsonl, a sample of ocppj; ")
+    assert done.stdout.startswith(f"no file given: checking the sample {SAMPLE}; ")
     assert VALID in done.stdout
     done = subprocess.run(
         [*COMMAND, "decode"], stdin=end, capture_output=True, timeout=60, check=False, text=True
     )
     assert (done.returncode, done.stdout) == (2, "")
-    assert "no frame: give it as an argument or pipe it in" in done.stderr
+    assert "no frame: pass one as an argument or pipe it in" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("command", "answer"),
-    [("check", b"<stdin>: OCPP 2.0.1 (no call tells): 1 frame"), ("decode", b"refused by OCPP")],
+    [("check", b"<stdin>: OCPP 2.0.1 (assumed): 1 frame"), ("decode", b"refused by OCPP")],
 )
 def test_process_with_a_dash_reads_the_terminal(
     terminal: tuple[int, int], command: str, answer: bytes
@@ -365,6 +370,6 @@ def test_process_with_a_dash_reads_the_terminal(
     done = subprocess.run(
         [*COMMAND, command, "-"], stdin=end, capture_output=True, timeout=60, check=False
     )
-    told = b"ocppj: reading frames from the terminal, one a line; Ctrl-D ends the input\n"
+    told = b"ocppj: reading frames from the terminal, one per line; Ctrl-D ends the input\n"
     assert (done.returncode, done.stderr) == (1, told)
     assert answer in done.stdout

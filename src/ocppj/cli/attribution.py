@@ -1,7 +1,7 @@
-"""Which station a line of a log belongs to, as far as the logger tells.
+"""Attributes the lines of a log to stations, without knowing the logger's format.
 
-Owns how that is found out without knowing the logger: a word that is the same around a call and
-around its answer, place by place, names the station, the connection, or nothing that varies.
+A logger writes the same station or connection around a call and around its answer. So a column of
+words that are equal around calls and their answers, and that differ between calls, names stations.
 """
 
 import re
@@ -19,14 +19,16 @@ from ocppj.frames import CALL
 __all__ = ["station_key"]
 
 MAX_AROUND: Final = 512
-"""Bytes that are looked at of what is around a frame."""
+"""Maximum number of bytes compared of the text around a frame."""
 
 MAX_COLUMNS: Final = 24
+"""Maximum number of words compared, counted from the left and again from the right."""
+
 _DATE: Final = rb"\d{4}[-/.]\d\d[-/.]\d\d"
 _TIME: Final = rb"\d\d?:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
 _CLOCK: Final = re.compile(rb"(?<![\w:])(?:%b(?:[T ]+%b)?|%b)(?![\w:])" % (_DATE, _TIME, _TIME))
 _TICK: Final = b"\0"
-"""Stands for the digits of a clock, which is no station though it may show the same for a while."""
+"""Replaces the digits of dates and times, which may be equal around a call and its answer."""
 
 _TICKS: Final = bytes.maketrans(b"0123456789", _TICK * 10)
 _BETWEEN: Final = b"[](){}<>|,;:=\"'/\\"
@@ -41,29 +43,29 @@ class _Head(NamedTuple):
     words: list[bytes]
 
     def word(self, column: int) -> bytes | None:
-        """Return the word at a place, counted from the left or, negative, from the right."""
+        """Return the word in a column, counted from the left or, if negative, from the right."""
         word = self.words[column] if -len(self.words) <= column < len(self.words) else _TICK
         return None if _TICK in word else word
 
 
 def station_key(sample: Iterable[Line]) -> Callable[[bytes], Hashable]:
-    """Return what makes of the text around a frame a key of its station.
+    """Return a function from the text around a frame to a key of its station.
 
-    Where the sample does not show it, the key is always `None`.
+    If the sample does not show where stations are named, the key is always `None`.
     """
     heads = list(_heads(sample))
-    places = (*range(MAX_COLUMNS), *range(-MAX_COLUMNS, 0))
-    columns = [column for column in places if _names_station(heads, column)]
+    candidates = (*range(MAX_COLUMNS), *range(-MAX_COLUMNS, 0))
+    columns = [column for column in candidates if _names_station(heads, column)]
     if not columns:
         return lambda _: None
     pick = itemgetter(*columns)
 
     def key(around: bytes) -> Hashable:
         try:
-            found: Hashable = pick(_words(around))
+            words: Hashable = pick(_words(around))
         except IndexError:
             return None
-        return found
+        return words
 
     return key
 
@@ -73,7 +75,7 @@ def _words(around: bytes) -> list[bytes]:
 
 
 def _heads(sample: Iterable[Line]) -> Iterator[_Head]:
-    peek = Codec("2.1").peek  # which knows all message types; heads are the same in all versions
+    peek = Codec("2.1").peek  # has all message types; heads are the same in all versions
     for _, text, around in sample:
         with suppress(DecodeError):
             head = peek(text)
@@ -82,28 +84,28 @@ def _heads(sample: Iterable[Line]) -> Iterator[_Head]:
 
 
 def _names_station(heads: list[_Head], column: int) -> bool:
-    """Tell whether answers have the word of their call in a column.
+    """Return whether the word in a column names the station.
 
-    Stations that count their messages use the same ids, so that a call of the same id and word is
-    looked for. A few answers may be to calls that are not in the sample. A word that is new with
-    each call is an id of the call.
+    At least 98 % of the answers must have the word of their call: a few may answer calls before the
+    sample. Stations that count their messages share ids, so the call is found by id and word. At
+    most 90 % of the words may be distinct: a word that is new for each call names the call.
     """
-    waiting: Counter[str] = Counter()
-    alike: Counter[tuple[str, bytes]] = Counter()
+    pending: Counter[str] = Counter()
+    pending_words: Counter[tuple[str, bytes]] = Counter()
     words: Counter[bytes] = Counter()
     answers = same = 0
     for head in heads:
         word = head.word(column)
         if head.is_call:
-            waiting[head.message_id] += 1
+            pending[head.message_id] += 1
             if word is not None:
                 words[word] += 1
-                alike[head.message_id, word] += 1
-        elif waiting[head.message_id]:
+                pending_words[head.message_id, word] += 1
+        elif pending[head.message_id]:
             answers += 1
-            waiting[head.message_id] -= 1
-            if word is not None and alike[head.message_id, word]:
+            pending[head.message_id] -= 1
+            if word is not None and pending_words[head.message_id, word]:
                 same += 1
-                alike[head.message_id, word] -= 1
+                pending_words[head.message_id, word] -= 1
     repeats = len(words) == 1 or len(words) * 10 <= words.total() * 9
     return answers > 0 and same * 50 >= answers * 49 and repeats

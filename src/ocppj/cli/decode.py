@@ -1,4 +1,4 @@
-"""`ocppj decode`: one frame, from an argument or stdin, shown typed."""
+"""`ocppj decode`: shows one frame, from an argument or stdin, with its types."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ import msgspec
 from ocppj.cli.guess import VERSION_ORDER
 from ocppj.cli.log import MAX_PREFIX_SIZE, find_frame
 from ocppj.cli.options import FAILED, OK, UNUSABLE, Commands, add_policy, add_version
-from ocppj.cli.sources import SILENCE, Stdin
+from ocppj.cli.sources import STDIN_TIMEOUT, Stdin
 from ocppj.cli.terminal import inline_json, outline, print_error, print_lines
 from ocppj.codec import MAX_SIZE, Codec
 from ocppj.errors import DecodeError
@@ -20,18 +20,21 @@ from ocppj.policy import Violation
 __all__ = ["add", "run"]
 
 NOTES: Final = """\
-Without FRAME one is read from stdin, if something is piped in; - waits for it.
+Without FRAME, a frame is read from stdin if it is piped in. FRAME "-" waits for stdin. Text around
+the frame is skipped, so FRAME may be a line of a log.
 
-Exit status: 0 the frame was taken, 1 it was refused, 2 wrong usage or no frame."""
+Exit status: 0 the frame is valid or tolerated, 1 it is refused, 2 wrong usage, or no frame."""
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add("decode", run, "show one frame, typed", notes=NOTES)
+    parser = commands.add("decode", run, "decode one frame and show its fields", notes=NOTES)
     add_version(parser)
     add_policy(parser)
-    parser.add_argument("--action", metavar="ACTION", help="the call that a result answers")
-    parser.add_argument("frame", nargs="?", metavar="FRAME", help="the frame; else read from stdin")
+    parser.add_argument(
+        "--action", metavar="ACTION", help="of the call that a result answers, to type its payload"
+    )
+    parser.add_argument("frame", nargs="?", metavar="FRAME", help="a frame; - is stdin")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,13 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
         for profile in codec.profiles
         for feature in profile.features
     ):
-        print_error(f"no response belongs to the action {action!r} in OCPP {codec.version}")
+        print_error(f"OCPP {codec.version} has no action {action!r} with a response")
         return UNUSABLE
     text = arguments.frame
     if text in (None, "-"):
         stdin = Stdin()
-        if text is None and not (stdin.is_redirected and stdin.waits(SILENCE)):
-            print_error("no frame: give it as an argument or pipe it in")
+        if text is None and not (stdin.is_redirected and stdin.is_ready(STDIN_TIMEOUT)):
+            print_error("no frame: pass one as an argument or pipe it in")
             return UNUSABLE
         try:
             data = _read(stdin)
@@ -69,13 +72,13 @@ def run(arguments: argparse.Namespace) -> int:
         print_lines("tolerated", *map(_format_violation, frame.violations))
     if isinstance(getattr(frame, "payload", None), msgspec.Raw):
         print_lines(
-            "hint: --action ACTION, that of the call which it answers, gives the payload its type"
+            "hint: --action ACTION decodes the payload as the result of a call with this action"
         )
     return OK
 
 
 def _read(stdin: Stdin) -> bytes:
-    """Read a frame; one that is too large need not be whole."""
+    """Read a frame, or the beginning of one that is too large."""
     limit = MAX_SIZE + MAX_PREFIX_SIZE
     lines, size = [], 0
     with stdin.open() as stream:
@@ -104,4 +107,4 @@ def _format_refusal(error: DecodeError, codec: Codec, data: bytes) -> Iterator[s
         except DecodeError:
             continue
         if version != codec.version and error.message_type != CallResult.message_type:
-            yield f"hint: OCPP {version} takes it: --version {version}"
+            yield f"hint: it is valid in OCPP {version}: --version {version}"

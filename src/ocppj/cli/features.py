@@ -1,4 +1,4 @@
-"""`ocppj features`: the actions of a version, with block and sender."""
+"""`ocppj features`: lists the actions of a version, with functional block and sender."""
 
 import argparse
 from typing import Final
@@ -9,13 +9,13 @@ from ocppj.codec import Codec
 
 __all__ = ["add", "run"]
 
-NOTES: Final = "Exit status: 0; 2 wrong usage."
+NOTES: Final = "Exit status: 0 success, 2 wrong usage."
 SENDERS: Final = {"csms": "CSMS", "charging_station": "charging station", "both": "both"}
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    parser = commands.add("features", run, "list the actions of a version", notes=NOTES)
+    parser = commands.add("features", run, "list the actions of an OCPP version", notes=NOTES)
     add_version(parser)
     parser.add_argument("--json", action="store_true", help="write one JSON object")
 

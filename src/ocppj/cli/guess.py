@@ -1,9 +1,9 @@
-"""The OCPP version of each frame of a log, told by what its calls look like.
+"""The OCPP version of each frame of a log, guessed from the calls in it.
 
-A call counts for the versions that take it as it is or, where none does, for those that tolerate it
-with the fewest violations; one that all versions take alike counts for none. The version of a
-station is the one that most of its calls count for; a BootNotification begins anew. Results belong
-to their call. Owns these rules; knows nothing of output.
+A call votes for the versions whose schema it satisfies. If it satisfies none, it votes for those
+that tolerate it with the fewest violations. If all versions are equal, it does not vote. A station
+speaks the version with most votes; a BootNotification for another version discards earlier votes.
+A result has the version of its call. Owns these rules; knows nothing of output.
 """
 
 from collections import Counter
@@ -20,40 +20,43 @@ from ocppj.errors import DecodeError
 from ocppj.frames import Call, CallResultError, Send
 from ocppj.policy import Policy
 
-__all__ = ["VERSION_ORDER", "GuessingReplay", "beginning"]
+__all__ = ["VERSION_ORDER", "GuessingReplay", "read_sample"]
 
 VERSION_ORDER: Final = ("2.0.1", "1.6", "2.1")
-"""Where nothing tells the versions apart, the first of them is taken."""
+"""Preference among versions with equal votes."""
 
 MAX_SAMPLED: Final = 1000
+"""Maximum number of lines that are read before the first frame is checked."""
+
 MAX_SAMPLE_SIZE: Final = 4 * 2**20
+"""Maximum number of bytes in these lines."""
 
-ENOUGH: Final = 16
-"""Calls that tell the version of a station; later ones are looked at when they are refused."""
+ENOUGH_VOTES: Final = 16
+"""Votes that settle the version of a station. After them, a call votes only if it is refused."""
 
-MAX_LOOKS: Final = 1000
-"""Refused calls of a station that may tell nothing; later ones, but to boot, are not looked at."""
+MAX_ABSTENTIONS: Final = 1000
+"""Refused calls of a station that may fail to vote. After them, only a BootNotification votes."""
 
 MAX_STATIONS: Final = 10_000
-"""Stations that are kept; beyond, the older half is forgotten."""
+"""Maximum number of stations kept; beyond it, the older half is dropped."""
 
 MIN_SHARE: Final = 5
-"""One call in so many has to tell another version, if the log does not tell stations apart."""
+"""In a log that does not name its stations, a version needs one in this many votes, or a boot."""
 
 _BOOT: Final = "BootNotification"
-_TELL_NOTHING: Final = ("DataTransfer", "Heartbeat")
-"""All versions have the same Heartbeat. The data of DataTransfer is a text in 1.6, and anything in
-2.x: stations of 1.6 that send objects are many."""
+_UNINFORMATIVE: Final = ("DataTransfer", "Heartbeat")
+"""Actions that do not vote. Heartbeat is the same in all versions. The data of DataTransfer is a
+string in 1.6 and anything in 2.x, but many 1.6 stations send objects."""
 
 _ANSWERS: Final = (b"[3,", b"[4,")
 
 
-def beginning(lines: Iterator[Line], has_line: Callable[[], bool]) -> Iterator[Line]:
-    """Yield the lines that a log begins with, bounded in number and bytes.
+def read_sample(lines: Iterator[Line], has_line: Callable[[], bool]) -> Iterator[Line]:
+    """Yield the first lines of a log, up to `MAX_SAMPLED` and `MAX_SAMPLE_SIZE`.
 
     Args:
         lines: of the log.
-        has_line: tells whether the next line is there soon.
+        has_line: whether the next line can be read without waiting long.
     """
     size = 0
     for _ in range(MAX_SAMPLED):
@@ -63,95 +66,95 @@ def beginning(lines: Iterator[Line], has_line: Callable[[], bool]) -> Iterator[L
         yield line
 
 
-class Judge:
-    """Tells which versions a call counts for."""
+class Classifier:
+    """Finds the versions that a call votes for."""
 
     def __init__(self) -> None:
         policy = Policy.lenient()
         self._codecs = {version: Codec(version, policy=policy) for version in VERSION_ORDER}
 
-    def takers(self, text: bytes, action: str) -> frozenset[str]:
-        """Return the versions that a call counts for; none if it tells nothing."""
-        if action in _TELL_NOTHING:
+    def matches(self, text: bytes, action: str) -> frozenset[str]:
+        """Return the versions that a call votes for, none if it does not vote."""
+        if action in _UNINFORMATIVE:
             return frozenset()
-        found = {}
+        violations = {}
         for version, codec in self._codecs.items():
             with suppress(DecodeError):
-                found[version] = len(codec.decode(text).violations)
-        fewest = min(found.values(), default=0)
-        takers = frozenset(version for version, count in found.items() if count == fewest)
-        return takers if len(takers) < len(VERSION_ORDER) else frozenset()
+                violations[version] = len(codec.decode(text).violations)
+        fewest = min(violations.values(), default=0)
+        matches = frozenset(version for version, count in violations.items() if count == fewest)
+        return matches if len(matches) < len(VERSION_ORDER) else frozenset()
 
-    def action(self, text: bytes) -> str | None:
-        """Return the action of a call or SEND, an empty one of a CALLRESULTERROR; else `None`."""
+    def voting_action(self, text: bytes) -> str | None:
+        """Return the action of a CALL or SEND, `""` for a CALLRESULTERROR, `None` otherwise."""
         try:
-            head = self._codecs["2.1"].peek(text)  # which knows all message types
+            head = self._codecs["2.1"].peek(text)  # the version that has all message types
         except DecodeError:
             return None
         return "" if head.message_type == CallResultError.message_type else head.action
 
 
-class Station:
-    """What is known of the version of a station; or of a log that does not tell its stations.
+class StationVersion:
+    """The version of a station, or the versions in a log that does not name its stations.
 
     Args:
-        version: until a call tells.
-        shared: whether it stands for a log that does not tell its stations.
+        version: assumed until a call votes.
+        shared: whether this is a whole log, whose stations cannot be told apart.
 
     Attributes:
-        spoken: the versions, that of most calls first; several only if it is shared.
-        looks: how many refused calls were looked at and told nothing.
+        versions: most votes first; more than one only if `shared`.
+        abstentions: number of refused calls that did not vote.
     """
 
-    __slots__ = ("_boots", "_shared", "_votes", "looks", "spoken")
+    __slots__ = ("_boots", "_shared", "_votes", "abstentions", "versions")
 
     def __init__(self, version: str, *, shared: bool) -> None:
-        self.spoken = [version]
-        self.looks = 0
+        self.versions = [version]
+        self.abstentions = 0
         self._shared = shared
         self._votes: Counter[frozenset[str]] = Counter()
         self._boots: set[frozenset[str]] = set()
 
     @property
-    def evidence(self) -> int:
-        """How many calls tell the version."""
+    def vote_count(self) -> int:
+        """Number of calls that have voted."""
         return self._votes.total()
 
     def votes(self, version: str) -> int:
-        """Return how many calls count for a version."""
+        """Return the number of votes for a version."""
         return _votes(self._votes, version)
 
-    def vote(self, takers: frozenset[str], action: str) -> None:
-        """Count a call for the versions that take it."""
-        if not takers:
+    def vote(self, matches: frozenset[str], action: str) -> None:
+        """Count the vote of a call for each of the versions."""
+        if not matches:
             return
         if action == _BOOT and self._shared:
-            self._boots.add(takers)
-        elif action == _BOOT and self.spoken[0] not in takers:
+            self._boots.add(matches)
+        elif action == _BOOT and self.versions[0] not in matches:
             self._votes.clear()
-        self._votes[takers] += 1
-        self.spoken = self._majorities(takers)
+        self._votes[matches] += 1
+        self.versions = self._elect(matches)
 
-    def _majorities(self, latest: frozenset[str]) -> list[str]:
-        """Return the version with most votes; if shared, those too that the other votes are for."""
+    def _elect(self, latest: frozenset[str]) -> list[str]:
+        """Return the version with most votes; if shared, also those that the other votes elect."""
         votes: Mapping[frozenset[str], int] = self._votes
-        spoken = []
+        elected = []
         while votes:
             scores = {v: (_votes(votes, v), v in latest) for v in VERSION_ORDER}
             version = max(VERSION_ORDER, key=scores.__getitem__)
-            spoken.append(version)
+            elected.append(version)
             votes = {
-                takers: count
-                for takers, count in votes.items()
+                matches: count
+                for matches, count in votes.items()
                 if self._shared
-                and version not in takers
-                and (takers in self._boots or count * MIN_SHARE >= self.evidence)
+                and version not in matches
+                and (matches in self._boots or count * MIN_SHARE >= self.vote_count)
             }
-        return spoken
+        return elected
 
 
 def _votes(votes: Mapping[frozenset[str], int], version: str) -> int:
-    return sum(count for takers, count in votes.items() if version in takers)
+    return sum(count for matches, count in votes.items() if version in matches)
 
 
 def _failing(error: LogError) -> Iterator[Line]:
@@ -160,17 +163,17 @@ def _failing(error: LogError) -> Iterator[Line]:
 
 
 class GuessingReplay:
-    """Replays a log with a version for each station, where the log tells its stations.
+    """Replays a log, each frame with the version of its station.
 
     Args:
-        make: makes the replay of a version.
+        make: returns a new replay for a version.
     """
 
     def __init__(self, make: Callable[[str], Replay]) -> None:
         self._make = make
-        self._judge = Judge()
+        self._classifier = Classifier()
         self._replays: dict[str, Replay] = {}
-        self._stations: dict[Hashable, Station] = {}
+        self._stations: dict[Hashable, StationVersion] = {}
         self._key: Callable[[bytes], Hashable] = lambda _: None
         self._shared = True
         self._version = VERSION_ORDER[0]
@@ -178,43 +181,43 @@ class GuessingReplay:
 
     @property
     def frames(self) -> dict[str, int]:
-        """How many frames were taken to be of each version, most first."""
+        """Number of frames checked as each version, most first."""
         counts = {version: replay.frames for version, replay in self._replays.items()}
         return dict(sorted(counts.items(), key=lambda item: -item[1])) or {self._version: 0}
 
     @property
-    def is_told(self) -> bool:
-        """Whether a frame of the log tells its version."""
-        return any(station.evidence for station in self._stations.values())
+    def has_votes(self) -> bool:
+        """Whether any call of the log has voted."""
+        return any(station.vote_count for station in self._stations.values())
 
     def guess(self, lines: Iterator[Line], has_line: Callable[[], bool]) -> Iterator[Line]:
-        """Look at the beginning of a log, and return all of it.
+        """Guess versions from a sample of a log, and return all lines, the sample included.
 
         Args:
             lines: of the log.
-            has_line: tells whether the next line is there soon.
+            has_line: whether the next line can be read without waiting long.
         """
-        taken: list[Line] = []
+        sample: list[Line] = []
         rest = lines
         try:
-            taken.extend(beginning(lines, has_line))
+            sample.extend(read_sample(lines, has_line))
         except LogError as error:
             rest = _failing(error)
-        self._key = station_key(taken)
-        self._shared = len({self._key(around) for _, _, around in taken}) <= 1
-        for self._sampled, text, around in taken:
-            action = self._judge.action(text)
+        self._key = station_key(sample)
+        self._shared = len({self._key(around) for _, _, around in sample}) <= 1
+        for self._sampled, text, around in sample:
+            action = self._classifier.voting_action(text)
             if action is not None:
-                takers = self._judge.takers(text, action)
-                self._station(around).vote(takers, action)
+                matches = self._classifier.matches(text, action)
+                self._station(around).vote(matches, action)
         votes = Counter[str]()
         for station in self._stations.values():
             votes.update({version: station.votes(version) for version in VERSION_ORDER})
         self._version = max(VERSION_ORDER, key=votes.__getitem__)
         for station in self._stations.values():
-            if not station.evidence:
-                station.spoken = [self._version]
-        return chain(taken, rest)
+            if not station.vote_count:
+                station.versions = [self._version]
+        return chain(sample, rest)
 
     def run(self, lines: Iterable[Line]) -> None:
         """Decode frames and count them."""
@@ -225,7 +228,7 @@ class GuessingReplay:
                 replays[next(iter(replays))].run((line,))
                 continue
             station = self._station(around)
-            replay = self._replay(station.spoken[0])
+            replay = self._replay(station.versions[0])
             try:
                 frame = replay.decode(text)
             except DecodeError as error:
@@ -233,40 +236,41 @@ class GuessingReplay:
                 continue
             if isinstance(frame, Call | Send):
                 action = frame.action
-                if number > self._sampled and station.evidence < ENOUGH:
-                    station.vote(self._judge.takers(text, action), action)
-                better = self._replay(station.spoken[0])
+                if number > self._sampled and station.vote_count < ENOUGH_VOTES:
+                    station.vote(self._classifier.matches(text, action), action)
+                better = self._replay(station.versions[0])
             else:
-                better = self._awaiting(frame.message_id, replay)
+                better = self._replay_of_call(frame.message_id, replay)
             if better is replay:
                 replay.decoded(number, text, frame)
             else:
                 better.run((line,))
 
-    def _refused(self, line: Line, error: DecodeError, station: Station) -> None:
+    def _refused(self, line: Line, error: DecodeError, station: StationVersion) -> None:
         number, text, _ = line
-        replay = self._replay(station.spoken[0])
-        action = self._judge.action(text)
+        replay = self._replay(station.versions[0])
+        action = self._classifier.voting_action(text)
         if action is None:
-            better = self._awaiting(error.message_id, replay)
+            better = self._replay_of_call(error.message_id, replay)
         else:
-            if action == _BOOT or (number > self._sampled and station.looks < MAX_LOOKS):
-                takers = self._judge.takers(text, action)
-                station.looks += not takers
-                station.vote(takers, action)
-            spoken = [self._replay(version) for version in station.spoken]
-            taking = (other for other in spoken if other is not replay and other.takes(text))
-            better = next(taking, spoken[0])
+            may_vote = number > self._sampled and station.abstentions < MAX_ABSTENTIONS
+            if action == _BOOT or may_vote:
+                matches = self._classifier.matches(text, action)
+                station.abstentions += not matches
+                station.vote(matches, action)
+            elected = [self._replay(version) for version in station.versions]
+            others = (other for other in elected if other is not replay and other.accepts(text))
+            better = next(others, elected[0])
         if better is replay:
             replay.refused(number, text, error)
         else:
             better.run((line,))
 
-    def _awaiting(self, message_id: str | None, replay: Replay) -> Replay:
-        """Return the replay that has the call of an answer; the given one if none has."""
-        if message_id is not None and len(self._replays) > 1 and not replay.awaits(message_id):
+    def _replay_of_call(self, message_id: str | None, replay: Replay) -> Replay:
+        """Return the replay with the pending call of an answer, or the given one if none has it."""
+        if message_id is not None and len(self._replays) > 1 and not replay.is_pending(message_id):
             for other in self._replays.values():
-                if other.awaits(message_id):
+                if other.is_pending(message_id):
                     return other
         return replay
 
@@ -276,11 +280,12 @@ class GuessingReplay:
             replay = self._replays[version] = self._make(version)
         return replay
 
-    def _station(self, around: bytes) -> Station:
+    def _station(self, around: bytes) -> StationVersion:
         key = self._key(around)
         station = self._stations.get(key)
         if station is None:
             if len(self._stations) >= MAX_STATIONS:
                 drop_older_half(self._stations)
-            station = self._stations[key] = Station(self._version, shared=self._shared)
+            station = StationVersion(self._version, shared=self._shared)
+            self._stations[key] = station
         return station

@@ -1,6 +1,6 @@
-"""Logs of frames: how they are read, and how a frame is found in a line.
+"""Reads logs, and finds the frame in each line.
 
-Owns that reading takes a bounded amount of memory. Knows nothing of what frames say, of files, of
+Memory is bounded, however long a line is. Knows nothing of the meaning of frames, of files, of
 terminals or of output.
 """
 
@@ -13,23 +13,23 @@ import msgspec
 __all__ = ["MAX_PREFIX_SIZE", "Line", "Log", "LogError", "Readable", "find_frame"]
 
 MAX_PREFIX_SIZE: Final = 4096
-"""Bytes that a line may have beyond the largest frame."""
+"""Maximum number of bytes in a line besides the frame."""
 
 Line: TypeAlias = tuple[int, bytes, bytes]
-"""Line number, frame, and what the logger wrote around it."""
+"""Line number, frame, and the logger's text around it."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANK: Final = b" \t\r\n"
 _NO_LOGGER: Final = _BLANK + _BOM + b'"'
 _BARE: Final = tuple(f"[{number},".encode() for number in range(2, 7))
-# A message type and a string; or a type of OCPP and, after something else, a string or a payload,
-# so that a frame with a bad id is shown to the decoder too. `[2026-01-31 10:00:00]`, `[main,5,x]`,
-# `[2]` and `[3, 5] ms` are a logger's.
+# Either a message type and a string, or a message type of OCPP, something else, and then a string
+# or a payload; the latter finds frames with an invalid id, so that the decoder can reject them. A
+# logger's `[2026-01-31 10:00:00]`, `[main,5,x]`, `[2]` or `[3, 5] ms` does not match.
 _HEAD: Final = re.compile(
     rb'\[\s*(?:(?:-?\d[\d.]*|"\d+"|true|false|null)\s*,\s*\\?"|[2-6]\s*,[^]"{]{0,64}+["{])',
     re.DOTALL,
 )
-# Possessive: hostile lines must not make it backtrack.
+# Possessive quantifiers: a hostile line must not make the match backtrack.
 _STRING_BODY: Final = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
 _STRING_OR_BRACKET: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]]', re.DOTALL)
 _WRAPPINGS: Final = {b'""', b"''", b"``", b"()", b"<>"}
@@ -39,25 +39,26 @@ class Readable(Protocol):
     """A stream of lines."""
 
     def readline(self, size: int, /) -> bytes:
-        """Return the next line, or a part of it of at most so many bytes; nothing at the end."""
+        """Return the next line, or its first `size` bytes; `b""` at the end."""
 
 
 class LogError(Exception):
-    """The log cannot be read any further."""
+    """Reading the log failed."""
 
 
 class Log:
-    """The frames of a log. To be gone through once.
+    """The frames of a log, an iterable for one iteration.
 
     Args:
         stream: the log, binary.
-        max_size: bytes that a frame may have. Of a longer line only a part is given out, which is
-            still too large for the decoder; the rest is read and dropped.
-        strict: give out lines without a frame too, for the decoder to refuse.
+        max_size: maximum size of a frame in bytes. A longer line is cut to a size that the decoder
+            still rejects.
+        strict: whether to yield lines without a frame, for the decoder to reject; otherwise they
+            are skipped.
 
     Attributes:
-        size: bytes read so far.
-        skipped: lines without a frame that were passed over so far; blank ones do not count.
+        size: number of bytes read so far.
+        skipped: number of lines skipped so far, without blank lines.
     """
 
     __slots__ = ("_limit", "_stream", "_strict", "size", "skipped")
@@ -69,7 +70,7 @@ class Log:
         self.size = self.skipped = 0
 
     def __iter__(self) -> Iterator[Line]:
-        """Yield the lines that have a frame.
+        """Yield the lines with a frame.
 
         Raises:
             LogError: reading failed.
@@ -80,14 +81,14 @@ class Log:
             while line := readline(limit):
                 number += 1
                 self.size += len(line)
-                whole = len(line) < limit or line.endswith(b"\n")
-                line = line.strip(_BLANK) if whole else self._part(line)
+                is_whole = len(line) < limit or line.endswith(b"\n")
+                line = line.strip(_BLANK) if is_whole else self._drop_rest(line)
                 if number == 1:
                     line = line.removeprefix(_BOM).lstrip(_BLANK)
                 if line.startswith(_BARE):
                     yield number, line, b""
                 elif head := _HEAD.search(line):
-                    frame, around = _split(line, *head.span()) if whole else (line, b"")
+                    frame, around = _split(line, *head.span()) if is_whole else (line, b"")
                     yield number, frame, around
                 elif line and self._strict:
                     yield number, line, b""
@@ -96,8 +97,8 @@ class Log:
         except OSError as error:
             raise LogError(error.strerror or str(error)) from error
 
-    def _part(self, line: bytes) -> bytes:
-        """Read a line to its end, and keep what is there already."""
+    def _drop_rest(self, line: bytes) -> bytes:
+        """Read a line to its end and return its beginning."""
         while rest := self._stream.readline(self._limit):
             self.size += len(rest)
             if rest.endswith(b"\n"):
@@ -106,19 +107,19 @@ class Log:
 
 
 def find_frame(line: bytes) -> bytes:
-    """Return the frame in a line of a log; the whole line if there is none to be seen.
+    """Return the frame in a line of a log, or the whole line if no frame is found.
 
-    Text before the frame is dropped. Text after it is dropped if there is text before it too, so
-    that it is a logger's line, and if it cannot belong to the frame; otherwise it is given out for
-    the decoder to refuse. A frame that is escaped in a string, as loggers of JSON and `key="value"`
-    do it, is unescaped.
+    Text before the frame is dropped. Text after it is dropped only if a logger must have written
+    it: there is text before the frame as well, and the rest cannot belong to the frame. Otherwise
+    it stays, for the decoder to reject. A frame that is escaped in a string, as in logs of JSON or
+    `key="value"`, is unescaped.
     """
     head = _HEAD.search(line)
     return line if head is None else _split(line, *head.span())[0]
 
 
 def _split(line: bytes, start: int, end: int) -> tuple[bytes, bytes]:
-    """Return the frame whose head is at `start` to `end`, and what the logger wrote around it."""
+    """Return the frame whose head is at `start` to `end`, and the logger's text around it."""
     before = line[:start]
     if not before.strip(_NO_LOGGER):
         return line, b""
@@ -139,7 +140,7 @@ def _split(line: bytes, start: int, end: int) -> tuple[bytes, bytes]:
 
 
 def _array_end(line: bytes, start: int) -> int:
-    """Return where the array that opens at `start` is closed; the line's end if it never is."""
+    """Return the end of the array that opens at `start`, or of the line if it is not closed."""
     depth = 0
     for token in _STRING_OR_BRACKET.finditer(line, start):
         if token.group() == b"[":
@@ -152,7 +153,7 @@ def _array_end(line: bytes, start: int) -> int:
 
 
 def _is_log_suffix(line: bytes, start: int, end: int) -> bool:
-    """Tell whether the text after `end` is the logger's, not the frame's."""
+    """Return whether a logger wrote the text after `end`, so that it is not part of the frame."""
     before, rest = line[:start], line[end:]
     if before.count(b"{") > before.count(b"}"):
         return rest.lstrip(_BLANK)[:1] in (b",", b"}")

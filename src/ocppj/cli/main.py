@@ -41,22 +41,24 @@ COMMANDS: Final[tuple[Command, ...]] = (check, decode, features, csms, station)
 """In the order of `ocppj --help`."""
 
 NOTES: Final = """
-Exit status: 0 all good; 1 a frame was refused; 2 wrong usage, something that cannot be read or
-written, or no frame at all; 130 Ctrl-C; 141 the output was closed. `ocppj COMMAND --help` has what
-is particular to a command."""
+Exit status: 0 success; 1 a frame was refused, or the command failed; 2 wrong usage, or something
+cannot be read, written or loaded; 130 Ctrl-C; 141 the output was closed. See `ocppj COMMAND --help`
+for each command."""
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    known_as = f"ocppj {__version__} ({BACKEND} backend)"
+    name = f"ocppj {__version__} ({BACKEND} backend)"
     made = argparse.ArgumentParser(
         prog="ocppj",
-        description=f"{known_as}: check logs of OCPP-J frames, look at frames and actions, "
-        "try them out with a CSMS and a charging station.",
+        description=f"{name}: check logs of OCPP-J frames, decode frames, list actions, and "
+        "try them with a CSMS and a charging station.",
         epilog=NOTES,
         allow_abbrev=False,
     )
-    made.add_argument("--version", action="version", version=known_as)
+    made.add_argument(
+        "--version", action="version", version=name, help="show version and backend, and exit"
+    )
     commands = Commands(made)
     for command in COMMANDS:
         command.add(commands)
@@ -72,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         try:
             status = _run(argv)
-        except SystemExit as error:  # argparse has said why
+        except SystemExit as error:  # argparse has written why
             status = error.code if isinstance(error.code, int) else UNUSABLE
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -106,6 +108,6 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _drop_output() -> None:
-    """Let what is still buffered go nowhere, or the interpreter would complain when it ends."""
+    """Discard buffered output, or the interpreter would report an error when it exits."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

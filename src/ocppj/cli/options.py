@@ -1,7 +1,4 @@
-"""What commands share: how one is added, exit statuses, options and their values.
-
-Knows argparse, and nothing of what commands do.
-"""
+"""What commands share: exit statuses, common options, and how a command is added."""
 
 import argparse
 import tomllib
@@ -32,18 +29,18 @@ __all__ = [
 ]
 
 OK, FAILED, UNUSABLE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
-"""Exit statuses. FAILED: a frame was refused, or the command could not do its work. UNUSABLE: wrong
-usage, or something that cannot be read, written or loaded. The others are a shell's for SIGINT and
-SIGPIPE."""
+"""Exit statuses. `FAILED`: a frame was refused, or the command failed. `UNUSABLE`: wrong usage, or
+something cannot be read, written or loaded. `INTERRUPTED` and `PIPE_CLOSED` are those that a shell
+reports for SIGINT and SIGPIPE."""
 
 AUTO: Final = "auto"
-"""The version that `ocppj check` guesses."""
+"""As a version: guess it."""
 
 TRANSPORTS: Final = ("websockets", "picows")
-"""`ocppj.aio.transport.TransportName`, which this module cannot import without asyncio."""
+"""The values of `ocppj.aio.transport.TransportName`, which cannot be imported without asyncio."""
 
 EXTRAS: Final = {"websockets": "websockets", "picows": "picows"}
-"""Optional package -> the extra of ocppj that installs it."""
+"""Optional package -> extra of ocppj that installs it."""
 
 READERS: Final[dict[str, Callable[[str], Any]]] = {
     ".toml": tomllib.loads,
@@ -52,10 +49,10 @@ READERS: Final[dict[str, Callable[[str], Any]]] = {
 
 
 class Commands:
-    """Commands of the parser of `ocppj`.
+    """The commands of `ocppj`.
 
     Args:
-        parser: to which they are added.
+        parser: the parser of `ocppj`.
     """
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
@@ -64,14 +61,13 @@ class Commands:
     def add(
         self, name: str, run: Callable[[argparse.Namespace], int], text: str, *, notes: str
     ) -> argparse.ArgumentParser:
-        """Add a command and return its parser, for options.
+        """Add a command and return its parser, to which options can be added.
 
         Args:
             name: what users type.
-            run: runs it and returns the exit status.
-            text: what it does, lower case, no full stop.
-            notes: printed below the options as they are, in at most 100 columns; the last
-                paragraph has the exit statuses.
+            run: runs the command and returns the exit status.
+            text: what the command does: lower case, no full stop.
+            notes: printed unchanged below the options: at most 100 columns, exit statuses last.
         """
         parser = self._subparsers.add_parser(
             name,
@@ -86,11 +82,11 @@ class Commands:
 
 
 def add_version(parser: argparse.ArgumentParser, *, auto: bool = False) -> None:
-    """Add `--version`, of OCPP.
+    """Add `--version`, the OCPP version.
 
     Args:
         parser: of the command.
-        auto: whether the version can be guessed; then it is by default.
+        auto: whether to allow `AUTO`, which is then the default.
     """
     default = AUTO if auto else VERSION_ORDER[0]
     names = ", ".join(version.name for version in VERSIONS) + (f" or {AUTO}" if auto else "")
@@ -119,18 +115,22 @@ def _version_or_auto(text: str) -> str:
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
-    """Add `--lenient`, `--repair` and `--policy FILE`, of which one may be given."""
+    """Add `--lenient`, `--repair` and `--policy FILE`, which exclude each other."""
     parser.set_defaults(policy=Policy.strict())
     options = parser.add_mutually_exclusive_group()
     presets = (
-        ("lenient", Policy.lenient(), "tolerate and show all faults but missing fields"),
-        ("repair", Policy.repair(), "tolerate and show only faults that are unambiguous"),
+        ("lenient", Policy.lenient(), "tolerate and show all violations but missing fields"),
+        (
+            "repair",
+            Policy.repair(),
+            "tolerate and show only violations with an unambiguous meaning",
+        ),
     )
     for name, policy, text in presets:
         options.add_argument(
             f"--{name}", dest="policy", action="store_const", const=policy, help=text
         )
-    text = "tolerate what a TOML or JSON file says"
+    text = "tolerate the violations that a TOML or JSON file names"
     options.add_argument("--policy", type=_policy, metavar="FILE", help=text)
 
 
@@ -139,10 +139,10 @@ def _policy(path: str) -> Policy:
     read = READERS.get(file.suffix.lower())
     try:
         if read is None:
-            raise ValueError(f"use a file that ends in {' or '.join(READERS)}")  # noqa: TRY301
+            raise ValueError(f"use a file that ends in {' or '.join(READERS)}")  # noqa: TRY301  as below
         settings = read(file.read_bytes().decode("utf-8-sig"))
         if not isinstance(settings, dict):
-            raise TypeError("no mapping of rules to settings")  # noqa: TRY301
+            raise TypeError("not a mapping of rules to settings")  # noqa: TRY301  one handler for all
         return Policy.of(settings)
     except RecursionError:
         problem = "nested too deep"

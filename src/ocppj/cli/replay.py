@@ -1,7 +1,7 @@
-"""What a codec says of the frames of a log: counts, refusals, and what its policy tolerates.
+"""Checks the frames of a log: counts them, reports refused frames and tolerated violations.
 
-Owns how results find their calls within a log, and violations their station's model. Keeps a
-bounded amount of memory, however long the log.
+Owns how a result finds its call within a log, and a violation the model of its station. Memory is
+bounded, however long the log is.
 """
 
 from collections import defaultdict
@@ -34,10 +34,10 @@ from ocppj.policy import Violation
 __all__ = ["Counts", "Replay", "drop_older_half"]
 
 MAX_PENDING: Final = 2**16
-"""Open calls that are kept; beyond, the oldest are forgotten."""
+"""Maximum number of pending calls kept; beyond it, the older half is dropped."""
 
 MAX_ID_LENGTH: Final = 255
-"""Length of the message ids that are kept; a policy may let longer ones pass."""
+"""Maximum length of the message ids kept. A policy may tolerate longer ones."""
 
 NO_ACTION: Final = "(no action)"
 UNKNOWN_ACTION: Final = "(unknown action)"
@@ -50,7 +50,7 @@ _MAX_MODEL_LENGTH: Final = 100
 
 @dataclass(slots=True)
 class Counts:
-    """How many frames of each kind an action has; refused ones are in `refused` only."""
+    """Number of frames of an action by message type; refused frames count as `refused` only."""
 
     calls: int = 0
     sends: int = 0
@@ -59,11 +59,14 @@ class Counts:
     refused: int = 0
 
 
-class OpenCalls:
-    """The calls of a log that have no answer yet: message id -> action.
+class PendingCalls:
+    """The calls of a log that have no answer yet.
 
-    Two stations in one log, or both sides of a connection, may use one id at a time, so an id may
-    stand for several calls; `newest` has the last of them.
+    Two stations in one log, or the two ends of a connection, may use a message id at the same time.
+    So an id may have several calls.
+
+    Attributes:
+        newest: message id -> action of the latest call.
     """
 
     def __init__(self) -> None:
@@ -71,7 +74,7 @@ class OpenCalls:
         self._older: dict[str, list[str]] = {}
 
     def add(self, message_id: str, action: str) -> None:
-        """Keep a call. One of the same id and action is the same one, sent again."""
+        """Add a call. The same id and action again is the same call, resent."""
         if len(message_id) > MAX_ID_LENGTH:
             return
         if message_id in self.newest:
@@ -86,8 +89,8 @@ class OpenCalls:
                 self._older.pop(oldest, None)
         self.newest[message_id] = action
 
-    def close(self, message_id: str) -> str | None:
-        """Take the newest call of an id away and return its action, if there is one."""
+    def pop(self, message_id: str) -> str | None:
+        """Remove the newest call of an id and return its action, `None` if there is no call."""
         action = self.newest.pop(message_id, None)
         if others := self._older.get(message_id):
             self.newest[message_id] = others.pop()
@@ -96,11 +99,11 @@ class OpenCalls:
         return action
 
     def older(self, message_id: str) -> tuple[str, ...]:
-        """Return the actions of an id that are not the newest."""
+        """Return the actions of the calls of an id but the newest."""
         return tuple(self._older.get(message_id, ()))
 
     def prefer(self, message_id: str, action: str) -> None:
-        """Make one of the older calls the newest."""
+        """Make one of the older calls of an id the newest."""
         others = self._older[message_id]
         others.remove(action)
         others.append(self.newest[message_id])
@@ -108,7 +111,11 @@ class OpenCalls:
 
 
 def drop_older_half(entries: dict[Any, Any]) -> list[Any]:
-    """Drop the older half, at once: the first of a dict is slow to find when many were dropped."""
+    """Drop the older half of a dict and return its keys.
+
+    Dropping one entry at a time would be slow: the first key of a dict is slow to find when many
+    before it were deleted.
+    """
     dropped = list(islice(entries, len(entries) // 2))
     for key in dropped:
         del entries[key]
@@ -122,18 +129,18 @@ def _keep(calls: dict[str, str], message_id: str, action: str) -> None:
 
 
 class Replay:
-    """Decodes frames of one version in the order of a log; results find their calls by message id.
+    """Decodes the frames of a log in one version. A result is validated against its call.
 
     Args:
         codec: of the version.
-        counts: by action, to be added to; `NO_ACTION` and so on for frames that have none.
+        counts: by action, or by `NO_ACTION`, `UNKNOWN_ACTION`, `UNKNOWN_CALL`; to be added to.
         on_refused: called with line number, action and error of each refused frame.
         on_tolerated: called with line number, action, station model and violations of each frame
-            that the policy has let pass; those that it accepts silently too. The model is that of
-            the latest BootNotification.
+            with violations, also those that the policy accepts silently. The model is that of the
+            latest BootNotification.
 
     Attributes:
-        frames: how many were decoded or refused.
+        frames: number of frames decoded or refused.
     """
 
     def __init__(
@@ -143,7 +150,7 @@ class Replay:
         on_refused: Callable[[int, str, DecodeError], object],
         on_tolerated: Callable[[int, str, str, tuple[Violation, ...]], object] = lambda *_: None,
     ) -> None:
-        # What is accepted silently must be seen too, to tell which call a result answers.
+        # Violations that are accepted silently also tell which call a result answers best.
         self._codec = codec.with_policy(codec.policy.reporting())
         self._decode = self._codec.decode
         self._is_lenient = self._codec.policy.is_lenient
@@ -152,18 +159,18 @@ class Replay:
         self._on_tolerated = on_tolerated
         self._model = UNKNOWN_MODEL
         self._features = codec.features
-        self._open = OpenCalls()
-        # Calls that a result cannot be validated against: message id -> what stands for the action.
-        self._unnamed: dict[str, str] = {}
-        # What a CALLRESULTERROR may be about: calls that have had their result.
-        self._closed: dict[str, str] = {}
+        self._pending = PendingCalls()
+        # Calls whose result cannot be validated: message id -> action or category.
+        self._refused_calls: dict[str, str] = {}
+        # Calls with a result, which a CALLRESULTERROR may be about: message id -> action.
+        self._answered: dict[str, str] = {}
         types = Version.named(codec.version).message_types
-        self._keep_closed = CallResultError.message_type in types
+        self._keep_answered = CallResultError.message_type in types
         self.frames = 0
 
     def run(self, lines: Iterable[Line]) -> None:
         """Decode frames and count them."""
-        decode, pending = self._decode, self._open.newest
+        decode, pending = self._decode, self._pending.newest
         for number, text, _ in lines:
             try:
                 frame = decode(text, pending)
@@ -173,29 +180,29 @@ class Replay:
                 self.decoded(number, text, frame)
 
     def decode(self, text: bytes) -> Frame:
-        """Decode a frame, a result by the call that it answers.
+        """Decode a frame without counting it.
 
         Raises:
-            DecodeError: it is refused.
+            DecodeError: the frame is not valid.
         """
-        return self._decode(text, self._open.newest)
+        return self._decode(text, self._pending.newest)
 
-    def takes(self, text: bytes) -> bool:
-        """Tell whether a frame would be decoded."""
+    def accepts(self, text: bytes) -> bool:
+        """Return whether a frame is valid."""
         try:
             self.decode(text)
         except DecodeError:
             return False
         return True
 
-    def awaits(self, message_id: str) -> bool:
-        """Tell whether there is a call of this id without an answer."""
-        return message_id in self._open.newest or message_id in self._unnamed
+    def is_pending(self, message_id: str) -> bool:
+        """Return whether a call with this id has no answer yet."""
+        return message_id in self._pending.newest or message_id in self._refused_calls
 
     def decoded(self, number: int, text: bytes, frame: Frame) -> None:
         """Count a frame that `decode` has returned."""
         self.frames += 1
-        counts, pending = self._counts, self._open.newest
+        counts, pending = self._counts, self._pending.newest
         has_violations = self._is_lenient and type(frame) not in FRAMES
         if has_violations:
             self._tolerated(number, text, frame)
@@ -205,40 +212,40 @@ class Replay:
             if action == _BOOT:
                 self._model = _model(frame.payload)
             if has_violations or message_id in pending or len(pending) >= MAX_PENDING:
-                self._open.add(message_id, action)
+                self._pending.add(message_id, action)
             else:
                 pending[message_id] = action
         elif isinstance(frame, CallResult):
-            counts[self._close(frame.message_id)].results += 1
+            counts[self._answer(frame.message_id)].results += 1
         elif isinstance(frame, Send):
             counts[frame.action].sends += 1
         elif isinstance(frame, CallResultError):
-            counts[self._closed.pop(frame.message_id, UNKNOWN_CALL)].errors += 1
+            counts[self._answered.pop(frame.message_id, UNKNOWN_CALL)].errors += 1
         else:
-            counts[self._close(frame.message_id)].errors += 1
+            counts[self._answer(frame.message_id)].errors += 1
 
     def refused(self, number: int, text: bytes, error: DecodeError) -> None:
         """Count a frame that `decode` has refused, unless it answers an older call of its id."""
         self.frames += 1
         message_id, action = error.message_id, NO_ACTION
         if message_id is not None and error.message_type in (CALL, SEND):
-            action = self._action(text)
+            action = self._category(error)
             if action == _BOOT:
                 self._model = self._refused_model(text)
-            if error.message_type == CALL and self._answered(action):
-                self._open.add(message_id, action)
+            if error.message_type == CALL and self._has_response(action):
+                self._pending.add(message_id, action)
             elif error.message_type == CALL and len(message_id) <= MAX_ID_LENGTH:
-                _keep(self._unnamed, message_id, action)
+                _keep(self._refused_calls, message_id, action)
         elif message_id is not None and error.message_type == CALLRESULT:
             if other := self._better_match(text, message_id):
-                self._open.prefer(message_id, other[0])
+                self._pending.prefer(message_id, other[0])
                 self._tolerated(number, text, other[1])
-                # What was newest stays open, in the place of the older one.
-                self._counts[self._close(message_id)].results += 1
+                # The newest call stays pending, in the place of the older one.
+                self._counts[self._answer(message_id)].results += 1
                 return
-            action = self._close(message_id)
+            action = self._answer(message_id)
         elif message_id is not None and error.message_type == CALLERROR:
-            action = self._close(message_id)
+            action = self._answer(message_id)
         self._counts[action].refused += 1
         self._on_refused(number, action, error)
 
@@ -248,42 +255,42 @@ class Replay:
         elif isinstance(frame, CallResult):
             other = self._better_match(text, frame.message_id)
             if other and len(other[1].violations) < len(frame.violations):
-                self._open.prefer(frame.message_id, other[0])
+                self._pending.prefer(frame.message_id, other[0])
                 frame = other[1]
         if isinstance(frame, Call | Send):
             action = frame.action
         else:
-            known = self._closed if isinstance(frame, CallResultError) else self._open.newest
-            action = known.get(frame.message_id, UNKNOWN_CALL)
+            is_about_result = isinstance(frame, CallResultError)
+            calls = self._answered if is_about_result else self._pending.newest
+            action = calls.get(frame.message_id, UNKNOWN_CALL)
         if frame.violations:
             self._on_tolerated(number, action, self._model, frame.violations)
 
     def _better_match(self, text: bytes, message_id: str) -> tuple[str, Frame] | None:
-        """Return which of the older calls of an id a result answers best, and the result."""
-        found = []
-        for action in self._open.older(message_id):
+        """Return the older call of an id that a result answers best, and the result decoded."""
+        matches = []
+        for action in self._pending.older(message_id):
             with suppress(DecodeError):
-                found.append((action, self._decode(text, {message_id: action})))
-        return min(found, key=lambda item: len(item[1].violations), default=None)
+                matches.append((action, self._decode(text, {message_id: action})))
+        return min(matches, key=lambda match: len(match[1].violations), default=None)
 
-    def _close(self, message_id: str) -> str:
-        action = self._open.close(message_id)
+    def _answer(self, message_id: str) -> str:
+        """Remove the pending call of an answer and return its action or category."""
+        action = self._pending.pop(message_id)
         if action is None:
-            return self._unnamed.pop(message_id, UNKNOWN_CALL)
-        if self._keep_closed:
-            _keep(self._closed, message_id, action)
+            return self._refused_calls.pop(message_id, UNKNOWN_CALL)
+        if self._keep_answered:
+            _keep(self._answered, message_id, action)
         return action
 
-    def _answered(self, action: str) -> bool:
+    def _has_response(self, action: str) -> bool:
         feature = self._features.get(action)
         return feature is not None and feature.response_type is not None
 
-    def _action(self, text: bytes) -> str:
-        try:
-            action = self._codec.peek(text).action
-        except DecodeError:
+    def _category(self, error: DecodeError) -> str:
+        if error.action is None:
             return NO_ACTION
-        return action if action is not None and action in self._features else UNKNOWN_ACTION
+        return error.action if error.action in self._features else UNKNOWN_ACTION
 
     def _refused_model(self, text: bytes) -> str:
         try:
@@ -298,7 +305,7 @@ class _Station(msgspec.Struct, rename="camel"):
 
 
 class _Boot(msgspec.Struct, rename="camel"):
-    """What tells the station's model, in any version and however wrong the rest is."""
+    """The fields that name the station's model, in any version; the rest may be invalid."""
 
     charge_point_vendor: Any = None
     charge_point_model: Any = None

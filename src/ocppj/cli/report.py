@@ -1,7 +1,7 @@
-"""What `ocppj check` says of logs: what was refused or tolerated, counts, totals, exit status.
+"""Checks logs and reports refused frames, tolerated violations, counts and the exit status.
 
-Owns the two forms of it, for people and as JSON. A refused frame is written when it is met, so that
-what is kept does not grow with the log.
+Owns the two outputs, text and JSON. A refused frame is written at once, so that memory does not
+grow with the log.
 """
 
 import time
@@ -31,29 +31,29 @@ from ocppj.errors import DecodeError
 from ocppj.frames import CALL, SEND
 from ocppj.policy import Policy, Violation
 
-__all__ = ["Form", "JsonForm", "Report", "TextForm"]
+__all__ = ["JsonOutput", "Output", "Report", "TextOutput"]
 
 
-class Form(Protocol):
-    """How it is said."""
+class Output(Protocol):
+    """Writes a report."""
 
     def list_refused(self, frame: Mapping[str, Any]) -> None:
         """Write a refused frame: file, line, version, action, error_code, description, path."""
 
     def close(self, tally: Tally) -> None:
-        """Write the rest."""
+        """Write counts and totals."""
 
 
 class Report:
-    """Checks logs and says what is wrong with them.
+    """Checks logs and reports on them.
 
     Args:
-        version: of the logs; `AUTO` to guess it.
-        policy: what is tolerated.
-        strict_lines: refuse lines without a frame; else they are skipped.
-        limit: how many refused frames are listed.
-        form: how it is said.
-        progress: the bar that other output has to make room for.
+        version: of the logs; `AUTO` guesses it.
+        policy: which violations are tolerated.
+        strict_lines: whether lines without a frame are refused; otherwise they are skipped.
+        limit: maximum number of refused frames that are listed.
+        output: writes the report.
+        progress: the progress bar, cleared before anything is written.
     """
 
     def __init__(
@@ -63,20 +63,20 @@ class Report:
         *,
         strict_lines: bool,
         limit: int,
-        form: Form,
+        output: Output,
         progress: Progress,
     ) -> None:
         self._version = version
         self._policy = policy
         self._strict_lines = strict_lines
         self._limit = limit
-        self._form = form
+        self._output = output
         self._progress = progress
         self._tally = Tally(policy)
 
     @property
     def status(self) -> int:
-        """The exit status."""
+        """The exit status of the command."""
         if self._tally.unreadable or not self._tally.frames:
             return UNUSABLE
         return FAILED if self._tally.refused else OK
@@ -92,9 +92,9 @@ class Report:
             self._check(source, Log(stream, MAX_SIZE, strict=self._strict_lines))
 
     def close(self) -> None:
-        """Write the rest."""
+        """Write counts and totals."""
         self._progress.clear()
-        self._form.close(self._tally)
+        self._output.close(self._tally)
         if not (self._tally.frames or self._tally.unreadable):
             print_error("no frames: nothing to check")
 
@@ -116,7 +116,7 @@ class Report:
             self._skip(source.name, error)
         tally.seconds += time.perf_counter() - started
         if isinstance(replay, GuessingReplay):
-            versions, guess = replay.frames, {"guessed": True, "told": replay.is_told}
+            versions, guess = replay.frames, {"guessed": True, "told": replay.has_votes}
         else:
             versions, guess = {self._version: replay.frames}, {"guessed": False}
         entry = {"file": source.name, "versions": versions, **guess}
@@ -132,7 +132,7 @@ class Report:
             if tally.refused <= self._limit:
                 frame = {"file": file, "line": line, "version": version, "action": action}
                 frame |= {"error_code": error.error_code, "description": error.error_description}
-                self._form.list_refused(frame | {"path": error.path})
+                self._output.list_refused(frame | {"path": error.path})
 
         def on_tolerated(line: int, action: str, model: str, found: tuple[Violation, ...]) -> None:
             tally.violations.add(file, line, action, model, found)
@@ -147,8 +147,8 @@ class Report:
         print_error(f"{name}: {problem}")
 
 
-class JsonForm:
-    """One JSON object; the list of refused frames comes before what is known at the end only."""
+class JsonOutput:
+    """Writes one JSON object, refused frames first: counts are known only at the end."""
 
     def __init__(self) -> None:
         self._listed = False
@@ -162,19 +162,19 @@ class JsonForm:
         self._listed = True
 
     def close(self, tally: Tally) -> None:
-        """Write the rest."""
-        rest = json_text(tally.everything(), indent=2).removeprefix("{")
+        """Write counts and totals."""
+        rest = json_text(tally.summary(), indent=2).removeprefix("{")
         print_text(("\n  ]," if self._listed else "],") + rest + "\n")
 
 
-class TextForm:
-    """Lines and tables.
+class TextOutput:
+    """Writes lines and tables.
 
     Args:
-        policy: what is tolerated.
-        limit: how many refused frames, and rows of what was tolerated, are listed.
-        can_guess: whether to say how a version is guessed where most calls are refused.
-        progress: the bar that other output has to make room for.
+        policy: which violations are tolerated.
+        limit: maximum number of refused frames, and of rows of violations, that are listed.
+        progress: the progress bar, cleared before anything is written.
+        can_guess: whether to suggest `--version auto` if most calls are refused.
     """
 
     def __init__(self, policy: Policy, limit: int, progress: Progress, *, can_guess: bool) -> None:
@@ -190,40 +190,40 @@ class TextForm:
         print_lines(f"{place}: {frame['error_code']}: {frame['description']}")
 
     def close(self, tally: Tally) -> None:
-        """Write the rest."""
+        """Write counts and totals."""
         if tally.files:
             print_lines(*self._summary(tally))
 
     def _summary(self, tally: Tally) -> Iterator[str]:
-        everything = tally.everything()
-        totals = everything["totals"]
+        summary = tally.summary()
+        totals = summary["totals"]
         if tally.refused > self._limit:
             yield f"and {tally.refused - self._limit:,} more refused frames: --all lists them"
         if tally.refused:
             yield ""
         columns = [f.name for f in fields(Counts) if f.name != "sends" or totals["sends"]]
-        rows = [*everything["actions"].items(), ("total", totals)]
+        rows = [*summary["actions"].items(), ("total", totals)]
         if tally.frames:
             cells = [(name, *(f"{row[column]:,}" for column in columns)) for name, row in rows]
             yield from format_table([("action", *columns), *cells], 1)
             yield ""
         if self._policy.is_lenient:
-            yield from self._tolerated(everything["violations"])
+            yield from self._tolerated(summary["violations"])
             yield ""
         for file in tally.files:
             yield f"{file['file']}: {_versions(file)}: {_result(file)}"
         if totals["unknown_calls"]:
-            yield f"answers to a call that is not in the log: {totals['unknown_calls']:,}"
+            yield f"answers whose call is not in the log: {totals['unknown_calls']:,}"
         if totals["skipped_lines"]:
-            yield f"lines without a frame, skipped: {totals['skipped_lines']:,}"
+            yield f"skipped lines, without a frame: {totals['skipped_lines']:,}"
         yield (
-            f"{_result(totals)}, {totals['bytes']:,} bytes in {totals['seconds']:.3f} s: "
-            f"{totals['frames_per_second']:,} frames per second"
+            f"total: {_result(totals)}, {totals['bytes']:,} bytes in {totals['seconds']:.3f} s "
+            f"({totals['frames_per_second']:,} frames per second)"
         )
-        if tally.frames and not tally.refused and not everything["violations"]["count"]:
+        if tally.frames and not tally.refused and not summary["violations"]["count"]:
             yield "every frame is valid"
         if self._can_guess and tally.refused_calls > totals["calls"] + totals["sends"]:
-            yield "hint: if this is not the version of the log, --version auto guesses it"
+            yield "hint: most calls are refused; --version auto finds the version of the log"
 
     def _tolerated(self, violations: Mapping[str, Any]) -> Iterator[str]:
         count, frames = violations["count"], violations["frames"]
@@ -253,7 +253,7 @@ def _versions(file: Mapping[str, Any]) -> str:
     names = list(file["versions"])
     if len(names) > 1:
         names = [f"{name} ({_frames(count)})" for name, count in file["versions"].items()]
-    guess = (" (guessed)" if file["told"] else " (no call tells)") if file["guessed"] else ""
+    guess = (" (guessed)" if file["told"] else " (assumed)") if file["guessed"] else ""
     return f"OCPP {' and '.join(names)}{guess}"
 
 

@@ -1,6 +1,6 @@
-"""Where logs come from: files, stdin, and the samples that ship with the package.
+"""Where logs come from: files, stdin, and the samples of the package.
 
-Owns how stdin is told apart: a terminal, a pipe with data or without, a file, nothing at all.
+Owns how kinds of stdin are distinguished: a terminal, a file, a pipe with or without data, closed.
 """
 
 import os
@@ -15,17 +15,17 @@ from typing import Final, NamedTuple, Protocol
 
 from ocppj.cli.log import Readable
 
-__all__ = ["SAMPLES", "SILENCE", "File", "Sample", "Source", "Stdin"]
+__all__ = ["SAMPLES", "STDIN_TIMEOUT", "File", "Sample", "Source", "Stdin"]
 
 BUFFER_SIZE: Final = 2**18
 
 END_KEYS: Final = "Ctrl-Z and Enter" if sys.platform == "win32" else "Ctrl-D"
 
-SILENCE: Final = 3.0
-"""Seconds after which a pipe counts as silent."""
+STDIN_TIMEOUT: Final = 3.0
+"""Seconds to wait for the first bytes from a pipe."""
 
-PAUSE: Final = 1.0
-"""Seconds to wait for the next line before a sample of the lines so far is looked at."""
+LINE_TIMEOUT: Final = 1.0
+"""Seconds to wait for the next line from a pipe while the version is guessed."""
 
 
 class Source(Protocol):
@@ -33,26 +33,26 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in a report."""
+        """Its name in a report."""
 
     @property
     def size(self) -> int:
-        """How many bytes it has, as far as is known."""
+        """Its size in bytes, 0 if not known."""
 
     def open(self) -> AbstractContextManager[Readable]:
         """Open it.
 
         Raises:
             OSError: it cannot be opened.
-            ValueError: there is no such thing.
+            ValueError: its name is not a path, or stdin is closed.
         """
 
     def has_line(self) -> bool:
-        """Tell whether the next line, or the end, is there soon."""
+        """Return whether the next line, or the end, can be read without waiting long."""
 
 
 class File:
-    """A file."""
+    """A log in a file."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -60,36 +60,40 @@ class File:
 
     @property
     def size(self) -> int:
-        """How many bytes it has, as far as is known."""
+        """Its size in bytes, 0 if not known."""
         try:
-            found = Path(self._path).stat()
+            status = Path(self._path).stat()
         except (OSError, ValueError):
             return 0
-        return found.st_size if stat.S_ISREG(found.st_mode) else 0
+        return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
     def open(self) -> AbstractContextManager[Readable]:
         """Open it."""
         return Path(self._path).open("rb", buffering=BUFFER_SIZE)
 
     def has_line(self) -> bool:
-        """Tell whether the next line, or the end, is there soon."""
+        """Return `True`: files do not wait."""
         return True
 
 
-class _Shipped(NamedTuple):
+class _SampleLog(NamedTuple):
     file: str
     text: str
 
 
 SAMPLES: Final = {
-    "session": _Shipped("session-2.0.1.jsonl", "a charging session, OCPP 2.0.1, all of it valid"),
-    "faulty": _Shipped("faulty-1.6.log", "a station of OCPP 1.6 that breaks the schema"),
+    "session": _SampleLog("session-2.0.1.jsonl", "a charging session, OCPP 2.0.1, all valid"),
+    "faulty": _SampleLog("faulty-1.6.log", "an OCPP 1.6 station that breaks the schema"),
 }
-"""The first is checked where no log is given."""
+"""By name. The first is the default."""
 
 
 class Sample:
-    """A log that ships with the package."""
+    """A log that ships with the package.
+
+    Args:
+        name: a key of `SAMPLES`.
+    """
 
     def __init__(self, name: str = next(iter(SAMPLES))) -> None:
         self.name = SAMPLES[name].file
@@ -100,12 +104,12 @@ class Sample:
         return (resources.files("ocppj.cli") / "samples" / self.name).open("rb")
 
     def has_line(self) -> bool:
-        """Tell whether the next line, or the end, is there soon."""
+        """Return `True`: files do not wait."""
         return True
 
 
 class Stdin:
-    """The standard input, which may be missing or closed."""
+    """A log from standard input, which may be closed."""
 
     name: Final = "<stdin>"
 
@@ -119,47 +123,51 @@ class Stdin:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether someone types."""
+        """Whether it is a terminal."""
         return self._descriptor >= 0 and os.isatty(self._descriptor)
 
     @property
     def is_redirected(self) -> bool:
-        """Whether it is a pipe, a socket or a file: no terminal, not /dev/null, not closed."""
-        kinds = stat.S_ISFIFO, stat.S_ISSOCK, stat.S_ISREG
-        return any(is_kind(self._mode) for is_kind in kinds)
+        """Whether it is a pipe, a socket or a file, not a terminal, /dev/null or closed."""
+        types = stat.S_ISFIFO, stat.S_ISSOCK, stat.S_ISREG
+        return any(is_type(self._mode) for is_type in types)
 
     @property
     def size(self) -> int:
-        """How many bytes it has, as far as is known."""
+        """Its size in bytes, 0 if not known."""
         return os.fstat(self._descriptor).st_size if stat.S_ISREG(self._mode) else 0
 
-    def waits(self, seconds: float) -> bool:
-        """Tell whether something can be read within so many seconds; the end is something."""
+    def is_ready(self, timeout: float) -> bool:
+        """Wait until bytes or the end can be read, and return whether they can.
+
+        Args:
+            timeout: seconds to wait at most.
+        """
         try:
-            return bool(select.select([self._descriptor], [], [], seconds)[0])
+            return bool(select.select([self._descriptor], [], [], timeout)[0])
         except (OSError, ValueError):  # Windows selects sockets only
             return True
 
-    def announce(self, tell: Callable[[str], object]) -> None:
-        """Say what is waited for, where nothing is there."""
+    def announce(self, write: Callable[[str], object]) -> None:
+        """Write that input is expected, unless it is there already."""
         if self.is_terminal:
-            tell(f"reading frames from the terminal, one a line; {END_KEYS} ends the input")
-        elif not self.waits(SILENCE):
-            tell("waiting for frames from stdin")
+            write(f"reading frames from the terminal, one per line; {END_KEYS} ends the input")
+        elif not self.is_ready(STDIN_TIMEOUT):
+            write("waiting for frames from stdin")
 
     def has_line(self) -> bool:
-        """Tell whether the next line, or the end, is there soon."""
-        return self._data.find(b"\n", self._start) >= 0 or self.waits(PAUSE)
+        """Return whether the next line, or the end, can be read without waiting long."""
+        return self._data.find(b"\n", self._start) >= 0 or self.is_ready(LINE_TIMEOUT)
 
     @contextmanager
     def open(self) -> Iterator[Readable]:
-        """Open it; it stays open in the end."""
+        """Open it. It is not closed afterwards."""
         if self._descriptor < 0:
             raise ValueError("stdin is closed")
         yield self
 
     def readline(self, size: int, /) -> bytes:
-        """Return the next line, or a part of it of at most so many bytes; nothing at the end."""
+        """Return the next line, or its first `size` bytes; `b""` at the end."""
         while (end := self._data.find(b"\n", self._start, self._start + size) + 1) == 0:
             left = self._data[self._start :]
             if len(left) >= size or not (more := os.read(self._descriptor, BUFFER_SIZE)):

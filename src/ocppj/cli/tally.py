@@ -1,6 +1,6 @@
-"""What `ocppj check` counts: frames by action and file, and what was tolerated, by station model.
+"""What `ocppj check` counts: frames by action and file, violations by station model and rule.
 
-Owns the numbers and their bounds, and nothing of how they are shown.
+Owns the counts and their bounds; knows nothing of how they are shown.
 """
 
 import re
@@ -17,19 +17,21 @@ __all__ = ["Tally", "Violations"]
 NO_ACTIONS: Final = (NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL)
 
 MAX_MODELS: Final = 100
-"""Station models whose violations are counted apart; the others are counted together."""
+"""Maximum number of station models counted separately; further ones count as `OTHER_MODELS`."""
 
 OTHER_MODELS: Final = "(other models)"
 MAX_EXAMPLES: Final = 5
+"""Maximum number of examples for a station model and rule."""
+
 MAX_TEXT: Final = 60
-"""Of a path or a value in an example."""
+"""Maximum length of a path or value in an example."""
 
 _INDEX: Final = re.compile(r"\[\d+\]")
 
 
 @dataclass(slots=True)
 class _Cell:
-    """What one station model does against one rule; examples by action and kind of path."""
+    """Violations of one rule by one station model, examples by action and path without indices."""
 
     count: int = 0
     examples: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -66,8 +68,8 @@ class Violations:
                     example = {"file": file, "line": line, "action": action}
                     cell.examples[place] = example | {"path": path, "value": value}
 
-    def everything(self) -> dict[str, Any]:
-        """Return all of it as JSON: the most frequent rule of a model first."""
+    def summary(self) -> dict[str, Any]:
+        """Return the counts for JSON, the most frequent rule of a model first."""
         models = {
             model: {
                 rule: {"count": cell.count, "examples": list(cell.examples.values())}
@@ -83,17 +85,16 @@ class Tally:
     """The counts of all logs of a run.
 
     Args:
-        policy: what is tolerated.
+        policy: tells which violations are reported.
 
     Attributes:
-        actions: counts by action, or by what stands for one.
-        violations: what was tolerated.
+        actions: counts by action, or by a category in `NO_ACTIONS`.
+        violations: tolerated violations.
         files: an entry for each log that was read.
-        unreadable: an entry for each that was not, or not to its end.
-        frames: how many there were.
-        refused: how many of them were refused.
-        refused_calls: how many of these are calls.
-        seconds: how long it took to decode them.
+        unreadable: an entry for each log that could not be read to its end.
+        refused: number of refused frames.
+        refused_calls: number of refused frames that are a CALL or SEND.
+        seconds: time spent on checking.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -106,11 +107,11 @@ class Tally:
 
     @property
     def frames(self) -> int:
-        """How many frames there were."""
+        """Number of frames."""
         return sum(int(file["frames"]) for file in self.files)
 
-    def everything(self) -> dict[str, Any]:
-        """Return all of it as JSON."""
+    def summary(self) -> dict[str, Any]:
+        """Return the counts for JSON."""
         unknown = self.actions.get(UNKNOWN_CALL, Counts())
         order = sorted(self.actions, key=lambda action: (action in NO_ACTIONS, action))
         rows = {action: asdict(self.actions[action]) for action in order}
@@ -127,6 +128,6 @@ class Tally:
                 "seconds": round(self.seconds, 6),
                 "frames_per_second": round(self.frames / max(self.seconds, 1e-9)),
             },
-            "violations": self.violations.everything(),
+            "violations": self.violations.summary(),
             "unreadable": self.unreadable,
         }
