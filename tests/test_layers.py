@@ -72,7 +72,7 @@ LAYERS: dict[str, set[str]] = {
         "schema",
     },
     "session": {"_core.describe", "codec", "errors", "frames", "ids"},
-    "handlers": {"codec", "errors", "frames", "session"},
+    "handlers": {"_core.describe", "codec", "errors", "frames", "schema", "session"},
     "openapi": {"schema"},
 }
 """Of the root and `_core`, what each module imports; each may know only those before it."""
