@@ -4,12 +4,13 @@ import subprocess
 import sys
 
 import ocppj
+from ocppj.catalog import VERSIONS
 
 (backend,) = sys.argv[1:]
 assert backend == ocppj.BACKEND, f"{ocppj.BACKEND} is in use"
 
-for version in ("1.6", "2.0.1", "2.1"):
-    codec = ocppj.Codec(version)
+for version in VERSIONS:
+    codec = ocppj.Codec(version.name)
     call = b'[2,"7","GetLocalListVersion",{}]'
     assert codec.encode(codec.decode(call)) == call
     assert codec.peek(call).reframe("8") == call.replace(b"7", b"8")

@@ -12,8 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ocppj import catalog
+
 FACTS = Path(__file__).parent / "facts"
-VERSIONS = {"v16": "1.6", "v201": "2.0.1", "v21": "2.1"}
+VERSIONS = {version.package.rpartition(".")[2]: version.name for version in catalog.VERSIONS}
+"""Package -> the name of its version."""
 CUSTOM_DATA = "CustomDataType"
 
 # Keywords that say nothing about validity.

@@ -6,6 +6,7 @@ any version; a version package imports this module, msgspec and itself.
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from importlib import import_module
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -44,6 +45,8 @@ INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 VENDOR_ID_LENGTH = 255
 TOO_DEEP = "nested too deep"
+PYDANTIC = "ocppj.integrations.pydantic"
+"""What pydantic is told of messages; imported when it asks."""
 
 Integer: TypeAlias = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
 """OCPP 2.x says 32 bits, stations send more (transaction ids): 64 bits are taken, no more."""
@@ -81,6 +84,16 @@ else:
         """Any JSON value. Like `typing.Any`, but msgspec shows the value to `dec_hook` first."""
 
 
+def _pydantic(cls: type[Any], _source: Any, _handler: Any) -> Any:
+    """Tell pydantic how to validate and serialize a type."""
+    return import_module(PYDANTIC).core_schema(cls)
+
+
+def _pydantic_json(cls: type[Any], _schema: Any, handler: Any) -> Any:
+    """Tell pydantic the JSON Schema of a type."""
+    return import_module(PYDANTIC).json_schema(cls, handler)
+
+
 class Message(
     msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, rename="camel", gc=False
 ):
@@ -88,6 +101,9 @@ class Message(
 
     Payloads are trees, so their Structs are not tracked by the cyclic garbage collector.
     """
+
+    __get_pydantic_core_schema__ = classmethod(_pydantic)
+    __get_pydantic_json_schema__ = classmethod(_pydantic_json)
 
 
 class CustomData(dict[str, Any]):
@@ -97,6 +113,8 @@ class CustomData(dict[str, Any]):
     """
 
     __slots__ = ()
+    __get_pydantic_core_schema__ = classmethod(_pydantic)
+    __get_pydantic_json_schema__ = classmethod(_pydantic_json)
 
 
 def check_json(value: Any, depth: int) -> None:

@@ -822,6 +822,10 @@ def test_metrics_are_told_of_everything(end: End) -> None:
             call = asyncio.create_task(seen.call(UNLOCK))
             raw.send([3, (await raw.message())[1], {"status": "Unlocked"}])
             await call
+            call = asyncio.create_task(seen.call(UNLOCK))
+            raw.send([3, (await raw.message())[1], {}])
+            with pytest.raises(ocppj.DecodeError):
+                await call
             with pytest.raises(ocppj.CallTimeout):
                 await seen.call(UNLOCK, timeout=0.01)
         wanted = [
@@ -842,11 +846,14 @@ def test_metrics_are_told_of_everything(end: End) -> None:
             ("frame", "in", 2, None, "RpcFrameworkError"),
             ("frame", "out", 4, None, "RpcFrameworkError"),
             ("frame", "out", 2, "UnlockConnector", ""),
-            ("frame", "in", 4, None, "GenericError"),
+            ("frame", "in", 4, "UnlockConnector", "GenericError"),
             ("latency", "out", "UnlockConnector", "GenericError"),
             ("frame", "out", 2, "UnlockConnector", ""),
-            ("frame", "in", 3, None, ""),
+            ("frame", "in", 3, "UnlockConnector", ""),
             ("latency", "out", "UnlockConnector", ""),
+            ("frame", "out", 2, "UnlockConnector", ""),
+            ("frame", "in", 3, "UnlockConnector", "OccurrenceConstraintViolation"),
+            ("latency", "out", "UnlockConnector", "OccurrenceConstraintViolation"),
             ("frame", "out", 2, "UnlockConnector", ""),
             ("latency", "out", "UnlockConnector", "NoAnswer"),
             ("disconnected", "CS-1", "2.0.1"),

@@ -44,7 +44,7 @@ def test_what_is_counted(end: End) -> None:
         assert value("ocppj_connections", version="2.0.1") == 0
         assert frames("in", "Heartbeat") == frames("out", "Heartbeat") == 1
         assert frames("out", "UnlockConnector") == 3
-        assert frames("in", "", "other") == 3
+        assert frames("in", "UnlockConnector", "other") == 3
         refused = "NotImplemented"
         assert frames("in", "", refused) == frames("out", "", refused) == 3
         assert value("ocppj_violations_total", rule="unknown_field") == 1

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, overload
 
 from ocppj.aio.connection import Connection
 from ocppj.aio.endpoint import MAX_HANDLING, MAX_WAITING, endpoints
@@ -29,6 +29,8 @@ PERMANENT_ERRORS: Final = (ModuleNotFoundError, TypeError, ValueError)
 """What a call of `connect` raises that can never succeed."""
 
 R = TypeVar("R")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
 log: Final = logging.getLogger("ocppj.aio")
 GRACE: Final = 5.0
 """Seconds that `on_disconnect` has when the context ends."""
@@ -226,7 +228,17 @@ class ChargingStation:
             self._connected.clear()
             await self._connected.wait()
 
-    async def call(self, request: Request[R], timeout: float | None = None) -> R:
+    @overload
+    async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
+
+    @overload  # a request of one version or another
+    async def call(
+        self,
+        request: Request[R] | Request[R2] | Request[R3],
+        timeout: float | None = None,
+    ) -> R | R2 | R3: ...
+
+    async def call(self, request: Request[Any], timeout: float | None = None) -> Any:
         """Call the CSMS: see `ocppj.aio.Connection.call`."""
         return await self._require_connection().call(request, timeout)
 

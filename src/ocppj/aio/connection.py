@@ -5,7 +5,7 @@ business of the connection's `ocppj.aio.link.Link`.
 """
 
 import asyncio
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from ocppj.aio.link import Link
 from ocppj.errors import (
@@ -21,6 +21,8 @@ from ocppj.schema import Request
 __all__ = ["Connection"]
 
 R = TypeVar("R")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
 
 
 class Connection:
@@ -53,7 +55,17 @@ class Connection:
         """Why the connection has ended, as far as is known; empty before."""
         return self._link.end
 
-    async def call(self, request: Request[R], timeout: float | None = None) -> R:
+    @overload
+    async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
+
+    @overload  # a request of one version or another
+    async def call(
+        self,
+        request: Request[R] | Request[R2] | Request[R3],
+        timeout: float | None = None,
+    ) -> R | R2 | R3: ...
+
+    async def call(self, request: Request[Any], timeout: float | None = None) -> Any:
         """Call the peer and return its response.
 
         OCPP allows one call at a time: further calls are queued.
@@ -82,7 +94,7 @@ class Connection:
             if self._turn is None:
                 self._turn = asyncio.Lock()
             async with self._turn:
-                return await self._call(request, feature.name, timeout)  # type: ignore[no-any-return]
+                return await self._call(request, feature.name, timeout)
         finally:
             self._calls -= 1
 

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +16,7 @@ import msgspec
 from ocppj.aio.endpoint import Endpoint
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.transport import Transport
-from ocppj.errors import ConnectionLost, DecodeError, PayloadError, RemoteProtocolError
+from ocppj.errors import ConnectionLost, DecodeError, RemoteProtocolError
 from ocppj.frames import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Call, Frame, Send
 from ocppj.session import Session
 
@@ -116,17 +115,21 @@ class Link:
         )
 
     def _measured(self, data: bytes, metrics: Metrics) -> bytes | None:
+        pending = self.session.pending
         try:
             frame = self.session.receive(data)
         except (DecodeError, RemoteProtocolError) as error:
             code = error.error_code or "Unexpected"
-            action = self._action_of(data, error)
+            known = error.action in self.endpoint.codec.features
+            action = error.action if known else None
             metrics.frame(self.id, "in", error.message_type, action, code)
             answer = self._refuse(error)
             if answer is not None:
                 metrics.frame(self.id, "out", _message_type_of(answer), action, code)
             return answer
         action = getattr(frame, "action", None)
+        if pending is not None and frame.message_type in (CALLRESULT, CALLERROR):
+            action = pending.action
         outcome = getattr(frame, "error_code", "")
         metrics.frame(self.id, "in", frame.message_type, action, outcome)
         for violation in frame.violations:
@@ -134,15 +137,6 @@ class Link:
         if isinstance(frame, Call):
             return self._serve(frame, data)
         self._handle(frame, data)
-        return None
-
-    def _action_of(self, data: bytes, error: DecodeError | RemoteProtocolError) -> str | None:
-        """Return the action of a refused CALL or SEND; `None` if it has none that we know."""
-        if error.message_type in (CALL, SEND) and isinstance(
-            error, PayloadError | RemoteProtocolError
-        ):
-            with suppress(DecodeError):
-                return self.endpoint.codec.peek(data).action
         return None
 
     def _handle(self, frame: Frame, data: bytes) -> None:

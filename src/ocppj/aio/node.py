@@ -21,7 +21,7 @@ A transport that has no socket of its own (an ASGI application) gets its `Accept
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
 from ocppj.aio.endpoint import Endpoint
@@ -35,6 +35,8 @@ from ocppj.schema import Request
 __all__ = ["Node", "NodeAcceptor", "Server"]
 
 R = TypeVar("R")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
 
 
 class NodeAcceptor:
@@ -209,7 +211,22 @@ class Node:
         """
         return await self._stations.wait(station_id, timeout)
 
-    async def call(self, station_id: str, request: Request[R], timeout: float | None = None) -> R:
+    @overload
+    async def call(
+        self, station_id: str, request: Request[R], timeout: float | None = None
+    ) -> R: ...
+
+    @overload  # a request of one version or another
+    async def call(
+        self,
+        station_id: str,
+        request: Request[R] | Request[R2] | Request[R3],
+        timeout: float | None = None,
+    ) -> R | R2 | R3: ...
+
+    async def call(
+        self, station_id: str, request: Request[Any], timeout: float | None = None
+    ) -> Any:
         """Call a station and return its response: see `ocppj.aio.Connection.call`.
 
         Args:
