@@ -9,7 +9,7 @@ from ocppj import v201
 from ocppj.aio import CSMS, ChargingStation, Directory, EventsLost, StationEvent
 from ocppj.aio import events as module
 from ocppj.aio.events import EventHub
-from tests.aio.conftest import End, until
+from tests.aio.ends import End, until
 from tests.aio.wire import UNLOCK, Central, Charger
 
 
