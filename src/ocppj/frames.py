@@ -133,8 +133,11 @@ def with_violations(frame: F, violations: Iterable[Violation]) -> F:
 
 def without_violations(frame: Frame) -> Frame:
     """Return a frame without its violations."""
-    cls = type(frame)
-    return frame if cls in _WITH_VIOLATIONS else cls.__mro__[1](*_values(frame))
+    if type(frame) in _WITH_VIOLATIONS:
+        return frame
+    cls: Any = next(cls for cls in FRAMES if isinstance(frame, cls))
+    plain: Frame = cls(*_values(frame))
+    return plain
 
 
 def _values(frame: Frame) -> tuple[Any, ...]:
