@@ -119,8 +119,10 @@ class _WatchedConnection(Paced, WebSocketConnection):
                 break
             super().data_received(data[at : at + size])
             at += size
-            self._waits = self._charge(start)
-            start = self._checked
+            # The library limits a handshake, whose peer may end with it: nothing of it may wait.
+            if self._handshake_done:
+                self._waits = self._charge(start)
+                start = self._checked
         self._unread = data[at:]
         reading = not (self._waits or (blocked and self._unread))
         if reading is not self._reading:
