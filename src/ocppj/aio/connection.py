@@ -8,6 +8,7 @@ import asyncio
 from typing import Any, TypeVar, overload
 
 from ocppj.aio.link import Link
+from ocppj.codec import Codec
 from ocppj.errors import (
     CallFailed,
     CallTimeout,
@@ -44,6 +45,11 @@ class Connection:
     def version(self) -> str:
         """The OCPP version that was negotiated."""
         return self._link.endpoint.codec.version
+
+    @property
+    def codec(self) -> Codec:
+        """The codec of its messages."""
+        return self._link.endpoint.codec
 
     @property
     def closed(self) -> bool:
