@@ -38,7 +38,7 @@ LAYERS: dict[str, set[str]] = {
     "catalog": {"_core.message_types", "errors", "schema"},
     "frames": {"_core.message_types", "errors", "policy"},
     "_core.table": {"_core.plan", "catalog", "schema"},
-    "_core.encoding": {"_core.describe", "_core.plan", "_core.table", "errors", "frames"},
+    "_core.encoding": {"_core.describe", "_core.plan", "_core.table", "errors", "frames", "schema"},
     "_core.payload": {
         "_core.faults",
         "_core.leniency",

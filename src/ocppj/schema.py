@@ -12,6 +12,7 @@ from typing import (
     Annotated,
     Any,
     ClassVar,
+    Final,
     Generic,
     Literal,
     Protocol,
@@ -56,6 +57,9 @@ Tenths: TypeAlias = Annotated[float, Meta(extra_json_schema={"multipleOf": 0.1})
 
 Timestamp: TypeAlias = Annotated[datetime, Meta(tz=True)]
 """A date and time with a zone: RFC 3339 on the wire, always an aware `datetime` here."""
+
+FRACTION_DIGITS: Final = 3
+"""Digits after the second in the timestamps that we send, 0 to 6. OCPP 2.x allows three."""
 
 Sender: TypeAlias = Literal["csms", "charging_station", "both"]
 """Who may send the call of a feature."""
