@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import ocppj
-from ocppj.aio import CSMS, Backoff, ChargingStation
+from ocppj.aio import CSMS, Backoff, ChargingStation, fairness
 from tests.aio.ends import End, context, until
 from tests.aio.wire import BOOT, Central, Charger
 
@@ -95,11 +95,14 @@ def test_a_redirect_ends_the_attempt_and_takes_no_password_along(
     end.run(main())
 
 
+@pytest.mark.parametrize("busy", [False, True])
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 def test_a_redirect_under_tls_ends_the_attempt_too(
-    end: End, certificates: Path, scheme: str
+    end: End, certificates: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, *, busy: bool
 ) -> None:
     async def main() -> None:
+        if busy:  # each line of the response has to wait for a turn; TLS reports the end with them
+            monkeypatch.setattr(fairness, "BURST", 0.0)
         serving = context(certificates, "server", ssl.Purpose.CLIENT_AUTH)
         dialling = context(certificates, None, ssl.Purpose.SERVER_AUTH)
         web, trap = Web(b""), Web(b"")

@@ -129,7 +129,7 @@ def test_calls_wait_for_their_turn_and_so_many_only(end: End) -> None:
             ]
             calls = [asyncio.create_task(seen.call(request)) for request in requests]
             assert await gate.asked.get() == requests[0]
-            with pytest.raises(ocppj.LocalProtocolError, match="2 calls wait"):
+            with pytest.raises(ocppj.LocalProtocolError, match="2 calls are queued"):
                 await seen.call(UNLOCK)
             assert gate.asked.empty()  # one call in flight
             for request in requests[1:]:

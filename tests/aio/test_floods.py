@@ -309,7 +309,7 @@ def test_without_file_descriptors_connections_are_turned_away(end: End) -> None:
             program.kill()
     lines = err.decode().splitlines()
     assert len(lines) <= 1, lines
-    assert all("turned away" in line for line in lines)
+    assert all("new connections are closed" in line for line in lines)
 
 
 async def until_connected(server: Any) -> None:

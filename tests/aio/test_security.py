@@ -74,7 +74,7 @@ def test_identities_are_percent_encoded(end: End, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a:b", "x" * 49, "a\nb", "\x00"])
 def test_what_is_no_identity(name: str) -> None:
-    with pytest.raises(ValueError, match="is no identity"):
+    with pytest.raises(ValueError, match="is not a valid station identity"):
         ChargingStation(name, {"2.0.1": object()})
 
 
@@ -89,7 +89,7 @@ def test_what_would_lead_a_path_astray_is_no_identity(end: End, version: str) ->
         csms = CSMS({"1.6": object(), "2.0.1": object()})
         async with end.listen(csms, known=lambda name: not asked.append(name)) as server:
             for name in NO_FILE_NAMES:
-                with pytest.raises(ValueError, match="is no identity"):
+                with pytest.raises(ValueError, match="is not a valid station identity"):
                     ChargingStation(name, {version: object()})
                 for segment in (quote(name, safe=""), quote(name, safe="").replace(".", "%2E")):
                     async with dial(
@@ -305,7 +305,7 @@ def test_identities_of_1_6_have_no_such_rules(end: End, name: str) -> None:
         async with end.listen(csms) as server, end.connect(station, server):
             assert (await station.call(v16.HeartbeatRequest())).current_time == NOW
             assert list(csms.stations) == [name]
-        with pytest.raises(ValueError, match="is no identity"):
+        with pytest.raises(ValueError, match="is not a valid station identity"):
             ChargingStation(name, {"2.0.1": object(), "1.6": object()})
 
     end.run(main())
