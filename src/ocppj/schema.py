@@ -15,6 +15,7 @@ from typing import (
     Final,
     Generic,
     Literal,
+    NoReturn,
     Protocol,
     TypeAlias,
     TypeVar,
@@ -23,6 +24,8 @@ from typing import (
 import msgspec
 from msgspec import Meta
 from msgspec.structs import force_setattr
+
+from ocppj.errors import CallRefused
 
 __all__ = [
     "JSON",
@@ -40,6 +43,7 @@ __all__ = [
     "check_json",
     "check_tenths",
     "dec_hook",
+    "not_supported",
 ]
 
 INT64_MIN = -(2**63)
@@ -219,7 +223,17 @@ class Request(Protocol[ResponseT]):
 
 
 Reply: TypeAlias = ResponseT | Awaitable[ResponseT]
-"""What a handler method gives back: the response, or an awaitable of it."""
+"""What a handler method returns: the response, or an awaitable of it."""
+
+
+def not_supported(request: Message) -> NoReturn:
+    """Refuse a request. The methods that handler protocols declare do so.
+
+    Raises:
+        CallRefused: always, with the error code NotSupported.
+    """
+    name = getattr(request, "feature_name", type(request).__name__)
+    raise CallRefused("NotSupported", f"{name} is not supported")
 
 
 class Feature(msgspec.Struct, Generic[RequestT, ResponseT], frozen=True):
