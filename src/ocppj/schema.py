@@ -12,8 +12,10 @@ from typing import (
     Annotated,
     Any,
     ClassVar,
+    Final,
     Generic,
     Literal,
+    NoReturn,
     Protocol,
     TypeAlias,
     TypeVar,
@@ -22,6 +24,8 @@ from typing import (
 import msgspec
 from msgspec import Meta
 from msgspec.structs import force_setattr
+
+from ocppj.errors import CallRefused
 
 __all__ = [
     "JSON",
@@ -39,6 +43,7 @@ __all__ = [
     "check_json",
     "check_tenths",
     "dec_hook",
+    "not_supported",
 ]
 
 INT64_MIN = -(2**63)
@@ -56,6 +61,9 @@ Tenths: TypeAlias = Annotated[float, Meta(extra_json_schema={"multipleOf": 0.1})
 
 Timestamp: TypeAlias = Annotated[datetime, Meta(tz=True)]
 """A date and time with a zone: RFC 3339 on the wire, always an aware `datetime` here."""
+
+FRACTION_DIGITS: Final = 3
+"""Digits after the second in the timestamps that we send, 0 to 6. OCPP 2.x allows three."""
 
 Sender: TypeAlias = Literal["csms", "charging_station", "both"]
 """Who may send the call of a feature."""
@@ -215,7 +223,17 @@ class Request(Protocol[ResponseT]):
 
 
 Reply: TypeAlias = ResponseT | Awaitable[ResponseT]
-"""What a handler method gives back: the response, or an awaitable of it."""
+"""What a handler method returns: the response, or an awaitable of it."""
+
+
+def not_supported(request: Message) -> NoReturn:
+    """Refuse a request. The methods that handler protocols declare do so.
+
+    Raises:
+        CallRefused: always, with the error code NotSupported.
+    """
+    name = getattr(request, "feature_name", type(request).__name__)
+    raise CallRefused("NotSupported", f"{name} is not supported")
 
 
 class Feature(msgspec.Struct, Generic[RequestT, ResponseT], frozen=True):
