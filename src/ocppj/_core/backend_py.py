@@ -1,9 +1,10 @@
-"""The backend in pure Python, the twin of `ext/backend_c.pyx`: the reference, which alone raises.
+"""The pure Python backend, the reference for its compiled twin `ext/backend_c.pyx`.
 
-Finds message type, message id and action in the raw bytes, checks the action against the dispatch
-table and hands the payload to its decoder. `decode` tries the fast way first, as the compiled twin
-does with its own; whatever is not plainly right goes to `_decode_slow`, which goes
-through the rules of the wire step by step and names the first fault.
+Finds message type, message id and action in the raw bytes, looks the action up in the dispatch
+table and passes the payload to its decoder. `decode` tries the fast path first, and so does the
+twin with its own. Anything that is not certainly valid goes to `_decode_slow`, which checks the
+rules of the wire one by one and reports the first fault. Only this module raises errors; the twin
+never does.
 """
 
 import re
@@ -60,9 +61,9 @@ _any: Final = msgspec.json.Decoder().decode
 _MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENT_COUNTS}
 _ERRORS: Final = (CALLERROR, CALLRESULTERROR)
 _FAST: Final = frozenset({str, bytes, bytearray})
-"""Types of data whose length is known to be that of the frame; the size of others is measured."""
+"""Types of data for the fast path. A memoryview may have items of several bytes."""
 _UNREADABLE: Final = object()
-"""Valid JSON that has no Python value: a number that is too large."""
+"""Stands for valid JSON that has no Python value: a number that is too large."""
 _NO_DETAILS: Final = msgspec.Raw(b"{}")
 _CALLRESULT_DIGIT: Final = (str(CALLRESULT), ord(str(CALLRESULT)))
 _INTEGER: Final = re.compile(rb"-?\d{1,36}")
@@ -70,7 +71,10 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9]{1,50}")
 
 
 class Backend:
-    """The frames of one codec, from bytes and to bytes. One instance may serve any thread."""
+    """Decodes and encodes the frames of one codec. Threads can share an instance.
+
+    `ocppj.Codec` has the documentation of the public methods.
+    """
 
     __slots__ = ("_calls", "_max_size", "_policy", "_results", "_safe_length", "_table")
 
@@ -89,7 +93,7 @@ class Backend:
         set_slot("_policy", policy)
         set_slot("_calls", table.fast_calls)
         set_slot("_results", table.fast_results)
-        # A code point has at most 4 bytes, so this many fit in max_size.
+        # An item has at most 4 bytes, so a frame with this many items fits in max_size.
         set_slot("_safe_length", min(table.max_size // 4, SEARCHED_SIZE))
         set_slot("_max_size", table.max_size)
 
@@ -97,59 +101,37 @@ class Backend:
         raise AttributeError(f"a codec cannot be changed: {name}")
 
     def decode(self, data: Data, pending: Mapping[str, str] | None = None) -> Frame:
-        """Decode and validate one frame.
-
-        Args:
-            data: one WebSocket message.
-            pending: message id -> action of the calls that a result may answer. The payload of a
-                result to any other call stays `msgspec.Raw`, for `decode_result`.
-
-        Raises:
-            DecodeError: the data is not a frame that this codec takes; its `reply()` is what the
-                peer should be told.
-            ValueError: `pending` names an action that has no response here.
-        """
+        """Decode and validate one frame."""
         fast_error = None
         try:
             if type(data) in _FAST and (len(data) <= self._safe_length or self._fits(data)):
-                # A result that nobody waits for stays undecoded: nothing to be fast at.
+                # A CALLRESULT whose action is unknown stays undecoded and has no fast path.
                 if pending is None or data[1] not in _CALLRESULT_DIGIT:
                     _, message_id, action, payload = _split_call(data)
                     decode = self._calls[action]
                     try:
                         return Call(message_id, action, decode(payload))
-                    except Exception as error:  # noqa: BLE001  `_decode_slow` gives the verdict
+                    except Exception as error:  # noqa: BLE001  `_decode_slow` explains it
                         fast_error = without_traceback(error)
                 else:
                     _, message_id, payload = _split_result(data)
                     decode = self._results[pending.get(message_id, "")]
                     try:
                         return CallResult(message_id, decode(payload))
-                    except Exception as error:  # noqa: BLE001
+                    except Exception as error:  # noqa: BLE001  `_decode_slow` explains it
                         fast_error = without_traceback(error)
-        except Exception:  # noqa: BLE001, S110
+        except Exception:  # noqa: BLE001, S110  `_decode_slow` finds the fault
             pass
         return self._decode_slow(data, pending, fast_error)
 
     def _fits(self, data: Any) -> bool:
-        """Tell whether the fast path may take data that is not small."""
+        """Tell whether data that is not small may take the fast path."""
         text = data.encode() if type(data) is str else data
         return len(text) <= self._max_size and not too_many_exponents(text)
 
     def encode(self, frame: Frame, *, validate: bool = True) -> bytes:
-        """Encode a frame, validated: what comes out, `decode` takes, and gives an equal frame.
-
-        Timestamps are sent in UTC and rounded to milliseconds.
-
-        Args:
-            frame: any of the five.
-            validate: `False` for a frame that came from `decode`, or one that has to be passed on
-                as it is: it is only encoded.
-
-        Raises:
-            EncodeError: the peer would have to refuse it, or it has no JSON form.
-        """
-        # What is sent has to be right for a peer that is strict, whatever we take ourselves.
+        """Validate and encode one frame."""
+        # The peer may be strict, whatever our own policy tolerates.
         decode = self._decode_strictly if self._policy.is_lenient else self.decode
         return encode(frame, self._table, decode if validate else None)
 
@@ -157,13 +139,7 @@ class Backend:
         return FrameReader(data, self._table, STRICT).frame(pending)
 
     def peek(self, data: Data) -> Envelope:
-        """Read the head of a frame and leave its payload undecoded.
-
-        The frame is JSON of a known shape then; its action may be unknown and its payload wrong.
-
-        Raises:
-            FrameError: it is not.
-        """
+        """Read the head of a frame without decoding its payload."""
         head = FrameReader(data, self._table, self._policy)
         elements = map(bytes, head.elements[2:])
         return Envelope.of(head.message_type, head.message_id, head.action(), elements)
@@ -174,27 +150,27 @@ class Backend:
         pending: Mapping[str, str] | None = None,
         fast_error: Exception | None = None,
     ) -> Frame:
-        """Do what `decode` does, slowly and with an exact verdict.
+        """Decode one frame without the fast path, and raise an exact error if it is invalid.
 
         Args:
             data: one WebSocket message.
             pending: as for `decode`.
-            fast_error: what the payload's fast decoder has raised; it may save decoding it again.
+            fast_error: what the payload's fast decoder raised, which can save decoding again.
         """
         return FrameReader(data, self._table, self._policy, fast_error).frame(pending)
 
     def _explain(
         self, head: FrameHead, payload: bytes, fast_error: Exception | None
     ) -> DecodeError | None:
-        """Return what is wrong with a CALL or CALLRESULT; `None` if only `_decode_slow` can tell.
+        """Return the error for a CALL or CALLRESULT; `None` if only `_decode_slow` can tell.
 
-        Its shape is right and its size and depth are within the limits. A payload that the policy
-        may bend is not for here.
+        The caller has checked the frame's shape, size and depth. It does not ask if the policy
+        might tolerate the payload.
 
         Args:
-            head: its type, its id, and its action or that of the call which it answers.
-            payload: its last element.
-            fast_error: what the payload's fast decoder has raised, if it has.
+            head: the type, the id, and the action of the frame or of the call that it answers.
+            payload: the frame's last element.
+            fast_error: what the payload's fast decoder raised, if it did.
         """
         table = self._table
         if fast_error is None:
@@ -207,10 +183,10 @@ class Backend:
 
 
 class FrameReader:
-    """A frame taken apart up to its elements, each checked but the payload.
+    """Reads one frame step by step. Creating it checks everything but the action and the payload.
 
     Raises:
-        FrameError: it has not the shape of a frame.
+        FrameError: the data does not have the shape of a frame.
     """
 
     __slots__ = (
@@ -231,7 +207,7 @@ class FrameReader:
         self._policy = policy
         self._fast_error = fast_error
         self._violations: list[Violation] = []
-        # What is known of the frame so far, for the error and its reply.
+        # What is known about the frame so far, for errors and their replies.
         self._frame_head: FrameHead = NO_HEAD
         text = self._text(data)
         try:
@@ -259,7 +235,7 @@ class FrameReader:
 
     def _text(self, data: Data) -> bytes:
         limit = self._table.max_size
-        # A code point has at least one byte: what is too long needs no encoding to tell.
+        # A code point has at least one byte, so a text that is too long need not be encoded.
         try:
             size = len(data) if isinstance(data, str) else memoryview(data).nbytes
         except TypeError:
@@ -306,14 +282,14 @@ class FrameReader:
         return self._action() if self.message_type in (CALL, SEND) else None
 
     def _tolerates(self, rule: str, value: Any, path: str = "message_id") -> bool:
-        """Tolerate a fault outside the payload, if the policy allows it."""
+        """Tell whether the policy tolerates a fault outside the payload, and report it if asked."""
         setting = getattr(self._policy, rule)
         if setting == "report":
             self._violations.append(Violation(rule, path, value))
         return bool(setting != "reject")
 
     def frame(self, pending: Mapping[str, str] | None) -> Frame:
-        """Decode the rest."""
+        """Decode the action and the payload."""
         frame = self._frame(pending)
         return with_violations(frame, self._violations) if self._violations else frame
 
@@ -388,7 +364,7 @@ class FrameReader:
         return code, description or "", details
 
     def _accept_error(self, path: str, value: Any, problem: str) -> None:
-        """Tolerate a fault of a CALLERROR or CALLRESULTERROR, if the policy allows it."""
+        """Tolerate a fault of a CALLERROR or CALLRESULTERROR if the policy does; else raise."""
         if self._tolerates("error_details", value, path):
             return
         code, description, *_ = self._values()
@@ -437,8 +413,8 @@ def _unknown_action(table: Table, head: FrameHead) -> UnknownActionError:
 
 
 def _json_problem(error: msgspec.DecodeError, text: bytes) -> str:
-    """Return what msgspec has against the grammar of a text, with the byte where it stands."""
-    # Of half a surrogate pair, too, msgspec says that the text was truncated.
+    """Return msgspec's reason why a text is not JSON, with the position."""
+    # msgspec reports half a surrogate pair as truncated text, too.
     half = " or has half a surrogate pair" if b"\\u" in text else ""
     problem = str(error).removeprefix("JSON is malformed: ")
     return problem.replace("Input data was truncated", f"it is truncated{half}")
