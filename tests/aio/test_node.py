@@ -200,10 +200,13 @@ def test_stations_are_a_mapping(end: End) -> None:
 
 
 SURFACE = {
-    CSMS: {"acceptor", "call", "listen", "station"},
+    CSMS: {"acceptor", "call", "events", "listen", "station"},
     ChargingStation: {"call", "connect", "connected", "send", "version", "wait_connected"},
     Server: {"close"},
-    Station: {"call", "close", "closed", "end", "handshake", "id", "ping", "send", "version"},
+    Station: {
+        *("address", "call", "close", "closed", "codec", "end", "generation", "handshake", "id"),
+        *("node", "ping", "send", "since", "version"),
+    },
 }
 
 

@@ -337,7 +337,7 @@ def test_busy(nats: NatsServer, prefix: str, end: End) -> None:
                 done, _ = await asyncio.wait(first, timeout=0.2)
                 (over,) = done
                 assert over.result()[0] == "busy"
-                assert "wait" in over.result()[1]["description"]
+                assert "queued" in over.result()[1]["description"]
                 more = [
                     asyncio.create_task(command(client, prefix, {}, "CS-2", **values))
                     for _ in range(2)

@@ -197,9 +197,9 @@ def test_a_node_that_was_cut_off_cannot_harm_the_new_connection(
 NODE = """
 import asyncio, sys
 from ocppj.fleet import Gateway, connect
-async def main(url, prefix):
+async def main(url, prefix, lease):
     async with connect(url, prefix=prefix) as broker:
-        gateway = Gateway(["2.0.1"], broker, lease=1, ping_timeout=0.3)
+        gateway = Gateway(["2.0.1"], broker, lease=float(lease), ping_timeout=0.3)
         async with gateway.listen("127.0.0.1") as server:
             print(server.port, flush=True)
             await asyncio.Event().wait()
@@ -210,10 +210,9 @@ asyncio.run(main(*sys.argv[1:]))
 class NodeProcess:
     """A gateway in a process of its own."""
 
-    def __init__(self, url: str, prefix: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", NODE, url, prefix], stdout=subprocess.PIPE, text=True
-        )
+    def __init__(self, url: str, prefix: str, lease: float = 1.0) -> None:
+        command = [sys.executable, "-c", NODE, url, prefix, str(lease)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout
         self.port = int(self._process.stdout.readline())
 
@@ -288,7 +287,7 @@ def test_a_command_that_waited_in_a_node_that_was_suspended(
 
     async def main() -> None:
         async with system(nats.url, prefix, end) as parts:
-            frozen = await asyncio.to_thread(NodeProcess, nats.url, prefix)
+            frozen = await asyncio.to_thread(NodeProcess, nats.url, prefix, 10)
             client = await parts.plain()
             fleet = await parts.fleet()
             try:
@@ -306,6 +305,7 @@ def test_a_command_that_waited_in_a_node_that_was_suspended(
                     assert found["Ocpp-Status"] == "timeout"
                     assert (await asks(raw))[1] == "h"  # no ClearCache came before
                     await asyncio.sleep(1.8)  # later ones are
+                    headers["Ocpp-Timeout"] = "5"
                     later = asyncio.create_task(
                         client.request(f"{prefix}.call.CS-1", b"{}", 5, headers=headers)
                     )
