@@ -126,7 +126,7 @@ F = TypeVar("F", bound=Frame)
 
 def with_violations(frame: F, violations: Iterable[Violation]) -> F:
     """Return a frame that says what was tolerated of it."""
-    tolerant: F = _WITH_VIOLATIONS[type(without_violations(frame))](*_values(frame))
+    tolerant: F = WITH_VIOLATIONS[type(without_violations(frame))](*_values(frame))
     tolerant.__dict__["violations"] = tuple(violations)
     return tolerant
 
@@ -134,7 +134,7 @@ def with_violations(frame: F, violations: Iterable[Violation]) -> F:
 def without_violations(frame: Frame) -> Frame:
     """Return a frame without its violations."""
     cls = type(frame)
-    return frame if cls in _WITH_VIOLATIONS else cls.__mro__[1](*_values(frame))
+    return frame if cls in WITH_VIOLATIONS else cls.__mro__[1](*_values(frame))
 
 
 def _values(frame: Frame) -> tuple[Any, ...]:
@@ -151,7 +151,7 @@ def _form_with_violations(cls: Any) -> Any:
     return type(cls)(cls.__name__, (cls,), namespace, dict=True, gc=True)
 
 
-_WITH_VIOLATIONS: Final = {cls: _form_with_violations(cls) for cls in FRAMES}
+WITH_VIOLATIONS: Final = {cls: _form_with_violations(cls) for cls in FRAMES}
 
 
 class Envelope:
