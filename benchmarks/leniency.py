@@ -31,8 +31,10 @@ def _unknown(one: Entry, count: int) -> str:
 
 def _null(one: Entry) -> str:
     request = codec(one.version).features[one.action].request_type
-    optional = next(field.encode_name for field in fields(request) if not field.required)
-    return frame_text(one.with_payload({**one.payload, optional: None}))
+    optional = [field.encode_name for field in fields(request) if not field.required]
+    # The first one is customData, of which many requests have nothing else to be null.
+    name = optional[1 if len(optional) > 1 else 0]
+    return frame_text(one.with_payload({**one.payload, name: None}))
 
 
 def _faults(one: Entry) -> dict[str, tuple[str, int, str]]:

@@ -2,8 +2,8 @@
 
 No time is tested, only the ratio of two that are taken in turn on the same machine: compiled
 decode to a bare msgspec decode of the payload, validated encode to msgspec's, peek to
-`orjson.loads`, and a refused frame with its reply to a good one, all of a TransactionEvent. Each
-limit leaves twice what is measured today or more, and a ratio has several chances; what fails here
+`orjson.loads`, a frame with a violation to `orjson.loads` too, and a refused frame with its reply to
+a good one, all of a TransactionEvent. Each limit leaves twice what is measured today or more, and a ratio has several chances; what fails here
 has lost its fast way (say, all frames go to the reference), not a few per cent.
 """
 
@@ -84,6 +84,22 @@ def test_encode_stays_near_an_encode_without_checks() -> None:
 
 def test_peek_stays_below_a_parser() -> None:
     demand(0.6, (codec.peek, TEXT), (orjson.loads, TEXT))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('"seqNo":4', '"seqNo":4,"surplus":4'),
+        ('"seqNo":4', '"seqNo":4,"reservationId":null'),
+        ('"seqNo":4', '"seqNo":"4"'),
+        ('09:30:00Z"', '09:30:00"'),
+    ],
+)
+def test_a_violation_costs_little_more_than_parsing(right: str, wrong: str) -> None:
+    lenient = codec.with_policy(ocppj.Policy.lenient())
+    text = TEXT.replace(right, wrong)
+    assert lenient.decode(text).violations
+    demand(6.5, (lenient.decode, text), (orjson.loads, text))
 
 
 def test_a_refused_frame_costs_few_good_ones() -> None:
