@@ -105,6 +105,7 @@ class Admission:
         known: tells of an identity whether there is such a station.
         authenticate: tells whether a station is who it says. It is asked before the upgrade only if
             it has an attribute `early` that is true: it looks at the headers alone.
+        segment: the identity, percent-encoded, if it is not the last segment of the path.
     """
 
     def __init__(
@@ -114,8 +115,10 @@ class Admission:
         subprotocol: str | None,
         known: IsKnown | None,
         authenticate: Authenticate | None,
+        *,
+        segment: str | None = None,
     ) -> None:
-        station_id = identity(path, subprotocol)
+        station_id = identity(path if segment is None else segment, subprotocol)
         self._handshake = Handshake(station_id or "", path, headers)
         self._checks: list[tuple[HTTPStatus, Callable[[Handshake], Any], bool]] = [
             (HTTPStatus.NOT_FOUND, lambda _: station_id is not None, True)
