@@ -39,8 +39,8 @@ class End:
         with asyncio.Runner(loop_factory=self.loop) as runner:
             runner.run(guarded())
         gc.collect()
-        # That a peer refuses a certificate is told to the loop too, and so is that hypercorn
-        # cancels the tasks of its connections.
+        # A rejected certificate is reported to the loop too, and so is that hypercorn cancels the
+        # tasks of its connections.
         assert [what for what in problems if not (refused(what) or ended(what))] == []
 
     def listen(self, csms: CSMS, **options: Any) -> Any:

@@ -58,13 +58,13 @@ _decode_string: Final = msgspec.json.Decoder(str).decode
 _any: Final = msgspec.json.Decoder().decode
 
 _MESSAGE_TYPES: Final = {str(number).encode(): number for number in ELEMENT_COUNTS}
-_ERRORS: Final = (4, 5)
+_ERRORS: Final = (CALLERROR, CALLRESULTERROR)
 _FAST: Final = frozenset({str, bytes, bytearray})
 """Types of data whose length is known to be that of the frame; the size of others is measured."""
 _UNREADABLE: Final = object()
 """Valid JSON that has no Python value: a number that is too large."""
 _NO_DETAILS: Final = msgspec.Raw(b"{}")
-_CALLRESULT_DIGIT: Final = ("3", ord("3"))
+_CALLRESULT_DIGIT: Final = (str(CALLRESULT), ord(str(CALLRESULT)))
 _INTEGER: Final = re.compile(rb"-?\d{1,36}")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9]{1,50}")
 

@@ -1,6 +1,6 @@
 """Live endpoints over WebSocket: `CSMS` and `ChargingStation`, for asyncio.
 
-Needs a transport: `pip install 'ocppj[websockets]'`, or `'ocppj[picows]'` for the fast one.
+Install a transport: `pip install 'ocppj[websockets]'`, or `'ocppj[picows]'`, which is faster.
 """
 
 from ocppj.aio.charging_station import Backoff, ChargingStation

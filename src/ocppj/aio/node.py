@@ -1,4 +1,4 @@
-"""A process that holds the connections of charging stations, whoever answers their calls.
+"""The part of a gateway that accepts charging stations and holds their connections.
 
 This is the seam between accepting and answering:
 

@@ -1,7 +1,7 @@
-"""Charging stations that are connected to this process.
+"""The charging stations connected to this process.
 
-Owns which connection of an identity stays, and who waits for one. Knows neither listeners nor
-handlers.
+Owns which of two connections of one identity stays, and the wait for a station. Knows neither
+transports nor handlers.
 """
 
 import asyncio
@@ -103,9 +103,9 @@ class Stations(Mapping[str, Station]):
     Args:
         duplicates: which connection stays when a connected station connects again.
         ping_timeout: seconds that the older one has to answer a ping, with `"ping"`.
-        claim: asked for each station before it enters, after the older connections to this process
-            have been dealt with. `False` closes the connection with code 1008: the station is
-            connected to another process.
+        claim: called with each station before it enters, once no older connection to this process
+            stays. Returns whether it may enter: `False` closes the connection with code 1008,
+            since the station is connected to another process.
 
     Attributes:
         events: gets each connection and disconnection.
@@ -159,8 +159,8 @@ class Stations(Mapping[str, Station]):
             if not await claim(link.owner):
                 break
             claim = None  # another connection may have entered meanwhile
-        log.info("%s is connected already", link.id)
-        await link.close(1008, "connected already")
+        log.info("%s is already connected", link.id)
+        await link.close(1008, "already connected")
         return False
 
     async def yields(self, station_id: str) -> bool:

@@ -102,6 +102,7 @@ class Broker:
         self._tasks: set[asyncio.Task[None]] = set()
         self.listen = client.listen
         self.unlisten = client.unlisten
+        self.unsubscribe = client.unsubscribe
         self.post = client.post
 
     async def open(self) -> None:

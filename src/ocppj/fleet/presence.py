@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from ocppj.fleet.broker import Broker, JetStreamError
-from ocppj.fleet.subjects import parse_headers, status_of
+from ocppj.fleet.subjects import parse_headers, parse_json, status_of
 
 __all__ = ["LEASE", "NodeRecord", "Presence", "StationRecord", "is_deletion"]
 
@@ -112,8 +112,8 @@ class Presence:
         if is_deletion(reply.headers):
             return None, revision
         try:
-            return msgspec.json.decode(reply.payload, type=StationRecord), revision
-        except msgspec.DecodeError:
+            return parse_json(reply.payload, StationRecord), revision
+        except ValueError:
             return None, revision
 
     async def claim(self, token: str, record: StationRecord, last: int) -> int | None:
