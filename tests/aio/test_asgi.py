@@ -45,25 +45,25 @@ def shared() -> dict[str, Callable[[AsgiEnd], None]]:
     """Return the tests of other transports that hold for ASGI too."""
     plain: list[Any] = [
         test_security.test_without_a_common_subprotocol_the_handshake_finishes_and_the_connection_ends,
-        test_security.test_the_first_that_is_spoken_of_those_offered_is_taken,
+        test_security.test_the_first_supported_subprotocol_offered_is_chosen,
         test_security.test_an_unknown_station_is_not_found,
-        test_security.test_each_check_is_made_once_and_in_a_task,
+        test_security.test_each_check_runs_once_and_in_a_task,
         test_csms.test_each_version_has_its_own_handlers,
         test_csms.test_waiting_for_a_station,
         test_csms.test_a_lenient_codec_is_used,
         test_connection.test_each_side_calls_the_other,
         test_connection.test_a_handler_may_call_the_peer,
         test_connection.test_a_handler_may_close_its_own_connection_and_go_on,
-        test_connection.test_calls_wait_for_their_turn_and_so_many_only,
+        test_connection.test_calls_are_queued_up_to_a_limit,
         test_connection.test_a_late_answer_is_dropped_and_the_next_call_works,
-        test_connection.test_calls_of_a_station_that_is_gone,
+        test_connection.test_calls_to_a_closed_connection_raise,
         test_hostile.test_a_station_that_vanishes_fails_its_calls_at_once,
         test_hostile.test_a_message_may_come_in_pieces,
         test_closing.test_after_our_close_no_call_is_handled,
         test_closing.test_an_answer_just_before_the_peers_close_counts,
         test_closing.test_a_send_just_before_the_peers_close_is_handled,
         test_closing.test_a_graceful_close_waits_for_calls_that_come_meanwhile,
-        test_closing.test_who_calls_again_when_connected_again_does_not_spin,
+        test_closing.test_a_caller_that_retries_after_reconnecting_does_not_spin,
     ]
     found = {test.__name__: test for test in plain}
     for name in test_security.NAMES:
@@ -72,7 +72,7 @@ def shared() -> dict[str, Callable[[AsgiEnd], None]]:
         )
     for version in ("1.6", "2.0.1"):
         found[f"no identity in {version}"] = partial(
-            test_security.test_what_would_lead_a_path_astray_is_no_identity, version=version
+            test_security.test_identities_with_parts_of_a_path_are_invalid, version=version
         )
     for quick in (True, False):
         found[f"basic {quick}"] = partial(test_security.test_basic_authentication, quick=quick)
@@ -82,11 +82,13 @@ def shared() -> dict[str, Callable[[AsgiEnd], None]]:
         )
     for policy, new in (("newest", True), ("oldest", False), ("ping", True)):
         found[f"dead, {policy}"] = partial(
-            test_stations.test_of_two_connections_the_older_of_which_is_dead, policy=policy, new=new
+            test_stations.test_a_dead_connection_and_a_new_one_of_one_identity,
+            policy=policy,
+            new=new,
         )
     for policy, stays in (("oldest", 0), ("newest", 1)):
         found[f"living, {policy}"] = partial(
-            test_stations.test_of_two_connections_that_live, policy=policy, stays=stays
+            test_stations.test_two_live_connections_of_one_identity, policy=policy, stays=stays
         )
     return found
 
