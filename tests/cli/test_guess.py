@@ -313,7 +313,7 @@ def test_calls_that_no_version_takes_are_not_looked_at_for_ever(
     found = Guessed([*nonsense, *session("", [BOOT_16, *SESSION_16], bare)])
     [station] = found.replay._stations.values()
     assert station.abstentions == 10
-    assert found.versions == {"1.6", "2.0.1"}  # booting counts all the same
+    assert found.versions == {"1.6", "2.0.1"}  # a BootNotification still votes
     assert {action for *_, action in found.refused} == {"(unknown action)"}
 
 
