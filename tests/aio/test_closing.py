@@ -12,7 +12,7 @@ import pytest
 import ocppj
 from ocppj import v21, v201
 from ocppj.aio import CSMS, Backoff, ChargingStation, Server
-from tests.aio.conftest import End, context, until
+from tests.aio.ends import End, context, until
 from tests.aio.wire import CLOSE, NOW, TEXT, UNLOCK, Central, Charger, Raw, dial, frame
 
 GOING = (1001).to_bytes(2)

@@ -13,7 +13,7 @@ import pytest
 
 import ocppj
 from ocppj.aio import CSMS, Backoff, ChargingStation
-from tests.aio.conftest import End, context, until
+from tests.aio.ends import End, context, until
 from tests.aio.wire import BOOT, Central, Charger
 
 SECRET = "0123456789abcdef"

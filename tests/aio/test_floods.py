@@ -21,7 +21,7 @@ import ocppj
 from ocppj import v201
 from ocppj.aio import CSMS
 from ocppj.aio.fairness import MAX_CONTROL_FRAMES, MAX_FRAGMENTS
-from tests.aio.conftest import End, until
+from tests.aio.ends import End, until
 from tests.aio.test_hostile import unsent
 from tests.aio.wire import (
     HEARTBEAT,

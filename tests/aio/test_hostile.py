@@ -15,7 +15,7 @@ import pytest
 import ocppj
 from ocppj import v201
 from ocppj.aio import CSMS, ChargingStation, Station
-from tests.aio.conftest import End, until
+from tests.aio.ends import End, until
 from tests.aio.wire import (
     BINARY,
     BOOT,

@@ -7,7 +7,7 @@ import pytest
 
 import ocppj
 from ocppj.aio import CSMS, Metrics
-from tests.aio.conftest import End
+from tests.aio.ends import End
 from tests.aio.wire import UNLOCK, Central, dial
 
 client = pytest.importorskip("prometheus_client")

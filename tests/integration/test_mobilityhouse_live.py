@@ -11,7 +11,7 @@ from ocpp import routing
 
 import ocppj
 from ocppj.aio import CSMS, ChargingStation
-from tests.aio.conftest import End
+from tests.aio.ends import End
 from tests.conftest import PACKAGES as OURS
 from tests.conftest import VERSIONS
 from tests.integration.exchanges import DOWN, UP, Exchange, calls, handler, requests
