@@ -11,7 +11,8 @@ from dataclasses import fields
 from typing import Any, Protocol
 
 from ocppj import BACKEND, __version__
-from ocppj.cli.guess import GuessingReplay
+from ocppj.cli.attribution import station_key
+from ocppj.cli.guess import GuessingReplay, read_sample
 from ocppj.cli.log import Log, LogError
 from ocppj.cli.options import AUTO, FAILED, OK, UNUSABLE
 from ocppj.cli.replay import Counts, Replay
@@ -106,7 +107,8 @@ class Report:
         replay: Replay | GuessingReplay
         if self._version == AUTO:
             replay = GuessingReplay(lambda version: self._replay(source.name, version))
-            lines = replay.guess(lines, source.has_line)
+            sample, lines = read_sample(lines, source.has_line)
+            replay.guess(sample, station_key(sample))
         else:
             replay = self._replay(source.name, self._version)
         started = time.perf_counter()
