@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -38,6 +38,9 @@ MAX_PENDING: Final = 2**16
 
 MAX_ID_LENGTH: Final = 255
 """Maximum length of the message ids kept. A policy may tolerate longer ones."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 NO_ACTION: Final = "(no action)"
 UNKNOWN_ACTION: Final = "(unknown action)"
@@ -110,16 +113,13 @@ class PendingCalls:
         self.newest[message_id] = action
 
 
-def drop_older_half(entries: dict[Any, Any]) -> list[Any]:
-    """Drop the older half of a dict and return its keys.
+def drop_older_half(entries: dict[K, V]) -> dict[K, V]:
+    """Drop the older half of a dict, and return it.
 
     Dropping one entry at a time would be slow: the first key of a dict is slow to find when many
     before it were deleted.
     """
-    dropped = list(islice(entries, len(entries) // 2))
-    for key in dropped:
-        del entries[key]
-    return dropped
+    return {key: entries.pop(key) for key in list(islice(entries, len(entries) // 2))}
 
 
 def _keep(calls: dict[str, str], message_id: str, action: str) -> None:
