@@ -20,6 +20,7 @@ import msgspec
 
 from ocppj._core import backend_py
 from ocppj.errors import MESSAGE_ID_LENGTH as _MESSAGE_ID_LENGTH
+from ocppj._core.message_types import CALL as _CALL_NUMBER, CALLRESULT as _CALLRESULT_NUMBER
 from ocppj._core.exponents import MAX_EXPONENTS as _MAX_EXPONENTS, SEARCHED_SIZE as _SEARCHED_SIZE
 from ocppj.policy import STRICT
 from ocppj.frames import Call as _Call, CallResult as _CallResult, Envelope as _Envelope
@@ -68,6 +69,8 @@ cdef Py_ssize_t CALL_PAYLOAD = slot_offset(_Call.payload)
 cdef Py_ssize_t RESULT_ID = slot_offset(_CallResult.message_id)
 cdef Py_ssize_t RESULT_PAYLOAD = slot_offset(_CallResult.payload)
 assert min(CALL_ID, CALL_ACTION, CALL_PAYLOAD, RESULT_ID, RESULT_PAYLOAD) > 0
+cdef char CALL_DIGIT = c'0' + _CALL_NUMBER
+cdef char CALLRESULT_DIGIT = c'0' + _CALLRESULT_NUMBER
 cdef Py_ssize_t MESSAGE_ID_LENGTH = _MESSAGE_ID_LENGTH
 cdef Py_ssize_t MAX_EXPONENTS = _MAX_EXPONENTS
 cdef Py_ssize_t SEARCHED_SIZE = _SEARCHED_SIZE
@@ -170,7 +173,7 @@ cdef inline bint scan_head(const char* p, const char* end, Head* head) noexcept 
     if p is NULL:
         return False
     head.action = NULL
-    if head.message_type == c'2':
+    if head.message_type == CALL_DIGIT:
         if p >= end or p[0] != c'"':
             return False
         head.action = p + 1
@@ -179,7 +182,7 @@ cdef inline bint scan_head(const char* p, const char* end, Head* head) noexcept 
             return False
         head.action_size = p - head.action
         p = past_comma(p + 1, end)
-    elif head.message_type != c'3':
+    elif head.message_type != CALLRESULT_DIGIT:
         return False
     head.payload = p
     return p is not NULL

@@ -7,7 +7,7 @@ from cpython.list cimport PyList_CheckExact, PyList_GET_ITEM, PyList_GET_SIZE
 from libc.math cimport isfinite
 
 from ocppj._core.plan import KINDS as _KINDS, plan as _plan
-from ocppj.schema import INT64_MAX as _INT64_MAX, INT64_MIN as _INT64_MIN
+from ocppj.schema import FRACTION_DIGITS as _FRACTION_DIGITS, INT64_MAX as _INT64_MAX, INT64_MIN as _INT64_MIN
 
 cdef extern from "datetime.h":
     bint PyDateTime_CheckExact(PyObject*)
@@ -76,6 +76,9 @@ assert _KINDS == ("bool", "int", "float", "str", "enum", "timestamp", "list", "s
 DEF MAX_TIMESTAMPS = 64
 DEF TIMESTAMP_SIZE = 29  # "2026-11-22T10:00:00.123456Z" with its quotes
 cdef long long EXACT = 1 << 53  # integers up to here are floats too
+cdef int FRACTION_DIGITS = _FRACTION_DIGITS
+cdef int UNIT = 10 ** (6 - _FRACTION_DIGITS)  # microseconds in the last digit
+cdef int HALF = UNIT // 2
 
 
 cdef struct Timestamps:
@@ -252,14 +255,14 @@ cdef object round_timestamps(bytes data, Timestamps* timestamps):
     cdef object result
     cdef char* to
     cdef char* out
-    cdef int i, micro
+    cdef int i, micro, place
     cdef Py_ssize_t size = end - start
     cdef PyObject* moment
     for i in range(timestamps.count):
         micro = PyDateTime_DATE_GET_MICROSECOND(timestamps.items[i])
-        if micro >= 999500:
+        if micro >= 1000000 - HALF:
             return None
-        size -= 3 if micro >= 500 else 7
+        size -= 6 - FRACTION_DIGITS if micro >= HALF else 7
     result = PyBytes_FromStringAndSize(NULL, size)
     to = out = PyBytes_AS_STRING(result)
     for i in range(timestamps.count):
@@ -278,11 +281,13 @@ cdef object round_timestamps(bytes data, Timestamps* timestamps):
             return None
         memcpy(out, p, found + 20 - p)
         out += found + 20 - p
-        micro = (micro + 500) // 1000
+        micro = (micro + HALF) // UNIT
         if micro:
-            memcpy(out, b".000", 4)
-            out += 4
-            digits(out, micro)
+            out[0] = c'.'
+            for place in range(FRACTION_DIGITS, 0, -1):
+                out[place] = c'0' + micro % 10
+                micro //= 10
+            out += 1 + FRACTION_DIGITS
         memcpy(out, b'Z"', 2)
         out += 2
         p = found + TIMESTAMP_SIZE

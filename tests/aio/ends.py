@@ -39,7 +39,7 @@ class End:
         with asyncio.Runner(loop_factory=self.loop) as runner:
             runner.run(guarded())
         gc.collect()
-        # That a peer refuses a certificate is told to the loop too.
+        # A rejected certificate is reported to the loop too.
         assert [what for what in problems if not refused(what)] == []
 
     def listen(self, csms: CSMS, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A process that holds the connections of charging stations, whoever answers their calls.
+"""The part of a gateway that accepts charging stations and holds their connections.
 
 This is the seam between accepting and answering:
 
@@ -25,6 +25,7 @@ from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
 from ocppj.aio.endpoint import Endpoint
+from ocppj.aio.events import EventStream
 from ocppj.aio.link import Link
 from ocppj.aio.security import Admission, Authenticate, Handshake, IsKnown
 from ocppj.aio.stations import GOING_AWAY, Duplicates, Station, StationLink, Stations
@@ -241,6 +242,16 @@ class Node:
         if station is None:
             raise ConnectionLost(f"{station_id} is not connected")
         return await station.call(request, timeout)
+
+    def events(self) -> EventStream:
+        """Return which stations connect and disconnect from now on.
+
+        ```python
+        async for event in csms.events():
+            print(event.station_id, event.type, event.reason)
+        ```
+        """
+        return self._stations.events.stream()
 
     def __repr__(self) -> str:
         versions = ", ".join(endpoint.codec.version for endpoint in self._endpoints.values())
