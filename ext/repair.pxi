@@ -1,7 +1,7 @@
-# The twin of `ocppj._core.leniency` for the faults that stations show most: unknown fields, nulls,
-# numbers as strings and the reverse, timestamps without a zone. An untyped payload is repaired in
-# place, and msgspec converts it in one go. Anything else that is wrong with it makes the conversion
-# fail. Then the reference reads the payload from the start.
+# The fast path of `ocppj._core.leniency`, for the faults that stations show most: unknown fields,
+# nulls, numbers as strings and the reverse, timestamps without a zone. The untyped payload is repaired
+# in place, and msgspec converts it. Any other fault makes the conversion fail; then the reference
+# reads the payload from the start.
 
 from datetime import UTC as _UTC, datetime as _datetime
 
@@ -20,7 +20,7 @@ cdef Py_ssize_t VIOLATION_PATH = slot_offset(_Violation.path)
 cdef Py_ssize_t VIOLATION_VALUE = slot_offset(_Violation.value)
 
 DEF MAX_SUSPECTS = 64
-DEF NUMBER_SIZE = 18  # the length of a number that fits 64 bits whatever its digits are
+DEF NUMBER_SIZE = 18  # digits and sign; any number of this length fits 64 bits
 
 
 cdef enum Setting:
@@ -28,12 +28,12 @@ cdef enum Setting:
 
 
 cdef struct Tolerances:
-    # The settings of a policy for the rules that are applied here.
+    # A policy's settings for the rules of this file.
     Setting unknown_field, null, number_form, timestamp
 
 
 cdef struct Repair:
-    # What the repair of one payload needs; the objects are borrowed.
+    # The state while one payload is repaired. Borrowed references.
     Tolerances* tolerances
     PyObject* zone
     PyObject* hook  # for free-form values
@@ -41,14 +41,14 @@ cdef struct Repair:
 
 
 cdef struct Step:
-    # A step of a JSON path, and the steps before it: a key, or NULL and an index.
+    # The last step of a JSON path: a key, or NULL and an index.
     Step* outer
     PyObject* key
     Py_ssize_t index
 
 
 cdef struct Suspect:
-    # A field whose value needs a closer look; borrowed from its object.
+    # A field whose value needs a closer look. Borrowed references.
     PyObject* key
     PyObject* value
     PyObject* part
@@ -71,9 +71,9 @@ cdef Tolerances tolerances_of(object policy):
 
 
 cdef PyObject* part_named(Shape shape, PyObject* key, Py_ssize_t* expected) noexcept:
-    """Return the part of a field; NULL if its Struct has no such field, or if the key is not ASCII.
+    """Return the part of the field with this key; NULL if there is none or the key is not ASCII.
 
-    Most objects have their fields in the order of the type: the one that is expected is tried first.
+    Most stations send fields in the order of the type, so the search starts at the expected one.
     """
     cdef Py_ssize_t count = PyList_GET_SIZE(shape.parts), size = PyUnicode_GET_LENGTH_(key), i, at
     cdef PyObject* wire
@@ -94,7 +94,7 @@ cdef PyObject* part_named(Shape shape, PyObject* key, Py_ssize_t* expected) noex
 
 
 cdef bint may_be_misspelt(Shape shape, PyObject* key) noexcept:
-    """Tell whether a key may be that of a field but for its case or white space around it."""
+    """Tell whether a key may be that of a field in another case, or with white space around it."""
     cdef Py_ssize_t size = PyUnicode_GET_LENGTH_(key), i, n
     cdef PyObject* wire
     cdef const char* p
@@ -109,7 +109,7 @@ cdef bint may_be_misspelt(Shape shape, PyObject* key) noexcept:
         if PyUnicode_GET_LENGTH_(wire) == size:
             name = PyUnicode_DATA_(wire)
             n = 0
-            # Two letters that differ in case alone differ in this bit alone.
+            # The two cases of a letter differ in this bit.
             while n < size and p[n] | 0x20 == name[n] | 0x20:
                 n += 1
             if n == size:
@@ -126,7 +126,7 @@ cdef str path_of(Step* step):
 
 
 cdef bint tolerate(Repair* repair, Setting setting, str rule, Step* path, object value) except -1:
-    """Tolerate a fault and report it, if the policy says so; tell whether it allows it."""
+    """Tell whether the policy tolerates a fault, and report the fault if it says so."""
     if setting == REPORT:
         violation = PyType_GenericAlloc(<PyTypeObject*>Violation, 0)
         set_slot(violation, VIOLATION_RULE, rule)
@@ -172,7 +172,7 @@ cdef bint has_no_zone(PyObject* text) noexcept:
 
 
 cdef bint is_suspect(PyObject* value, Part part) noexcept:
-    """Tell whether a value needs a closer look; any other is for msgspec to judge."""
+    """Tell whether a value needs a closer look. msgspec checks all others."""
     cdef int kind = part.kind
     if kind == STR:
         return PyLong_CheckExact(value) or PyFloat_CheckExact(value)
@@ -188,7 +188,7 @@ cdef bint is_suspect(PyObject* value, Part part) noexcept:
 
 
 cdef object repaired(object value, Part part, Step* path, Repair* repair):
-    """Return a suspect value, repaired; None in doubt."""
+    """Return the repaired form of a suspect value, or None if in doubt."""
     cdef Setting setting = repair.tolerances.number_form
     cdef str rule = "number_form"
     cdef int kind = part.kind
@@ -222,7 +222,7 @@ cdef object repaired(object value, Part part, Step* path, Repair* repair):
 
 
 cdef bint repair_list(list items, Part part, Step* path, Repair* repair) except -1:
-    """Repair the items of a list in place; tell whether there is no doubt."""
+    """Repair the items of a list in place. Return False if in doubt."""
     cdef Step step
     cdef Py_ssize_t i
     step.outer = path
@@ -240,7 +240,11 @@ cdef bint repair_list(list items, Part part, Step* path, Repair* repair) except 
 
 
 cdef bint repair_struct(dict value, Shape shape, Step* path, Repair* repair) except -1:
-    """Repair an object in place, its keys first, as the reference does; tell whether there is no doubt."""
+    """Repair an object in place. Return False if in doubt.
+
+    Violations have the order of the reference: first those of keys, then those of values, in the order
+    of the type's fields.
+    """
     cdef Suspect suspects[MAX_SUSPECTS]
     cdef Step step
     cdef Py_ssize_t position = 0, expected = 0, count = 0, i
@@ -271,7 +275,7 @@ cdef bint repair_struct(dict value, Shape shape, Step* path, Repair* repair) exc
         elif is_suspect(item, <Part>part):
             if count == MAX_SUSPECTS:
                 return False
-            # In the order of the type, whatever that of the keys is.
+            # Insert in the order of the type's fields.
             i = count
             while i and (<Part>suspects[i - 1].part).order > (<Part>part).order:
                 suspects[i] = suspects[i - 1]

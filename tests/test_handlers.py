@@ -352,6 +352,27 @@ def test_what_a_protocol_declares_is_no_method(action: str) -> None:
     assert json.loads(data)[2] == ({"status": "Unlocked"} if own else "NotSupported")
 
 
+class Narrowed(v201.remote_control.ChargingStationHandler):
+    def on_trigger_message(self, request: v201.TriggerMessageRequest, /) -> Any:
+        if request.requested_message == "Heartbeat":
+            return v201.TriggerMessageResponse(status=v201.TriggerMessageStatusEnumType.ACCEPTED)
+        return super().on_trigger_message(request)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"), [("Heartbeat", "Accepted"), ("BootNotification", "NotSupported")]
+)
+def test_the_method_that_a_protocol_declares_refuses(message: str, expected: str) -> None:
+    session = ocppj.Session(ocppj.Codec("2.0.1"), "charging_station")
+    handlers = ocppj.Handlers(Narrowed(), session.codec, role=session.role)
+    call: Any = session.receive(f'[2,"i","TriggerMessage",{{"requestedMessage":"{message}"}}]')
+    data: Any = handlers.answer(session, call, (), Errors())
+    if expected == "NotSupported":
+        assert json.loads(data)[2:4] == [expected, "TriggerMessage is not supported"]
+    else:
+        assert json.loads(data)[2] == {"status": expected}
+
+
 def test_a_declared_method_may_be_set_on_the_object() -> None:
     handler: Any = Declared()
     handler.on_trigger_message = heartbeat

@@ -98,6 +98,11 @@ class Handlers:
                 f"{feature.name} in OCPP {version} is {qualified_name(expected)}"
             )
 
+    @property
+    def actions(self) -> frozenset[str]:
+        """The actions that there is a method for."""
+        return frozenset(self._methods)
+
     def __repr__(self) -> str:
         return f"<Handlers of {self._name} for {', '.join(self._methods) or 'no action'}>"
 

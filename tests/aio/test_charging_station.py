@@ -1,4 +1,4 @@
-"""How a station connects, and connects again."""
+"""How a station connects and reconnects."""
 
 import asyncio
 import contextlib
@@ -63,9 +63,7 @@ def test_a_station_connects_again(end: End) -> None:
     end.run(main())
 
 
-def test_a_station_does_not_give_up_whatever_goes_wrong(
-    end: End, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_station_reconnects_after_any_error(end: End, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()})
         station = ChargingStation("CS-1", {"2.0.1": Charger()})

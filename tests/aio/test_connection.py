@@ -99,7 +99,7 @@ def test_a_handler_may_close_its_own_connection_and_go_on(end: End) -> None:
     end.run(main())
 
 
-def test_who_calls_too_late_is_told_why(end: End) -> None:
+def test_a_late_call_raises_with_the_reason_of_the_end(end: End) -> None:
     async def main() -> None:
         async with pair(end) as (_, seen, station):
             await seen.close(1008, "not today")
@@ -120,7 +120,7 @@ def test_limits_are_checked_at_once(limit: dict[str, Any]) -> None:
         CSMS({"2.0.1": Central()}, **limit)
 
 
-def test_calls_wait_for_their_turn_and_so_many_only(end: End) -> None:
+def test_calls_are_queued_up_to_a_limit(end: End) -> None:
     async def main() -> None:
         gate = Gate()
         async with pair(end, charger=gate, max_waiting=2) as (_, seen, _):
@@ -129,7 +129,7 @@ def test_calls_wait_for_their_turn_and_so_many_only(end: End) -> None:
             ]
             calls = [asyncio.create_task(seen.call(request)) for request in requests]
             assert await gate.asked.get() == requests[0]
-            with pytest.raises(ocppj.LocalProtocolError, match="2 calls wait"):
+            with pytest.raises(ocppj.LocalProtocolError, match="2 calls are queued"):
                 await seen.call(UNLOCK)
             assert gate.asked.empty()  # one call in flight
             for request in requests[1:]:
@@ -193,7 +193,7 @@ def test_an_answer_that_crosses_the_cancellation_of_its_call(end: End) -> None:
     end.run(main())
 
 
-def test_calls_of_a_station_that_is_gone(end: End) -> None:
+def test_calls_to_a_closed_connection_raise(end: End) -> None:
     async def main() -> None:
         async with pair(end) as (_, seen, station):
             pass

@@ -132,11 +132,35 @@ def test_a_lenient_codec_is_used(end: End) -> None:
 
 
 def test_wrong_arguments() -> None:
-    with pytest.raises(ValueError, match="no version is offered"):
+    with pytest.raises(ValueError, match="no handlers: pass"):
         CSMS({})
     with pytest.raises(ValueError, match="duplicates='last'"):
         CSMS({"2.0.1": object()}, duplicates="last")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="no handlers"):
+    with pytest.raises(ValueError, match="which is not offered"):
         CSMS({"2.0.1": object()}, codecs={"1.6": ocppj.Codec("1.6")})
-    with pytest.raises(ValueError, match=r"is one for 2\.1"):
+    with pytest.raises(ValueError, match=r"is for 2\.1"):
         CSMS({"2.0.1": object()}, codecs={"2.0.1": ocppj.Codec("2.1")})
+
+
+class Handler201:
+    def on_boot_notification(
+        self, station: Station, request: v201.BootNotificationRequest
+    ) -> v201.BootNotificationResponse:
+        raise NotImplementedError
+
+
+class Charger201:
+    def on_unlock_connector(
+        self, request: v201.UnlockConnectorRequest
+    ) -> v201.UnlockConnectorResponse:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.1"])
+def test_handlers_of_another_version_are_an_error_at_construction(version: str) -> None:
+    with pytest.raises(TypeError, match=r"Handler201\.on_boot_notification expects ocppj\.v201\."):
+        CSMS({"2.0.1": Handler201(), version: Handler201()})
+    with pytest.raises(TypeError, match=r"Charger201\.on_unlock_connector expects ocppj\.v201\."):
+        ChargingStation("CS-1", {version: Charger201()})
+    CSMS({"2.0.1": Handler201()})
+    ChargingStation("CS-1", {"2.0.1": Charger201()})

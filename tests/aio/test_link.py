@@ -40,7 +40,7 @@ def test_on_connect_may_call_the_peer(end: End) -> None:
     end.run(main())
 
 
-def test_a_method_that_meets_a_cancelled_future_is_answered_for(end: End) -> None:
+def test_a_method_that_raises_cancelled_error_is_answered(end: End) -> None:
     class Cancelled(Central):
         def on_heartbeat(self, station: Any, request: Any) -> Any:
             raise asyncio.CancelledError
@@ -54,7 +54,7 @@ def test_a_method_that_meets_a_cancelled_future_is_answered_for(end: End) -> Non
     end.run(main())
 
 
-def test_on_connect_takes_no_place_of_a_call(end: End) -> None:
+def test_on_connect_does_not_count_as_a_call_being_handled(end: End) -> None:
     class Greeting(Central):
         async def on_connect(self, station: Any) -> None:
             await asyncio.Event().wait()
@@ -89,7 +89,7 @@ def test_the_end_waits_for_an_async_on_disconnect(end: End) -> None:
     end.run(main())
 
 
-def test_connects_and_disconnects_are_told_to_both_sides(end: End) -> None:
+def test_hooks_are_called_on_both_sides(end: End) -> None:
     class Told(Charger):
         def __init__(self) -> None:
             self.events: list[Any] = []
@@ -158,7 +158,9 @@ def test_a_send_is_never_answered(end: End) -> None:
     end.run(main())
 
 
-def test_what_a_handler_raises_stays_at_home(end: End, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_peer_sees_no_text_of_a_handlers_exception(
+    end: End, caplog: pytest.LogCaptureFixture
+) -> None:
     class Failing(Central):
         def on_boot_notification(self, station: Any, request: Any) -> Any:
             raise ValueError("secret")
@@ -213,7 +215,7 @@ def test_handlers_at_work_are_cancelled_at_disconnect(end: End) -> None:
     end.run(main())
 
 
-def test_so_many_calls_of_a_peer_are_handled_at_a_time(end: End) -> None:
+def test_calls_beyond_max_handling_get_generic_error(end: End) -> None:
     async def main() -> None:
         waiting = asyncio.Event()
         seen: list[Any] = []
@@ -238,7 +240,7 @@ def test_so_many_calls_of_a_peer_are_handled_at_a_time(end: End) -> None:
     end.run(main())
 
 
-def test_a_send_too_many_is_dropped(end: End) -> None:
+def test_sends_beyond_max_handling_are_dropped(end: End) -> None:
     async def main() -> None:
         waiting, handled = asyncio.Event(), asyncio.Semaphore(0)
 

@@ -52,7 +52,7 @@ class Counting:
         self.told.append(("disconnected", station_id, version))
 
 
-def test_metrics_are_told_of_everything(end: End) -> None:
+def test_metrics_get_frames_violations_latencies_and_connections(end: End) -> None:
     async def main() -> None:
         metrics = Counting()
         codec = ocppj.Codec("2.0.1", policy=ocppj.Policy.lenient())
@@ -119,7 +119,7 @@ def test_metrics_are_told_of_everything(end: End) -> None:
     end.run(main())
 
 
-def test_a_refused_send_is_counted_with_its_action(end: End) -> None:
+def test_an_invalid_send_is_counted_with_its_action(end: End) -> None:
     async def main() -> None:
         metrics = Counting()
         csms = CSMS({"2.1": object()}, metrics=metrics)

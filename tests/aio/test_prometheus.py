@@ -57,7 +57,7 @@ def test_what_is_counted(end: End) -> None:
     assert "CS-1" not in text
 
 
-def test_actions_of_no_codec_have_no_name() -> None:
+def test_unknown_actions_get_an_empty_label() -> None:
     from ocppj.aio.prometheus import Prometheus  # noqa: PLC0415
 
     registry = client.CollectorRegistry()

@@ -19,7 +19,7 @@ from tests.aio.wire import (
 
 
 @pytest.mark.parametrize(("policy", "stays"), [("ping", 0), ("oldest", 0), ("newest", 1)])
-def test_of_two_connections_that_live(end: End, policy: Any, stays: int) -> None:
+def test_two_live_connections_of_one_identity(end: End, policy: Any, stays: int) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()}, duplicates=policy)
         stations = [ChargingStation("CS-1", {"2.0.1": Charger()}) for _ in range(2)]
@@ -36,7 +36,9 @@ def test_of_two_connections_that_live(end: End, policy: Any, stays: int) -> None
 
 
 @pytest.mark.parametrize(("policy", "new"), [("ping", True), ("oldest", False), ("newest", True)])
-def test_of_two_connections_the_older_of_which_is_dead(end: End, policy: Any, *, new: bool) -> None:
+def test_a_dead_connection_and_a_new_one_of_one_identity(
+    end: End, policy: Any, *, new: bool
+) -> None:
     async def main() -> None:
         central = Central()
         csms = CSMS({"2.0.1": central}, duplicates=policy, ping_timeout=0.1)
@@ -68,7 +70,7 @@ def test_of_two_connections_the_older_of_which_is_dead(end: End, policy: Any, *,
     end.run(main())
 
 
-def test_three_at_once_do_not_drive_out_the_one_that_lives(end: End) -> None:
+def test_three_new_connections_do_not_replace_a_live_one(end: End) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()}, ping_timeout=0.5)
         first = ChargingStation("CS-1", {"2.0.1": Charger()})
@@ -86,7 +88,7 @@ def test_three_at_once_do_not_drive_out_the_one_that_lives(end: End) -> None:
     end.run(main())
 
 
-def test_three_at_once_after_one_that_is_dead(end: End) -> None:
+def test_one_of_three_new_connections_replaces_a_dead_one(end: End) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()}, ping_timeout=0.1)
         stations = [ChargingStation("CS-1", {"2.0.1": Charger()}) for _ in range(3)]

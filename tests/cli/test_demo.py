@@ -197,7 +197,7 @@ def test_the_commands(start: Any, transport: str) -> None:
     central.say("quit")
     assert central.end() == 0
     charger.until("disconnected")
-    charger.until("connects again")
+    charger.until("reconnects in")
 
 
 def test_a_session_outlives_its_connection(start: Any, script: Any) -> None:
@@ -207,7 +207,7 @@ def test_a_session_outlives_its_connection(start: Any, script: Any) -> None:
     charger = station(start, url, "--version", "1.6", "--pace", "0.3", "--once")
     central.until("call    MeterValues")
     central.process.kill()
-    charger.until("connects again")
+    charger.until("reconnects in")
     second = start("csms", "--port", url.rpartition(":")[2])
     assert charger.end() == 0
     second.until("call    StatusNotification", "status=Charging")

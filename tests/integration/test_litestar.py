@@ -30,7 +30,10 @@ def test_litestar_takes_messages_as_bodies_and_results() -> None:
 
     handlers = {litestar.exceptions.ValidationException: invalid}
     app = litestar.Litestar(
-        [unlock, transfer], type_decoders=TYPE_DECODERS, exception_handlers=handlers
+        [unlock, transfer],
+        type_decoders=TYPE_DECODERS,
+        exception_handlers=handlers,
+        logging_config=None,  # or the root logger has another level from then on
     )
     logging.disable()
     try:

@@ -74,6 +74,30 @@ class Station:
 handler: ChargingStationHandler = Station()
 
 
+class Partial(ChargingStationHandler):
+    """Derives from the protocol and defines one of its methods."""
+
+    async def on_unlock_connector(
+        self, request: UnlockConnectorRequest, /
+    ) -> UnlockConnectorResponse:
+        return UnlockConnectorResponse(status=UnlockStatusEnumType.UNLOCKED)
+
+
+partial: ChargingStationHandler = Partial()
+
+
+class PartialCsms(availability.CSMSHandler, provisioning.CSMSHandler):
+    """Derives from the protocols of two blocks."""
+
+    def on_heartbeat(
+        self, station: str, request: v201.HeartbeatRequest, /
+    ) -> v201.HeartbeatResponse:
+        return v201.HeartbeatResponse(current_time=datetime.now(UTC))
+
+
+partial_csms: provisioning.CSMSHandler = PartialCsms()
+
+
 class Csms:
     """A class for some blocks; what it calls the station is its own business."""
 

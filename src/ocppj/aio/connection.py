@@ -1,13 +1,14 @@
-"""A connection as users see it: what can be asked of the peer.
+"""A connection as users see it: calls to the peer, and closing.
 
-Owns our calls and their order. Everything that comes in, and the end of the connection, is the
-business of the connection's `ocppj.aio.link.Link`.
+Owns our calls and their queue. `ocppj.aio.link.Link` has what comes in, and the end of the
+connection.
 """
 
 import asyncio
 from typing import Any, TypeVar, overload
 
 from ocppj.aio.link import Link
+from ocppj.codec import Codec
 from ocppj.errors import (
     CallFailed,
     CallTimeout,
@@ -44,6 +45,11 @@ class Connection:
     def version(self) -> str:
         """The OCPP version that was negotiated."""
         return self._link.endpoint.codec.version
+
+    @property
+    def codec(self) -> Codec:
+        """The codec of its messages."""
+        return self._link.endpoint.codec
 
     @property
     def closed(self) -> bool:
@@ -86,9 +92,9 @@ class Connection:
         endpoint = self._link.endpoint
         feature = endpoint.codec.feature(request)
         if feature.response_type is None:
-            raise LocalProtocolError(f"{feature.name} is never answered: use send")
+            raise LocalProtocolError(f"{feature.name} has no response: use send")
         if self._calls > endpoint.max_waiting:  # and one is in flight
-            raise LocalProtocolError(f"{endpoint.max_waiting} calls wait for their turn already")
+            raise LocalProtocolError(f"{endpoint.max_waiting} calls are queued already")
         self._calls += 1
         try:
             if self._turn is None:
@@ -146,7 +152,7 @@ class Connection:
         link = self._link
         feature = link.endpoint.codec.feature(request)
         if feature.response_type is not None:
-            raise LocalProtocolError(f"{feature.name} has an answer: use call")
+            raise LocalProtocolError(f"{feature.name} has a response: use call")
         if link.closed:
             raise link.gone()
         data = link.session.call(request)

@@ -103,7 +103,7 @@ class Endpoint:
         max_waiting: maximum number of queued calls of ours, for each connection.
         max_handling: maximum number of calls of the peer handled at a time, for each connection.
             A peer that conforms to OCPP never has more than one.
-        metrics: gets each frame, if given.
+        metrics: counts each frame, if given.
         on_connect: called with the owner of each new connection, if given; may be async.
         on_disconnect: called with the owner of each connection that has ended, if given; may be
             async.
@@ -147,7 +147,7 @@ def endpoints(
         shared: the remaining attributes of `Endpoint`.
 
     Raises:
-        TypeError: a handler is a class.
+        TypeError: a handler is a class, or its annotations are those of another version.
         ValueError: a version is unknown, or there is none; or a method belongs to no action or to
             one that this side does not receive.
     """
@@ -164,7 +164,7 @@ def endpoints(
         )
 
     if not handlers:
-        raise ValueError('no version is offered: give handlers for one, such as {"2.0.1": ...}')
+        raise ValueError('no handlers: pass those of a version, such as {"2.0.1": ...}')
     return by_subprotocol(handlers, codecs, make)
 
 
@@ -189,10 +189,10 @@ def by_subprotocol(
         version = Version.named(name)
         codec = custom_codecs.pop(version, None) or Codec(version.name)
         if codec.version != version.name:
-            raise ValueError(f"the codec for {name} is one for {codec.version}")
+            raise ValueError(f"the codec for {name} is for {codec.version}")
         if version.subprotocol in made:
-            raise ValueError(f"two handlers for OCPP {version.name}")
+            raise ValueError(f"OCPP {version.name} is given twice")
         made[version.subprotocol] = make(codec, value)
     if custom_codecs:
-        raise ValueError(f"a codec for {next(iter(custom_codecs)).name}, which has no handlers")
+        raise ValueError(f"a codec for OCPP {next(iter(custom_codecs)).name}, which is not offered")
     return made
