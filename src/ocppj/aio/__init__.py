@@ -8,8 +8,10 @@ from ocppj.aio.connection import Connection
 from ocppj.aio.csms import CSMS
 from ocppj.aio.metrics import Direction, Metrics
 from ocppj.aio.node import Server
+from ocppj.aio.recorder import Recorder, Redaction
 from ocppj.aio.security import Authenticate, Handshake, basic, certificate
 from ocppj.aio.stations import Duplicates, Station
+from ocppj.aio.tap import Tap, TappedFrame
 from ocppj.aio.transport import TransportName
 
 __all__ = [
@@ -22,8 +24,12 @@ __all__ = [
     "Duplicates",
     "Handshake",
     "Metrics",
+    "Recorder",
+    "Redaction",
     "Server",
     "Station",
+    "Tap",
+    "TappedFrame",
     "TransportName",
     "basic",
     "certificate",
