@@ -11,11 +11,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from time import perf_counter, process_time
 from typing import Any, Final
 
-import ocpp.v16
-import ocpp.v201
 import websockets
 from ocpp import messages
 from ocpp.routing import on
@@ -23,6 +22,7 @@ from ocpp.routing import on
 from benchmarks import sections
 from benchmarks.corpus import ENTRIES, Entry, frame_text
 from benchmarks.page import environment, machine, publish
+from ocppj.catalog import Version
 from ocppj.integrations.mobilityhouse import accelerate
 
 __all__ = ["main"]
@@ -47,7 +47,7 @@ def csms(side: str, version: str) -> type[Any]:
     """Return the class of a side: the same handlers, with or without us."""
     if side == "floor":
         return Floor
-    package: Any = {"1.6": ocpp.v16, "2.0.1": ocpp.v201}[version]
+    package: Any = import_module(Version.named(version).package.replace("ocppj", "ocpp"))
     results = package.call_result
 
     class CSMS(package.ChargePoint):

@@ -12,6 +12,7 @@ from typing import Final
 
 from benchmarks import sections
 from benchmarks.page import environment, machine, publish
+from ocppj.catalog import VERSIONS
 
 __all__ = ["main"]
 
@@ -29,7 +30,7 @@ CODEC: Final = 'import ocppj; ocppj.Codec({!r}).decode(\'[2,"i","Heartbeat",{{}}
 WORK: Final = {
     "import msgspec": "import msgspec",
     "import ocppj": "import ocppj",
-    **{f"OCPP {v}, first frame": CODEC.format(v) for v in ("1.6", "2.0.1", "2.1")},
+    **{f"OCPP {v.name}, first frame": CODEC.format(v.name) for v in VERSIONS},
     "import pydantic": "import pydantic",
     "import pydantic, BaseModel": "from pydantic import BaseModel, TypeAdapter",
 }

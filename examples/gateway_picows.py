@@ -1,9 +1,9 @@
-"""A gateway that only routes, with `picows`: heads are read, payloads passed on undecoded.
+"""A gateway that only routes, with `picows`: it reads heads and passes payloads on undecoded.
 
     pip install '.[picows]' && python examples/gateway_picows.py --port 9000
 
-Each CALL is answered with an error by the one backend that this example has; put your broker there.
-The id of the station and the head of the frame are all that routing needs.
+Routing needs only the identity of the station and the head of the frame. The one backend of this
+example answers each CALL with an error: put your broker there.
 """
 
 import argparse
@@ -27,17 +27,14 @@ CODECS = {"ocpp2.0.1": ocppj.Codec("2.0.1"), "ocpp1.6": ocppj.Codec("1.6")}
 
 
 class Station(WSListener):
-    """One station.
-
-    Its name and the action are the peer's own words: what is printed of them is escaped.
-    """
+    """One station. Its name and the actions are the peer's text: escape them before printing."""
 
     def __init__(self, name: str, codec: ocppj.Codec) -> None:
         self.name = name
         self.codec = codec
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Take in a frame; a message in several parts is not for this example."""
+        """Handle a frame. This example does not support fragmented messages."""
         if frame.msg_type == WSMsgType.CLOSE or not frame.fin:
             transport.send_close(frame.get_close_code())
             transport.disconnect()
@@ -51,22 +48,22 @@ class Station(WSListener):
 
 
 def route(station: Station, head: ocppj.Envelope) -> bytes | None:
-    """Hand a frame to the backend that is in charge of its action; return an answer, if any."""
-    kind, size = head.message_type, len(head.payload)
-    print(f"{station.name!a} {kind} {head.action!a} {size} bytes", flush=True)
-    if head.message_type != 2:
+    """Hand a frame to the backend of its action, and return the answer if there is one."""
+    message_type, size = head.message_type, len(head.payload)
+    print(f"{station.name!a} {message_type} {head.action!a} {size} bytes", flush=True)
+    if message_type != 2:
         return None
-    refusal = ocppj.CallError(head.message_id, "NotSupported", f"no backend for {head.action}")
-    return station.codec.encode(refusal)
+    error = ocppj.CallError(head.message_id, "NotSupported", f"no backend for {head.action}")
+    return station.codec.encode(error)
 
 
 def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-    """Take the version that the station likes best of those that we have."""
+    """Accept the first version offered that we support."""
     offered = request.headers.get("Sec-WebSocket-Protocol", "").replace(" ", "").split(",")
     chosen = next((name for name in offered if name in CODECS), None)
     if chosen is None:
-        refusal = WSUpgradeResponse.create_error_response(400, b"no common subprotocol")
-        return WSUpgradeResponseWithListener(refusal, None)
+        rejection = WSUpgradeResponse.create_error_response(400, b"no common subprotocol")
+        return WSUpgradeResponseWithListener(rejection, None)
     response = WSUpgradeResponse.create_101_response({"Sec-WebSocket-Protocol": chosen})
     name = unquote(request.path.partition(b"?")[0].rpartition(b"/")[2])
     return WSUpgradeResponseWithListener(response, Station(name, CODECS[chosen]))

@@ -1,8 +1,8 @@
-"""A gateway loop of your own with `websockets`: the codec and a session, and nothing else of ours.
+"""A gateway loop on `websockets`: of ocppj it uses the codec and a session.
 
     pip install '.[websockets]' && python examples/gateway_websockets.py --port 9000
 
-It speaks OCPP 1.6 and 2.0.1, answers BootNotification and Heartbeat, and refuses the rest.
+It supports OCPP 1.6 and 2.0.1, answers BootNotification and Heartbeat, and NotSupported otherwise.
 """
 
 import argparse
@@ -31,8 +31,8 @@ def handle(request: object) -> object:
             accepted = v201.RegistrationStatusEnumType.ACCEPTED
             return v201.BootNotificationResponse(current_time=now, interval=300, status=accepted)
         case v16.BootNotificationRequest():
-            done = v16.RegistrationStatus.ACCEPTED
-            return v16.BootNotificationResponse(current_time=now, interval=300, status=done)
+            status = v16.RegistrationStatus.ACCEPTED
+            return v16.BootNotificationResponse(current_time=now, interval=300, status=status)
         case v201.HeartbeatRequest():
             return v201.HeartbeatResponse(current_time=now)
         case v16.HeartbeatRequest():
@@ -41,11 +41,11 @@ def handle(request: object) -> object:
 
 
 def answer(session: ocppj.Session, data: bytes) -> bytes | None:
-    """Take in a message; return what answers it, if anything."""
+    """Handle a message, and return the answer if there is one."""
     try:
         frame = session.receive(data)
     except (ocppj.DecodeError, ocppj.RemoteProtocolError) as error:
-        print(f"refused: {str(error)!a}", flush=True)
+        print(f"rejected: {str(error)!a}", flush=True)
         return error.reply()
     if not isinstance(frame, ocppj.Call):
         return None
@@ -71,7 +71,7 @@ async def serve_station(socket: ServerConnection) -> None:
 
 
 def choose(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """Take the version that the station likes best of those that we have."""
+    """Return the first version offered that we support."""
     return next((name for name in offered if name in CODECS), None)
 
 

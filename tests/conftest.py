@@ -12,6 +12,7 @@ import pytest
 import ocppj
 from ocppj import catalog
 from ocppj._core.table import Table
+from tests.decided import skip_if_decided
 
 BACKENDS = {"cython": "ocppj._core.backend_c", "python": "ocppj._core.backend_py"}
 VERSIONS = tuple(version.name for version in catalog.VERSIONS)
@@ -71,10 +72,16 @@ def open_terminal() -> tuple[int, int]:
         pytest.skip(f"no terminal can be opened here: {error}")
 
 
-def pytest_collection_finish() -> None:
-    """Leave what was imported and collected to no later search of the garbage collector.
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    skip_if_decided(item)
 
-    Endpoint tests and those of leaks ask for hundreds of searches: each is 30 times as short.
+
+@pytest.fixture(scope="module", autouse=True)
+def frozen() -> None:
+    """Hide from the garbage collector what imports, collecting and the modules before have left.
+
+    Endpoint tests and those of leaks collect hundreds of times: each time takes a thirtieth then.
     """
     gc.collect()
     gc.freeze()

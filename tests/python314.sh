@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=${1:-/srv/py314}
 shift $(($# > 0))
-packages=(python3.14 python3.14-dev python3.14-venv gcc libc6-dev git ca-certificates openssl procps)
+packages=(python3.14 python3.14-dev python3.14-venv gcc libc6-dev git ca-certificates openssl procps nats-server)
 
 stop() {
     echo "tests/python314.sh: $*" >&2

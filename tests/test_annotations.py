@@ -53,7 +53,11 @@ def read_apart(module: ModuleType, tree: ast.Module) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_it_means_the_same_early_and_late(name: str) -> None:
-    module = import_module(name)
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError as error:
+        assert not (error.name or "ocppj").startswith("ocppj")
+        pytest.skip(f"{error.name} is not installed")
     assert module.__file__
     tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
     assert list(read_apart(module, tree)) == []

@@ -1,7 +1,6 @@
 """The facade: construction, profiles, peek, results decoded later, sharing between threads."""
 
 import copy
-import doctest
 import inspect
 import multiprocessing
 import pickle
@@ -122,7 +121,7 @@ def test_a_result_can_be_decoded_later(codec: ocppj.Codec) -> None:
     with pytest.raises(ocppj.PayloadError) as caught:
         codec.decode_result(frame, "Heartbeat")
     assert (caught.value.message_id, caught.value.path) == ("i", "$")
-    with pytest.raises(ValueError, match="no response belongs to the action 'Nope'"):
+    with pytest.raises(ValueError, match="action 'Nope' is unknown here or has no"):
         codec.decode_result(frame, "Nope")
 
 
@@ -253,16 +252,6 @@ def test_help_shows_them_first_typed_and_with_examples() -> None:
     assert ", *, validate: bool = True) -> bytes" in own
     assert "peek(self, data: bytes | str | bytearray | memoryview) -> ocppj.frames.Envelope" in own
     assert text.index('>>> codec = ocppj.Codec("2.0.1")') < text.index("Args:")
-
-
-@pytest.mark.parametrize("name", ["Codec", *METHODS])
-def test_its_examples_do_what_they_say(name: str) -> None:
-    documented = ocppj.Codec if name == "Codec" else getattr(ocppj.Codec, name)
-    test = doctest.DocTestParser().get_doctest(
-        documented.__doc__ or "", {"ocppj": ocppj}, name, None, None
-    )
-    assert test.examples
-    assert doctest.DocTestRunner(verbose=False).run(test).failed == 0
 
 
 def test_the_version_table_tells_who_sends_what() -> None:

@@ -56,16 +56,16 @@ def running(name: str, needs: str) -> Iterator[tuple[int, IO[str]]]:
 
 
 async def talk(port: int, path: str, version: str) -> tuple[object, str]:
-    """Boot, then send what the example does not answer."""
+    """Boot, then call an action that the example does not support."""
     station = ChargingStation("CS-1", {version: object()})
     async with station.connect(f"ws://127.0.0.1:{port}{path}", backoff=None):
         try:
             answer: Any = await station.call(BOOTS[version], timeout=10)
         except ocppj.CallFailed as error:
             return error.error_code, error.error_code
-        with pytest.raises(ocppj.CallFailed) as refused:
+        with pytest.raises(ocppj.CallFailed) as failed:
             await station.call(NOT_ANSWERED[version], timeout=10)
-        return answer.status, refused.value.error_code
+        return answer.status, failed.value.error_code
 
 
 def exchange(port: int, path: str, version: str, *messages: str | bytes) -> list[str | bytes]:

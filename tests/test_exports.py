@@ -1,9 +1,11 @@
 """What a user can import, and that the public name is where it says."""
 
+import doctest
 import importlib
 import pkgutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 
 import pytest
@@ -90,3 +92,29 @@ def test_a_codec_loads_its_own_version_alone() -> None:
 
 def test_the_version_is_the_distributions() -> None:
     assert ocppj.__version__ == metadata.version("ocppj")
+
+
+def documented() -> Iterator[tuple[str, str]]:
+    """Yield the name and the docstring of all that is public at the top and has an example."""
+    yield "ocppj", ocppj.__doc__ or ""
+    for name in ocppj.__all__:
+        public = getattr(ocppj, name)
+        if isinstance(public, type) and public.__module__.startswith("ocppj."):
+            members = {name: public} | {f"{name}.{n}": m for n, m in vars(public).items()}
+            for member_name, member in members.items():
+                doc = getattr(member, "__doc__", "") or ""
+                if ">>>" in doc:
+                    yield member_name, doc
+
+
+EXAMPLES = dict(documented())
+
+
+def test_classes_and_methods_have_examples() -> None:
+    assert EXAMPLES.keys() >= {"Codec", "Codec.decode", "Codec.encode", "Codec.peek", "Session"}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_prints_what_it_says(name: str) -> None:
+    test = doctest.DocTestParser().get_doctest(EXAMPLES[name], {"ocppj": ocppj}, name, None, None)
+    assert doctest.DocTestRunner(verbose=False).run(test).failed == 0

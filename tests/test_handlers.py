@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Iterator
+from functools import wraps
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -351,6 +352,27 @@ def test_what_a_protocol_declares_is_no_method(action: str) -> None:
     assert json.loads(data)[2] == ({"status": "Unlocked"} if own else "NotSupported")
 
 
+class Narrowed(v201.remote_control.ChargingStationHandler):
+    def on_trigger_message(self, request: v201.TriggerMessageRequest, /) -> Any:
+        if request.requested_message == "Heartbeat":
+            return v201.TriggerMessageResponse(status=v201.TriggerMessageStatusEnumType.ACCEPTED)
+        return super().on_trigger_message(request)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"), [("Heartbeat", "Accepted"), ("BootNotification", "NotSupported")]
+)
+def test_the_method_that_a_protocol_declares_refuses(message: str, expected: str) -> None:
+    session = ocppj.Session(ocppj.Codec("2.0.1"), "charging_station")
+    handlers = ocppj.Handlers(Narrowed(), session.codec, role=session.role)
+    call: Any = session.receive(f'[2,"i","TriggerMessage",{{"requestedMessage":"{message}"}}]')
+    data: Any = handlers.answer(session, call, (), Errors())
+    if expected == "NotSupported":
+        assert json.loads(data)[2:4] == [expected, "TriggerMessage is not supported"]
+    else:
+        assert json.loads(data)[2] == {"status": expected}
+
+
 def test_a_declared_method_may_be_set_on_the_object() -> None:
     handler: Any = Declared()
     handler.on_trigger_message = heartbeat
@@ -468,3 +490,80 @@ def test_the_protocols_have_the_methods_of_the_features(version: str) -> None:
     names = {f.method for f in features}
     assert methods["CSMSHandler"] | methods["ChargingStationHandler"] == names
     assert len(names) == len(features)
+
+
+class Central:
+    def on_heartbeat(self, station: Any, request: v201.HeartbeatRequest) -> Any:
+        return heartbeat()
+
+
+class Quoted:
+    def on_heartbeat(self, station: "Unimportable", request: "v201.HeartbeatRequest") -> Any:  # type: ignore[name-defined]  # noqa: F821  what only a type checker knows
+        return heartbeat()
+
+
+class Wrapped:
+    @wraps(Central.on_heartbeat)
+    def on_heartbeat(self, *arguments: Any) -> Any:
+        return heartbeat()
+
+
+class Either:
+    def on_heartbeat(
+        self, station: Any, request: v16.HeartbeatRequest | v201.HeartbeatRequest, more: int = 0
+    ) -> Any:
+        return heartbeat()
+
+
+@pytest.mark.parametrize("cls", [Central, Quoted, Wrapped, Either])
+def test_a_handler_for_another_version_is_an_error(cls: type) -> None:
+    ocppj.Handlers(cls(), ocppj.Codec("2.0.1"), role="csms")
+    with pytest.raises(TypeError) as caught:
+        ocppj.Handlers(cls(), ocppj.Codec("2.1"))
+    annotated = "ocppj.v201.availability.HeartbeatRequest"
+    if cls is Either:
+        annotated = f"ocppj.v16.core.HeartbeatRequest | {annotated}"
+    assert str(caught.value) == (
+        f"{cls.__name__}.on_heartbeat expects {annotated}, but the request of Heartbeat in OCPP "
+        "2.1 is ocppj.v21.availability.HeartbeatRequest"
+    )
+
+
+def test_a_method_for_the_request_of_another_action_is_an_error() -> None:
+    class Mixed:
+        def on_heartbeat(self, station: Any, request: v201.BootNotificationRequest) -> Any: ...
+
+    with pytest.raises(
+        TypeError, match=r"^Mixed\.on_heartbeat expects .*BootNotificationRequest, "
+    ):
+        ocppj.Handlers(Mixed(), ocppj.Codec("2.0.1"))
+
+
+def test_annotations_that_say_nothing_of_the_version_are_no_error() -> None:
+    class Open:
+        def on_heartbeat(self, station: Any, request: ocppj.Message) -> Any: ...
+        def on_status_notification(self, station: Any, request: object) -> Any: ...
+        def on_data_transfer(self, *arguments: v16.DataTransferRequest) -> Any: ...
+        def on_authorize(self, request: "Unimportable") -> Any: ...  # type: ignore[name-defined]  # noqa: F821  what only a type checker knows
+        def on_notify_event(self) -> Any: ...
+
+    assert len(ocppj.Handlers(Open(), ocppj.Codec("2.0.1"))._methods) == 5
+
+
+def test_a_method_is_checked_only_for_actions_that_reach_it() -> None:
+    class Mine:
+        def on_fan(self, request: FanRequest) -> Any: ...
+
+    codec = vendor(
+        ocppj.Feature("Fan", v201.HeartbeatRequest, FanResponse, "csms", "on_fan"),
+        ocppj.Feature("Turbo", FanRequest, FanResponse, "charging_station", "on_fan"),
+    )
+    ocppj.Handlers(Mine(), codec, role="csms")
+    with pytest.raises(TypeError, match="the request of Fan"):
+        ocppj.Handlers(Mine(), codec)
+
+
+def test_handlers_show_their_actions() -> None:
+    codec = make().codec
+    assert repr(ocppj.Handlers(Central(), codec)) == "<Handlers of Central for Heartbeat>"
+    assert repr(ocppj.Handlers(object(), codec)) == "<Handlers of object for no action>"

@@ -28,17 +28,17 @@ LAYERS: dict[str, set[str]] = {
     "_core.message_types": set(),
     "ids": set(),
     "policy": set(),
-    "schema": set(),
     "_core.exponents": {"_core.depth"},
-    "_core.plan": {"schema"},
     "errors": {"_core.message_types"},
+    "schema": {"errors"},
+    "_core.plan": {"schema"},
     "_core.describe": {"errors"},
     "_core.faults": {"errors", "schema"},
     "_core.leniency": {"_core.plan", "policy", "schema"},
     "catalog": {"_core.message_types", "errors", "schema"},
     "frames": {"_core.message_types", "errors", "policy"},
     "_core.table": {"_core.plan", "catalog", "schema"},
-    "_core.encoding": {"_core.describe", "_core.plan", "_core.table", "errors", "frames"},
+    "_core.encoding": {"_core.describe", "_core.plan", "_core.table", "errors", "frames", "schema"},
     "_core.payload": {
         "_core.faults",
         "_core.leniency",
@@ -47,17 +47,25 @@ LAYERS: dict[str, set[str]] = {
         "policy",
         "schema",
     },
-    "_core.backend_py": {
+    "_core.reader": {
         "_core.depth",
-        "_core.encoding",
         "_core.exponents",
-        "_core.faults",
         "_core.payload",
         "_core.table",
         "errors",
         "frames",
         "policy",
         "schema",
+    },
+    "_core.backend_py": {
+        "_core.encoding",
+        "_core.exponents",
+        "_core.faults",
+        "_core.reader",
+        "_core.table",
+        "errors",
+        "frames",
+        "policy",
     },
     "_core.backend": {"_core.backend_py"},
     "codec": {
@@ -72,15 +80,17 @@ LAYERS: dict[str, set[str]] = {
         "schema",
     },
     "session": {"_core.describe", "codec", "errors", "frames", "ids"},
-    "handlers": {"codec", "errors", "frames", "session"},
+    "handlers": {"_core.describe", "codec", "errors", "frames", "schema", "session"},
     "openapi": {"schema"},
 }
 """Of the root and `_core`, what each module imports; each may know only those before it."""
 
 INTEGRATIONS: dict[str, set[str]] = {
     "__init__": set(),
+    "litestar": {"schema"},
     "mobilityhouse": {"errors", "frames", "integrations.names", "integrations.wire", "policy"},
     "names": {"_core.plan", "schema"},
+    "pydantic": {"_core.faults", "openapi", "schema"},
     "wire": {"catalog", "codec", "errors", "frames", "integrations.names", "policy"},
 }
 OUTER = ("aio", "fleet", "cli")

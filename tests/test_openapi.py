@@ -30,8 +30,8 @@ def test_a_request_is_described() -> None:
         "type": "object",
         "properties": {
             "customData": {"$ref": "#/$defs/CustomDataType"},
-            "evseId": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
-            "connectorId": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
+            "evseId": {"type": "integer", "minimum": 0, "format": "int64"},
+            "connectorId": {"type": "integer", "minimum": 0, "format": "int64"},
         },
         "required": ["evseId", "connectorId"],
         "additionalProperties": False,
@@ -54,6 +54,12 @@ def test_enums_lengths_and_sizes_are_there() -> None:
     assert definitions["TransactionEventEnumType"]["type"] == "string"
     assert definitions["IdTokenType"]["properties"]["idToken"]["maxLength"] == 36
     assert definitions["MeterValueType"]["properties"]["sampledValue"]["minItems"] == 1
+
+
+def test_integers_of_64_bits_are_a_format() -> None:
+    # As bounds, they are no numbers to JavaScript.
+    schema = ocppj.json_schema(v16.ChangeAvailabilityRequest)
+    assert schema["properties"]["connectorId"] == {"type": "integer", "format": "int64"}
 
 
 def test_tenths_of_ocpp_16_are_there() -> None:

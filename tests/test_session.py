@@ -115,7 +115,7 @@ def test_a_call_and_its_refusal(version: str) -> None:
 def test_one_call_is_in_flight_and_the_other_side_may_cross_it(version: str) -> None:
     csms, charger = make(version), station(version)
     ours = csms.call(request(version, "ClearCache"))
-    with pytest.raises(ocppj.LocalProtocolError, match="ClearCache waits for its answer"):
+    with pytest.raises(ocppj.LocalProtocolError, match="ClearCache is still pending: send"):
         csms.call(request(version, "DataTransfer"))
     theirs = csms.receive(charger.call(request(version, "Heartbeat")))
     crossing = charger.receive(ours)
@@ -216,7 +216,7 @@ def test_ids_come_from_the_source_that_is_given() -> None:
 def test_an_answer_to_no_call_is_dropped_and_counted(version: str, answer: str) -> None:
     session = make(version)
     for number in (1, 2, 3):
-        assert refused(session, answer) == ("an answer to no call that waits", None)
+        assert refused(session, answer) == ("no pending call has this message id", None)
         assert session.unexpected == number
     session.call(request(version, "ClearCache"))
     pending = session.pending
@@ -236,10 +236,10 @@ def test_a_call_is_answered_once(version: str) -> None:
         lambda: charger.reply(call, response(version, "ClearCache")),
         lambda: charger.fail(call, "InternalError"),
     ):
-        with pytest.raises(ocppj.LocalProtocolError, match="does not wait for an answer"):
+        with pytest.raises(ocppj.LocalProtocolError, match="already answered, or belongs to"):
             again()
     assert csms.receive(first)
-    assert refused(csms, first) == ("an answer to no call that waits", None)
+    assert refused(csms, first) == ("no pending call has this message id", None)
     assert csms.unexpected == 1
 
 
@@ -271,7 +271,7 @@ def test_a_call_of_another_session_is_not_answered() -> None:
     one, other = make(), make()
     call = one.receive('[2,"i","Heartbeat",{}]')
     other.receive('[2,"i","DataTransfer",{"vendorId":"v"}]')
-    with pytest.raises(ocppj.LocalProtocolError, match="'i' does not wait"):
+    with pytest.raises(ocppj.LocalProtocolError, match="'i' is already answered, or belongs"):
         other.reply(call, response("2.0.1", "Heartbeat"))
 
 
@@ -372,6 +372,14 @@ def test_the_wrong_side_is_told_so_whatever_it_sends(version: str) -> None:
     assert caught.value.error_code == "NotSupported"
     assert caught.value.action == "ClearCache"
     assert is_idle(session)
+
+
+def test_a_session_shows_its_state() -> None:
+    session = make("2.0.1")
+    assert repr(session) == "<Session of OCPP 2.0.1, csms, pending: none, handling: 0>"
+    session.call(request("2.0.1", "ClearCache"))
+    session.receive('[2,"i","Heartbeat",{}]')
+    assert repr(session) == "<Session of OCPP 2.0.1, csms, pending: ClearCache, handling: 1>"
 
 
 def test_a_remote_error_names_its_action_and_survives_pickling() -> None:

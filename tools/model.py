@@ -12,8 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ocppj import catalog
+
 FACTS = Path(__file__).parent / "facts"
-VERSIONS = {"v16": "1.6", "v201": "2.0.1", "v21": "2.1"}
+VERSIONS = {version.package.rpartition(".")[2]: version.name for version in catalog.VERSIONS}
+"""Package -> the name of its version."""
+BASES = {"v21": "v201"}
+"""Package -> the one to whose facts its own add."""
+
 CUSTOM_DATA = "CustomDataType"
 
 # Keywords that say nothing about validity.
@@ -265,11 +271,11 @@ def _schema_files(package: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _facts(package: str) -> dict[str, Any]:
-    """Return the facts of a version; those of 2.1 stand on those of 2.0.1."""
+    """Return the facts of a version, and those that it adds to."""
     facts: dict[str, Any] = tomllib.loads((FACTS / f"{package}.toml").read_text())
-    if package != "v21":
+    if package not in BASES:
         return facts
-    base = _facts("v201")
+    base = _facts(BASES[package])
     blocks = {block["letter"]: block for block in base["blocks"]}
     for block in facts["blocks"]:
         if block["letter"] in blocks:

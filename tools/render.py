@@ -201,16 +201,18 @@ def _handler(block: Block, name: str, sender: str, arguments: str) -> Iterator[s
     sides = {"csms": "charging station", "charging_station": "CSMS"}
     actions = [action for action in block.actions if action.sender in (sender, "both")]
     body = "One method for each call" if actions else "No call"
+    # A body that does something: else type checkers take the method for abstract.
+    more = "A class that derives from it need not define all of them." if actions else ""
     yield f"\n\nclass {name}(Protocol):"
     yield textwrap.indent(
-        _docstring(f"{body} of this block that a {sides[sender]} answers."), "    "
+        _docstring(f"{body} of this block that a {sides[sender]} answers.", more), "    "
     )
     for action in actions:
         response = f"Reply[{action.response.name}]" if action.response else "Reply[None]"
         signature = arguments.format(action.request.name)
         yield f"    def {method(action.name)}({signature}) -> {response}:"
         yield textwrap.indent(_docstring(f"{action.request_doc}"), "        ")
-        yield "        ..."
+        yield "        not_supported(request)"
 
 
 def _struct(struct: Struct, doc: str, more: str = "", facts: Iterable[str] = ()) -> Iterator[str]:
@@ -291,6 +293,7 @@ def _imports(version: Version, structs: Iterable[Struct], module: str) -> list[s
         "Tenths",
         "Timestamp",
         "check_tenths",
+        "not_supported",
     )
     lines = [
         "import builtins",

@@ -1,21 +1,21 @@
-"""What can go wrong, and what the peer is told of it.
+"""What can go wrong, and how the peer is informed.
 
     OcppError
-    ├── DecodeError              bytes from the peer cannot become a frame
+    ├── DecodeError              the peer sent an invalid frame
     │   ├── FrameError           not an OCPP-J array of a known shape
     │   ├── UnknownActionError   well-formed, but the action is not in the dispatch table
     │   └── PayloadError         the payload breaks its type
-    ├── EncodeError              an object of ours cannot be sent
-    ├── ProtocolError            order of messages, not their shape
-    │   ├── LocalProtocolError   we would break it
-    │   └── RemoteProtocolError  the peer has broken it
+    ├── EncodeError              our frame cannot be sent
+    ├── ProtocolError            a valid frame at the wrong time or from the wrong side
+    │   ├── LocalProtocolError   ours: it was not sent
+    │   └── RemoteProtocolError  the peer's
     ├── CallFailed               a CALLERROR came back
     ├── CallTimeout              nothing came back in time
-    │   └── ConnectionLost       nothing will: the connection has ended
-    └── CallRefused              raised by a handler that refuses a call
+    │   └── ConnectionLost       the connection ended first
+    └── CallRefused              raised by a handler to answer a call with an error
 
-Owns the exceptions and, per OCPP version, the tables of error codes and of what is answered to
-what. Knows nothing of messages or codecs.
+Owns the exceptions and, for each OCPP version, the tables of error codes and of the answers to
+invalid frames. Knows nothing of messages or codecs.
 """
 
 from collections.abc import Mapping
@@ -55,9 +55,10 @@ _NO_DETAILS: Final[dict[str, Any]] = {}
 
 
 class Fault(IntEnum):
-    """The kinds of fault that a frame can have; each version has an error code for each.
+    """What can be wrong with a frame; each version has an error code for each.
 
-    Integers, for an `Enum` computes its hash in Python.
+    Integers: hashing a member of an `Enum` runs Python code, and `ErrorRules.codes` has these as
+    keys.
     """
 
     FRAME = auto()
@@ -72,16 +73,18 @@ class Fault(IntEnum):
 
 
 class ErrorRules(NamedTuple):
-    """What a version says of errors: the codes, and which answer a faulty frame gets.
+    """The rules of an OCPP version for errors: the codes, and how invalid frames are answered.
 
     Attributes:
-        error_codes: the codes that may be sent.
-        codes: the code for each kind of fault.
-        answers: message type received -> message type of the answer to a faulty one. The key
-            `None` stands for a type that the version does not have; no entry: no answer.
-        unreadable_id: the message id of the answer where none can be read; `None`: no answer.
-        echo_long_id: whether an id that is longer than allowed is echoed or counts as unreadable.
-        description_length: at most so many code points of errorDescription are sent.
+        error_codes: the error codes that may be sent.
+        codes: fault -> its error code.
+        answers: message type of an invalid frame -> message type of the answer. The key `None` is
+            for types that the version does not have. Types without an entry are not answered.
+        unreadable_id: message id of the answer if the frame's cannot be read; `None`: no answer.
+        echo_long_id: whether the answer repeats an id that is too long. If not, the id counts as
+            unreadable.
+        description_length: maximum number of code points sent as errorDescription; `None` if
+            there is no limit.
     """
 
     error_codes: frozenset[str]
@@ -109,7 +112,7 @@ _CODES_1 = {
     Fault.ACTION: "NotImplemented",
     Fault.FORMAT: "FormationViolation",
     Fault.TYPE: "TypeConstraintViolation",
-    Fault.OCCURRENCE: "OccurenceConstraintViolation",  # one r: J16 table 7 has it so
+    Fault.OCCURRENCE: "OccurenceConstraintViolation",  # with one r, as in J16 table 7
     Fault.PROPERTY: "PropertyConstraintViolation",
     Fault.MESSAGE_ID_IN_USE: "ProtocolError",
 }
@@ -142,32 +145,45 @@ ERROR_RULES: Final[Mapping[str, ErrorRules]] = {
         description_length=None,
     ),
     "2.0.1": _RULES_2_0_1,
-    # Unknown types are ignored: P4-21 4.1.3; a bad result is reported: P2-21 FR.06.
+    # Unknown types are ignored: P4-21 4.1.3; an invalid result is answered: P2-21 FR.06.
     "2.1": _RULES_2_0_1._replace(answers={CALL: CALLERROR, CALLRESULT: CALLRESULTERROR}),
 }
 
 
 class OcppError(Exception):
-    """Base of all that this package raises on purpose, but for wrong arguments."""
+    """Base class of the exceptions of this package.
+
+    Wrong arguments raise `TypeError` and `ValueError` instead.
+    """
 
 
 class DecodeError(OcppError):
-    """The bytes cannot become a frame. The only exception that bytes from a peer can raise.
+    """The peer sent an invalid frame. No data from a peer raises anything else.
+
+    >>> codec = ocppj.Codec("2.0.1")
+    >>> try:
+    ...     codec.decode('[2,"17","Reset",{"type":"Never"}]')
+    ... except ocppj.DecodeError as error:
+    ...     print(error)
+    ...     print(error.reply())
+    PropertyConstraintViolation: not one of the values of the enum at $.type
+    b'[4,"17","PropertyConstraintViolation","not one of the values of the enum at $.type",{}]'
 
     Attributes:
+        message_type: the frame's message type, 2 to 6; `None` if it is not known.
         message_id: the frame's message id; `None` if it cannot be read.
         action: the action of a CALL or SEND, or of the call that a CALLRESULT answers; `None` if
             it is not known. In an `UnknownActionError` it is any text that the peer chose: do not
             use it as a label of metrics, and escape it in logs.
-        error_code: the code for the fault in the codec's OCPP version.
-        error_description: what is wrong and where, in at most 255 characters. Nothing of the
-            frame is repeated but the name of a field or an action that is plain letters.
-        path: JSON path of the fault within the payload, such as `$.evse.id`; of a missing or an
-            unknown field, the path of the object around it; `None` where the frame is at fault.
+        error_code: the error code for the fault in the codec's OCPP version.
+        error_description: what is wrong and where, in at most 255 characters. It repeats nothing
+            of the frame except names of fields and actions made of letters and digits.
+        path: JSON path of the fault in the payload, such as `$.evse.id`. For a missing or an
+            unknown field, it is the path of the object. `None` if the fault is not in the payload.
     """
 
-    # A flood of bad frames must cost little: slots, half the time of a dict, and no text before it
-    # is asked for. Only positions, since it is these that pickling keeps.
+    # A flood of invalid frames must cost little. So there are slots, which take half the time of a
+    # dict, and texts are built on demand. Arguments are positional only: pickling keeps just those.
     __slots__ = (
         "action",
         "error_rules",
@@ -195,7 +211,7 @@ class DecodeError(OcppError):
 
     @property
     def error_code(self) -> str:
-        """The code for the fault in the codec's OCPP version."""
+        """The error code for the fault in the codec's OCPP version."""
         return self.error_rules.codes[self.fault]
 
     @property
@@ -214,15 +230,15 @@ class DecodeError(OcppError):
         return f"{type(self).__name__}({str(self)!r})"
 
     def reply(self) -> bytes | None:
-        """Return the frame that answers the faulty one, or `None` where nothing may be answered.
+        """Return the bytes of the frame to answer with, or `None` if none may be sent.
 
-        What is answered differs between the versions: see `ErrorRules`. A frame that is itself an
-        answer gets none (but CALLRESULTERROR in OCPP 2.1): two peers cannot play ping-pong.
+        The rules differ between the versions. An answer is never answered (except by
+        CALLRESULTERROR in OCPP 2.1), so two peers cannot keep each other busy.
         """
         message_id, error_rules = self.message_id, self.error_rules
         answer = error_rules.answers.get(self.message_type)
         if message_id is None:
-            # What says that it is an answer or a SEND is not a call that waits for one.
+            # No one waits for an answer to an answer or to a SEND.
             answer = CALLERROR if self.message_type in (None, CALL) else None
             message_id = error_rules.unreadable_id
         elif len(message_id) > MESSAGE_ID_LENGTH and not error_rules.echo_long_id:
@@ -235,17 +251,17 @@ class DecodeError(OcppError):
 
 
 class FrameError(DecodeError):
-    """Not an OCPP-J array of a known shape: not JSON, wrong count of elements, unknown type, ...
+    """The frame is not a valid OCPP-J array: not JSON, wrong number of elements, unknown type, ...
 
     Attributes:
-        peer_error: the error code and the description (`""` if it is not a string) of a CALLERROR
-            or CALLRESULTERROR whose rest is not valid; `None` of any other frame. The setting
-            `error_details` of `Policy` accepts such a frame.
+        peer_error: error code and description of a CALLERROR or CALLRESULTERROR of which only the
+            rest is invalid. A description that is not a string is `""` here. `None` for any other
+            frame. With `Policy(error_details="report")` such a frame is accepted.
     """
 
     __slots__ = ("peer_error",)
 
-    def __init__(  # noqa: PLR0917  only positions: it is these that pickling keeps
+    def __init__(  # noqa: PLR0917  pickling keeps only positional arguments
         self,
         fault: Fault,
         problem: str,
@@ -260,18 +276,18 @@ class FrameError(DecodeError):
 
 
 class UnknownActionError(DecodeError):
-    """A well-formed CALL or SEND, but its action is not in the codec's dispatch table."""
+    """The frame is a well-formed CALL or SEND, but the codec does not know its action."""
 
 
 class PayloadError(DecodeError):
-    """The payload breaks the type that its action gives it; `path` tells where."""
+    """The payload is not valid for its action; `path` says where."""
 
 
 class EncodeError(OcppError):
-    """An object of ours cannot be sent: the peer would have to refuse it.
+    """Our frame cannot be sent: the peer would reject it, or JSON cannot represent it.
 
     Attributes:
-        path: JSON path of the fault within the payload; `None` where the frame is at fault.
+        path: JSON path of the fault in the payload; `None` if the fault is not in the payload.
     """
 
     def __init__(self, problem: str, path: str | None = None) -> None:
@@ -284,21 +300,21 @@ class EncodeError(OcppError):
 
 
 class ProtocolError(OcppError):
-    """A message that is well-formed but comes at the wrong time or from the wrong side."""
+    """A valid frame at the wrong time or from the wrong side."""
 
 
 class LocalProtocolError(ProtocolError):
-    """We were about to break the order of messages; nothing was sent."""
+    """Our own call or answer comes at the wrong time or from the wrong side. Nothing was sent."""
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer has broken the order of messages.
+    """The peer's frame comes at the wrong time or from the wrong side.
 
     Attributes:
-        message_type: that of the frame, 2 to 6.
-        message_id: that of the frame.
+        message_type: the frame's message type, 2 to 6.
+        message_id: the frame's message id.
         action: the action of a CALL or SEND; `None` for an answer.
-        error_code: what the peer is told, in the version's words; `None` if nothing.
+        error_code: the error code to answer with; `None` if the frame is not answered.
         error_description: what is wrong.
     """
 
@@ -321,7 +337,7 @@ class RemoteProtocolError(ProtocolError):
         return self.error_description
 
     def reply(self) -> bytes | None:
-        """Return the CALLERROR that answers the frame, or `None` where nothing may be answered."""
+        """Return the bytes of the CALLERROR to answer with, or `None` if none may be sent."""
         if self.error_code is None:
             return None
         description = self.error_description[:DESCRIPTION_LENGTH]
@@ -329,6 +345,8 @@ class RemoteProtocolError(ProtocolError):
 
 
 class _ErrorContent(OcppError):
+    """What a CALLERROR carries."""
+
     def __init__(
         self,
         error_code: str,
@@ -348,20 +366,20 @@ class CallFailed(_ErrorContent):
     """The peer answered a call with an error.
 
     Attributes:
-        error_code: the code as received; it need not be one of the version's table.
+        error_code: the peer's error code. It may be one that OCPP does not define.
         error_description: the peer's text, possibly empty.
         error_details: the peer's JSON object, possibly empty.
     """
 
 
 class CallTimeout(OcppError, TimeoutError):
-    """No answer to a call came in time. Whether the peer has handled it is left open."""
+    """No answer to a call came in time. The peer may or may not have handled the call."""
 
 
 class ConnectionLost(CallTimeout, ConnectionError):
-    """The connection ended before an answer came, or there was none.
+    """The connection ended before the answer to a call came, or there was no connection.
 
-    Where the call was sent, it is left open whether the peer has handled it.
+    If the call was sent, the peer may or may not have handled it.
     """
 
 
@@ -369,7 +387,7 @@ class CallRefused(_ErrorContent):
     """Raised by a handler to answer a call with an error instead of a response.
 
     Attributes:
-        error_code: one of the version's codes.
-        error_description: a text for the peer's operator.
+        error_code: one of the version's error codes.
+        error_description: text for people.
         error_details: a JSON object.
     """

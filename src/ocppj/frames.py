@@ -1,7 +1,7 @@
 """The five frames of OCPP-J, and the envelope of a frame whose payload is not decoded.
 
-Owns their shape and nothing else. Fields stand in the order of the wire: msgspec encodes a frame as
-the array that it is, its message type (the tag) first.
+Owns their shape and nothing else. Fields are in wire order: msgspec encodes a frame as a JSON array
+that begins with the message type (the tag).
 """
 
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ P = TypeVar("P")
 class _Frame(msgspec.Struct, array_like=True, frozen=True, gc=False):
     @property
     def violations(self) -> tuple[Violation, ...]:
-        """What was tolerated by the codec's policy; nothing on a conforming frame."""
+        """The violations of the schema that the codec's policy tolerated and reports."""
         return ()
 
 
@@ -45,9 +45,9 @@ class Call(_Frame, Generic[P], tag=CALL, frozen=True):
     """CALL, message type 2: a request.
 
     Attributes:
-        message_id: at most 36 code points; the answer repeats it.
-        action: the feature's name, case-sensitive.
-        payload: the request, as the Struct that belongs to the action.
+        message_id: at most 36 code points; the answer has the same.
+        action: the name of the feature, case-sensitive.
+        payload: the request, a Struct of the type that belongs to the action.
     """
 
     message_type: ClassVar[int] = CALL
@@ -61,9 +61,9 @@ class CallResult(_Frame, Generic[P], tag=CALLRESULT, frozen=True):
     """CALLRESULT, message type 3: the response to a call.
 
     Attributes:
-        message_id: that of the call.
-        payload: the response, as the Struct that belongs to the call's action; `msgspec.Raw` where
-            the call is not known, to be decoded with `Codec.decode_result`.
+        message_id: the message id of the call.
+        payload: the response, a Struct of the type that belongs to the call's action. It is
+            `msgspec.Raw` if that is not known yet; `Codec.decode_result` decodes it later.
     """
 
     message_type: ClassVar[int] = CALLRESULT
@@ -76,9 +76,9 @@ class CallError(_Frame, tag=CALLERROR, frozen=True):
     """CALLERROR, message type 4: a call could not be handled.
 
     Attributes:
-        message_id: that of the call, or `"-1"` where it could not be read (OCPP 2.x).
-        error_code: one of the version's codes when sent; received ones are kept as they are.
-        error_description: any text; at most 255 code points of it are sent in OCPP 2.x.
+        message_id: the message id of the call; in OCPP 2.x `"-1"` if it could not be read.
+        error_code: has to be one of the version's codes to be sent. A received one can be any text.
+        error_description: any text; in OCPP 2.x cut to 255 code points when sent.
         error_details: any JSON object.
     """
 
@@ -93,7 +93,7 @@ class CallError(_Frame, tag=CALLERROR, frozen=True):
 class CallResultError(_Frame, tag=CALLRESULTERROR, frozen=True):
     """CALLRESULTERROR, message type 5, OCPP 2.1: a result could not be handled.
 
-    The attributes are those of `CallError`; `message_id` is that of the result.
+    It has the attributes of `CallError`; `message_id` is the message id of the result.
     """
 
     message_type: ClassVar[int] = CALLRESULTERROR
@@ -107,7 +107,7 @@ class CallResultError(_Frame, tag=CALLRESULTERROR, frozen=True):
 class Send(_Frame, Generic[P], tag=SEND, frozen=True):
     """SEND, message type 6, OCPP 2.1: a message that is never answered.
 
-    The attributes are those of `Call`.
+    It has the attributes of `Call`.
     """
 
     message_type: ClassVar[int] = SEND
@@ -118,23 +118,28 @@ class Send(_Frame, Generic[P], tag=SEND, frozen=True):
 
 
 FRAMES: Final = (Call, CallResult, CallError, CallResultError, Send)
+
 Frame: TypeAlias = Call[Any] | CallResult[Any] | CallError | CallResultError | Send[Any]
+"""Any of the five."""
 
 
 F = TypeVar("F", bound=Frame)
 
 
 def with_violations(frame: F, violations: Iterable[Violation]) -> F:
-    """Return a frame that says what was tolerated of it."""
+    """Return a copy of a frame that has these violations."""
     tolerant: F = _WITH_VIOLATIONS[type(without_violations(frame))](*_values(frame))
     tolerant.__dict__["violations"] = tuple(violations)
     return tolerant
 
 
 def without_violations(frame: Frame) -> Frame:
-    """Return a frame without its violations."""
-    cls = type(frame)
-    return frame if cls in _WITH_VIOLATIONS else cls.__mro__[1](*_values(frame))
+    """Return a frame as one of `FRAMES` itself, without its violations."""
+    if type(frame) in _WITH_VIOLATIONS:
+        return frame
+    cls: Any = next(cls for cls in FRAMES if isinstance(frame, cls))
+    plain: Frame = cls(*_values(frame))
+    return plain
 
 
 def _values(frame: Frame) -> tuple[Any, ...]:
@@ -142,7 +147,7 @@ def _values(frame: Frame) -> tuple[Any, ...]:
 
 
 def _form_with_violations(cls: Any) -> Any:
-    """Return a subclass of a frame's class that has room for violations."""
+    """Return a subclass of a frame's class that can store violations."""
     namespace = {
         "__doc__": f"A {cls.__name__} with violations.",
         "violations": property(lambda self: self.__dict__["violations"]),
@@ -155,14 +160,14 @@ _WITH_VIOLATIONS: Final = {cls: _form_with_violations(cls) for cls in FRAMES}
 
 
 class Envelope:
-    """The head of a frame, and the frame's text, of which the payload is cut out when asked for.
+    """A frame of which only the head is decoded.
 
     Attributes:
         message_type: 2 to 6.
         message_id: at most 36 code points.
-        action: `None` in a frame that has none (CALLRESULT, CALLERROR, CALLRESULTERROR).
-        payload: the bytes of the frame's last element, which is valid JSON: the payload or the
-            error details.
+        action: the action of a CALL or SEND; `None` for other frames.
+        payload: the bytes of the frame's last element, which is valid JSON: the payload, or the
+            details of an error.
     """
 
     __slots__ = ("_after_id", "_start", "_tail", "_text", "action", "message_id", "message_type")
@@ -172,9 +177,9 @@ class Envelope:
     message_id: str
     action: str | None
     _text: bytes | str  # of the whole frame; a str is ASCII
-    _after_id: int  # where the id has ended
-    _start: int  # where the payload starts
-    _tail: int  # how much follows it
+    _after_id: int  # index of the comma after the id
+    _start: int  # index of the payload
+    _tail: int  # number of bytes after the payload
 
     def __init__(
         self, message_type: int, message_id: str, action: str | None, payload: bytes
@@ -186,7 +191,7 @@ class Envelope:
     def of(
         cls, message_type: int, message_id: str, action: str | None, elements: Iterable[bytes]
     ) -> "Envelope":
-        """Return the envelope of a frame, made of the JSON of the elements behind its id."""
+        """Return the envelope of a frame from the JSON of the elements after its id."""
         envelope = cls.__new__(cls)
         envelope._fill(message_type, message_id, action, tuple(elements))  # noqa: SLF001
         return envelope
@@ -216,7 +221,10 @@ class Envelope:
         return text.encode() if isinstance(text, str) else text
 
     def reframe(self, message_id: str) -> bytes:
-        """Return the frame's bytes with another message id, all else as it came.
+        """Return the bytes of the frame with another message id and everything else unchanged.
+
+        >>> ocppj.Codec("2.0.1").peek('[2,"17","Heartbeat",{}]').reframe("a-1")
+        b'[2,"a-1","Heartbeat",{}]'
 
         Raises:
             EncodeError: the id is not a string of at most 36 code points.

@@ -1,16 +1,22 @@
-"""What answers calls: a method of a handler object for each action.
+"""What answers calls: one method of a handler object for each action.
 
 Owns the way from a decoded call to the frame that answers it, through a method that returns, awaits
-or raises. Knows nothing of connections or of how awaitables are run.
+or raises. Knows nothing of connections, nor of how awaitables are run.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from types import SimpleNamespace, UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
+import msgspec
+
+from ocppj._core.describe import qualified_name
 from ocppj.codec import Codec
 from ocppj.errors import CallRefused, EncodeError
 from ocppj.frames import Call, Send
+from ocppj.schema import Feature
 from ocppj.session import Role, Session
 
 __all__ = ["Handlers"]
@@ -20,26 +26,27 @@ PREFIX: Final = "on_"
 
 
 class Handlers:
-    """The methods of a handler object, by action.
+    """The methods of a handler object by action.
 
-    A method is named after its action, `on_boot_notification`; the handler protocols of the message
-    modules have all of them (`ocppj.v201.provisioning.CSMSHandler`). It gets the request last, and
-    before it whatever `answer` is given. It returns the response or an awaitable of it, or raises
-    `CallRefused`. One object may serve all connections.
+    A method is named after its action, for instance `on_boot_notification`. Each block of messages
+    has protocols with all of them, such as `ocppj.v201.provisioning.CSMSHandler`. A method gets the
+    `context` that is passed to `answer`, then the request. It returns the response or an awaitable
+    of it, or raises `CallRefused`. One object can serve all connections.
 
     Args:
-        handler: the object. Actions without a method are answered NotSupported.
-        codec: which actions there are.
+        handler: the object. Calls of actions that it has no method for are answered NotSupported.
+        codec: the codec whose actions are handled.
         others: names of methods that begin with `on_` and belong to no action.
-        role: our side, if methods for what only the other side receives are to be an error.
+        role: our side; if given, methods for actions that only the other side receives are errors.
 
     Raises:
-        TypeError: the handler is a class.
-        ValueError: a method that begins with `on_` belongs to no action, or to one that the role
-            never receives.
+        TypeError: the handler is a class, or a method is annotated with the request of another
+            action or OCPP version.
+        ValueError: the name of a method begins with `on_` but belongs to no action, or to one that
+            the role never receives.
     """
 
-    __slots__ = ("_methods",)
+    __slots__ = ("_methods", "_name")
 
     def __init__(
         self,
@@ -51,22 +58,53 @@ class Handlers:
     ) -> None:
         if isinstance(handler, type):
             raise TypeError(f"{handler.__name__} is a class: make an instance of it")
-        known = {feature.method: feature for feature in codec.features.values()}
+        self._name = type(handler).__name__
+        self._check_names(handler, codec, others, role)
+        self._methods: Mapping[str, Callable[..., Any]] = {
+            action: method
+            for action, feature in codec.features.items()
+            if (method := _find_method(handler, feature.method)) is not None
+        }
+        for action, method in self._methods.items():
+            feature = codec.features[action]
+            if feature.sender != role:
+                self._check_request_type(method, feature, codec.version)
+
+    def _check_names(
+        self, handler: object, codec: Codec, others: Iterable[str], role: Role | None
+    ) -> None:
+        actions = {feature.method: feature.name for feature in codec.features.values()}
         received = {feature.method for feature in codec.features.values() if feature.sender != role}
         for name in sorted({*dir(handler)} - received - {*others}):
-            if name.startswith(PREFIX) and _find_method(handler, name) is not None:
-                problem = f"{type(handler).__name__}.{name}"
-                if name in known:
-                    action = known[name].name
-                    raise ValueError(f"{problem}: {action} is sent by the {role}, not to it")
-                near = get_close_matches(name, received, 1)
-                hint = f": do you mean {near[0]}?" if near else ""
-                raise ValueError(f"{problem} answers no action of OCPP {codec.version}{hint}")
-        self._methods: dict[str, Callable[..., Any]] = {}
-        for action, feature in codec.features.items():
-            method = _find_method(handler, feature.method)
-            if method is not None:
-                self._methods[action] = method
+            if not name.startswith(PREFIX) or _find_method(handler, name) is None:
+                continue
+            if name in actions:
+                problem = f"{actions[name]} is sent by the {role}, not to it"
+                raise ValueError(f"{self._name}.{name}: {problem}")
+            near = get_close_matches(name, received, 1)
+            hint = f": do you mean {near[0]}?" if near else ""
+            problem = f"answers no action of OCPP {codec.version}{hint}"
+            raise ValueError(f"{self._name}.{name} {problem}")
+
+    def _check_request_type(
+        self, method: Callable[..., Any], feature: Feature[Any, Any], version: str
+    ) -> None:
+        expected = feature.request_type
+        types = _request_types(method)
+        if types and not any(issubclass(expected, cls) for cls in types):
+            annotated = " | ".join(qualified_name(cls) for cls in types)
+            raise TypeError(
+                f"{self._name}.{feature.method} expects {annotated}, but the request of "
+                f"{feature.name} in OCPP {version} is {qualified_name(expected)}"
+            )
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """The actions that there is a method for."""
+        return frozenset(self._methods)
+
+    def __repr__(self) -> str:
+        return f"<Handlers of {self._name} for {', '.join(self._methods) or 'no action'}>"
 
     def answer(
         self, session: Session, call: Call[Any], context: tuple[Any, ...], on_error: OnError
@@ -74,15 +112,19 @@ class Handlers:
         """Call the method for a call, and return the frame that answers it.
 
         Args:
-            session: which received the call.
-            call: to be answered.
-            context: the method's arguments before the request.
-            on_error: is told what a method raises that is not a refusal, or what cannot be sent of
-                what it returns. The peer is told InternalError, and nothing of the text.
+            session: the session that received the call.
+            call: the call.
+            context: arguments for the method, before the request.
+            on_error: called with the call and the exception if the method raises anything but
+                `CallRefused`, or returns a response that cannot be sent. The peer gets
+                InternalError and nothing of the exception.
 
         Returns:
-            The frame, or an awaitable of it if the method gave one. Neither raises what a method
-            does; `LocalProtocolError` if somebody else has answered the call meanwhile.
+            The frame, or an awaitable of it if the method returned an awaitable.
+
+        Raises:
+            LocalProtocolError: the call was answered elsewhere in the meantime. What the method
+                raises is never raised here.
         """
         method = self._methods.get(call.action)
         if method is None:
@@ -109,7 +151,7 @@ class Handlers:
         """Call the method for a SEND, which is never answered. The arguments are those of `answer`.
 
         Returns:
-            What the method gave, if it has to be awaited.
+            An awaitable that runs the rest of the method, or `None` if it has finished.
         """
         method = self._methods.get(send.action)
         if method is None:
@@ -127,7 +169,7 @@ class Handlers:
 
 
 def _find_method(handler: object, name: str) -> Callable[..., Any] | None:
-    """Return a method of an object, `None` if it has none but what a protocol only declares."""
+    """Return a method of an object, `None` if it has none or a protocol only declares it."""
     method = getattr(handler, name, None)
     if not callable(method):
         return None
@@ -136,6 +178,24 @@ def _find_method(handler: object, name: str) -> Callable[..., Any] | None:
         handler, "__dict__", ()
     )
     return None if declared else method
+
+
+def _request_types(method: Callable[..., Any]) -> tuple[type[Any], ...]:
+    """Return the Structs that a method's request is annotated with; none if there is any doubt."""
+    try:
+        parameters = inspect.signature(method).parameters.values()
+        positional = [p for p in parameters if p.kind <= p.POSITIONAL_OR_KEYWORD]
+        request = [p for p in positional if p.default is p.empty][-1]
+        # On its own, so that an annotation beside it that only type checkers can resolve does not
+        # matter.
+        alone: Any = SimpleNamespace(__annotations__={"request": request.annotation})
+        function: Any = inspect.unwrap(method)
+        hint = get_type_hints(alone, getattr(function, "__globals__", {}))["request"]
+    except Exception:  # noqa: BLE001  annotations are other people's code
+        return ()
+    types = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    structs = all(isinstance(cls, type) and issubclass(cls, msgspec.Struct) for cls in types)
+    return types if structs else ()
 
 
 async def _run_notification(

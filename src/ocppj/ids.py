@@ -1,7 +1,7 @@
-"""Message ids: unique without looking anything up.
+"""Message ids that are unique without coordination.
 
-Owns the default id source of sessions. An id has to be unique for a station's identity, over
-connections and restarts too (J16E 3.1, P4-21 4.1.4), and at most 36 characters.
+Owns the default source of ids for sessions. Ids have at most 36 characters and must not repeat for
+a station, not even across connections and restarts (J16E 3.1, P4-21 4.1.4).
 """
 
 import os
@@ -15,9 +15,9 @@ _prefix = os.urandom(8).hex()
 
 
 def next_id() -> str:
-    """Return an id that no call of this or another process has had.
+    """Return a message id that no call of this or another process has used.
 
-    It is 64 random bits, chosen once for each process, and a number that counts up.
+    It consists of 64 random bits, drawn once per process, and a counter.
     """
     return f"{_prefix}-{next(_numbers)}"
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.inspect import EnumType, StructType, Type, type_info
 
-from ocppj.schema import JSON, VENDOR_ID_LENGTH, CustomData
+from ocppj.schema import INT64_MAX, INT64_MIN, JSON, VENDOR_ID_LENGTH, CustomData
 
 __all__ = ["json_schema", "json_schema_components"]
 
@@ -25,6 +25,13 @@ CUSTOM_DATA_SCHEMA: Final[Mapping[str, Any]] = {
     "properties": {"vendorId": {"type": "string", "maxLength": VENDOR_ID_LENGTH}},
     "required": ["vendorId"],
 }
+
+PYTHONS_OWN: Final = (
+    ("default", None),  # an optional field is left out: an explicit null is invalid
+    ("minimum", INT64_MIN),  # in OpenAPI: the format int64, which JavaScript can read
+    ("maximum", INT64_MAX),
+)
+"""What msgspec says that a JSON document says otherwise."""
 
 
 def json_schema(cls: type[Any]) -> dict[str, Any]:
@@ -100,7 +107,10 @@ def json_schema_components(
 
 
 def children(cls: type[Any]) -> dict[str, type[Any]]:
-    """Return the types that the schema of a Struct refers to, by the names of their schemas."""
+    """Return the types that the schema of a Struct refers to, by the names of their schemas.
+
+    Each is there by its short name and by the one that it has beside another type of that name.
+    """
     info = type_info(cls)
     found: dict[str, type[Any]] = {CUSTOM_DATA: CustomData}
     waiting = [field.type for field in info.fields] if isinstance(info, StructType) else []
@@ -108,6 +118,7 @@ def children(cls: type[Any]) -> dict[str, type[Any]]:
         inner = waiting.pop()
         if isinstance(inner, StructType | EnumType):
             found[inner.cls.__name__] = inner.cls
+            found[f"{inner.cls.__module__}.{inner.cls.__qualname__}"] = inner.cls
         else:
             waiting += _inside(inner)
     return found
@@ -121,17 +132,20 @@ def _inside(info: Type) -> Iterator[Type]:
                 yield part
 
 
-def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without what msgspec says of Python alone: indentation, `null` as default."""
-    if "description" in schema:
-        schema["description"] = inspect.cleandoc(schema["description"])
-    if "enum" in schema and all(isinstance(value, str) for value in schema["enum"]):
-        schema["type"] = "string"
-    for part in schema.get("properties", {}).values():
-        # An optional field is left out; an explicit null is invalid.
-        if "default" in part and part["default"] is None:
-            del part["default"]
-    return schema
+def _tidy(schema: Any) -> Any:
+    """Return a schema in the terms of OpenAPI, without what msgspec says of Python alone."""
+    if isinstance(schema, list):
+        return [_tidy(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _tidy(value) for key, value in schema.items() if (key, value) not in PYTHONS_OWN}
+    if isinstance(found.get("description"), str):
+        found["description"] = inspect.cleandoc(found["description"])
+    if "enum" in found and all(isinstance(value, str) for value in found["enum"]):
+        found["type"] = "string"
+    if found.get("type") == "integer" and schema.keys() != found.keys():
+        found["format"] = "int64"
+    return found
 
 
 def _references(value: Any) -> Iterator[Any]:

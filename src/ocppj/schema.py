@@ -1,18 +1,21 @@
-"""The vocabulary in which messages are written: fields, data types, features, profiles.
+"""What messages are built from: fields, data types, features and profiles.
 
-Owns what the version packages need to state what OCPP says. Knows nothing of frames, codecs or
-any version; a version package imports this module, msgspec and itself.
+Owns what the version packages, and features of your own, are written with. Knows nothing of frames,
+codecs or any version. A version package imports this module, msgspec and itself.
 """
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from importlib import import_module
 from typing import (
     TYPE_CHECKING,
     Annotated,
     Any,
     ClassVar,
+    Final,
     Generic,
     Literal,
+    NoReturn,
     Protocol,
     TypeAlias,
     TypeVar,
@@ -21,6 +24,8 @@ from typing import (
 import msgspec
 from msgspec import Meta
 from msgspec.structs import force_setattr
+
+from ocppj.errors import CallRefused
 
 __all__ = [
     "JSON",
@@ -38,24 +43,30 @@ __all__ = [
     "check_json",
     "check_tenths",
     "dec_hook",
+    "not_supported",
 ]
 
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 VENDOR_ID_LENGTH = 255
 TOO_DEEP = "nested too deep"
+PYDANTIC = "ocppj.integrations.pydantic"
+"""What pydantic is told of messages; imported when it asks."""
 
 Integer: TypeAlias = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
-"""OCPP 2.x says 32 bits, stations send more (transaction ids): 64 bits are taken, no more."""
+"""An integer of at most 64 bits. OCPP 2.x says 32, but stations use larger transaction ids."""
 
 Tenths: TypeAlias = Annotated[float, Meta(extra_json_schema={"multipleOf": 0.1})]
 """A number with at most one decimal; the Struct checks it with `check_tenths`."""
 
 Timestamp: TypeAlias = Annotated[datetime, Meta(tz=True)]
-"""A date and time with a zone: RFC 3339 on the wire, always an aware `datetime` here."""
+"""A date and time with a time zone: RFC 3339 on the wire, an aware `datetime` in Python."""
+
+FRACTION_DIGITS: Final = 3
+"""Digits after the second in the timestamps that we send, 0 to 6. OCPP 2.x allows three."""
 
 Sender: TypeAlias = Literal["csms", "charging_station", "both"]
-"""Who may send the call of a feature."""
+"""Which side may send the call of a feature."""
 
 if TYPE_CHECKING:
     from typing import Optional as Maybe
@@ -64,10 +75,10 @@ if TYPE_CHECKING:
 else:
 
     class Maybe:
-        """`Maybe[X] = None`: an optional field. A type checker reads `X | None`, msgspec reads `X`.
+        """`Maybe[X] = None` is an optional field.
 
-        So an absent field is `None` and is left out again when encoding, while a `null` on the
-        wire is refused, as the schemas demand.
+        Type checkers read `X | None`, msgspec reads `X`. So an absent field decodes to `None`, and
+        `None` is left out when encoding, but `null` in JSON is invalid, as the schemas require.
         """
 
         def __class_getitem__(cls, item: Any) -> Any:
@@ -78,32 +89,52 @@ else:
             return True
 
     class JSON(metaclass=_Anything):
-        """Any JSON value. Like `typing.Any`, but msgspec shows the value to `dec_hook` first."""
+        """Any JSON value. Unlike `typing.Any`, msgspec passes the value to `dec_hook`."""
+
+
+def _pydantic(cls: type[Any], _source: Any, _handler: Any) -> Any:
+    """Tell pydantic how to validate and serialize a type."""
+    return import_module(PYDANTIC).core_schema(cls)
+
+
+def _pydantic_json(cls: type[Any], _schema: Any, handler: Any) -> Any:
+    """Tell pydantic the JSON Schema of a type."""
+    return import_module(PYDANTIC).json_schema(cls, handler)
 
 
 class Message(
     msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, rename="camel", gc=False
 ):
-    """Base of every request, response and data type: a closed object with camelCase names.
+    """Base class of requests, responses and data types.
 
-    Payloads are trees, so their Structs are not tracked by the cyclic garbage collector.
+    Field names are camelCase in JSON, fields at their default are left out, and unknown fields are
+    invalid. Payloads are trees, so the cyclic garbage collector does not track them.
     """
+
+    __get_pydantic_core_schema__ = classmethod(_pydantic)
+    __get_pydantic_json_schema__ = classmethod(_pydantic_json)
 
 
 class CustomData(dict[str, Any]):
-    """Vendor data of OCPP 2.x: an open JSON object with a `vendorId` of at most 255 characters.
+    """Vendor data of OCPP 2.x: a JSON object with a `vendorId` of at most 255 characters.
 
-    All keys keep their wire names and survive re-encoding: `CustomData(vendorId="acme", fan=3)`.
+    It may have any other keys. They keep their names: `CustomData(vendorId="acme", fanSpeed=3)`.
     """
 
     __slots__ = ()
+    __get_pydantic_core_schema__ = classmethod(_pydantic)
+    __get_pydantic_json_schema__ = classmethod(_pydantic_json)
 
 
 def check_json(value: Any, depth: int) -> None:
-    """Check that a free-form JSON value has only 64-bit integers and nests at most `depth` deep.
+    """Check the integers and the nesting of a free-form JSON value.
+
+    Args:
+        value: the value.
+        depth: maximum nesting.
 
     Raises:
-        ValueError: an integer needs more than 64 bits, or the value nests deeper.
+        ValueError: an integer has more than 64 bits, or the value nests deeper than `depth`.
     """
     level: Any = (value,)
     cls = type(value)
@@ -112,7 +143,7 @@ def check_json(value: Any, depth: int) -> None:
             raise ValueError(TOO_DEEP)
         depth -= 1
         level = value.values() if cls is dict else value
-    # Level by level: a call for each container takes twice as long in the worst case.
+    # Level by level: a recursive call for each container takes twice as long in the worst case.
     while level:
         inner: list[Any] = []
         for item in level:
@@ -130,20 +161,20 @@ def check_json(value: Any, depth: int) -> None:
 def check_tenths(value: float | None, name: str) -> None:
     """Check that a number has at most one decimal.
 
-    `Meta(multiple_of=0.1)` cannot say this: binary floating point makes it refuse 8.1.
+    `Meta(multiple_of=0.1)` cannot: because of binary floating point it rejects 8.1.
 
     Raises:
-        ValueError: there are more decimals.
+        ValueError: the number has more decimals.
     """
     if type(value) is float and round(value, 1) != value:
         raise ValueError(f"Expected `float` with at most one decimal in field `{name}`")
 
 
 def dec_hook(depth: int) -> Callable[[type, Any], Any]:
-    """Return the hook with which msgspec decoders build `CustomData` and `JSON` values.
+    """Return the `dec_hook` with which msgspec decoders build `CustomData` and `JSON` values.
 
     Args:
-        depth: how deep such a value may nest, itself included.
+        depth: maximum nesting of such a value, itself included.
     """
 
     def hook(cls: type, value: Any) -> Any:
@@ -178,38 +209,50 @@ JSON_NAMES: dict[type, str] = {
     bool: "bool",
     type(None): "null",
 }
-"""msgspec's word for each kind of JSON value, so that all type faults read alike."""
+"""Type -> msgspec's name for it, so that our messages about wrong types read like msgspec's."""
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
 
 
 class Request(Protocol[ResponseT]):
-    """A request that knows its response: so `call(HeartbeatRequest())` is a `HeartbeatResponse`.
+    """A request that knows the type of its response.
+
+    So type checkers know that `call(HeartbeatRequest())` returns a `HeartbeatResponse`.
 
     Attributes:
-        response_type: Struct of the response.
+        response_type: the type of the response.
     """
 
-    # A property would say the same of instances, but pyright takes no ClassVar for one. What it has
-    # against a type variable here does not keep it, nor mypy, from solving it.
+    # With a property instead, pyright would not accept the ClassVar of a request. It reports the
+    # type variable in a ClassVar, but pyright and mypy both solve it.
     response_type: ClassVar[type[ResponseT]]  # pyright: ignore[reportGeneralTypeIssues]
 
 
 Reply: TypeAlias = ResponseT | Awaitable[ResponseT]
-"""What a handler method gives back: the response, or an awaitable of it."""
+"""What a handler method returns: the response, or an awaitable of it."""
+
+
+def not_supported(request: Message) -> NoReturn:
+    """Refuse a request. The methods that handler protocols declare do so.
+
+    Raises:
+        CallRefused: always, with the error code NotSupported.
+    """
+    name = getattr(request, "feature_name", type(request).__name__)
+    raise CallRefused("NotSupported", f"{name} is not supported")
 
 
 class Feature(msgspec.Struct, Generic[RequestT, ResponseT], frozen=True):
-    """One action of OCPP and what belongs to it.
+    """An action and the types of its payloads.
 
     Attributes:
-        name: the action as it stands on the wire, for instance `"Heartbeat"`.
-        request_type: Struct of the call's payload.
-        response_type: Struct of the result's payload; `None` for a SEND, which has no result.
-        sender: who may send the call.
-        method: the handler's method that answers it, `"on_heartbeat"`; for a vendor's feature
-            `"on_"` and the name as it is, unless given.
+        name: the action in the frame, for instance `"Heartbeat"`.
+        request_type: the type of the request.
+        response_type: the type of the response; `None` for a SEND, which is not answered.
+        sender: which side may send the request: `"csms"`, `"charging_station"` or `"both"`.
+        method: name of the handler method for the request, for instance `"on_heartbeat"`. By
+            default it is `"on_"` followed by the name, for instance `"on_AcmeFan"`.
     """
 
     name: str
@@ -224,7 +267,7 @@ class Feature(msgspec.Struct, Generic[RequestT, ResponseT], frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """A functional block of OCPP, or a vendor's own: a named set of features."""
+    """A named set of features: a functional block of OCPP, or one of your own."""
 
     name: str
     features: tuple[Feature[Any, Any], ...]

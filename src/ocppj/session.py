@@ -1,11 +1,11 @@
-"""The state of one connection: which calls wait for an answer, and whose turn it is.
+"""The state of one connection: which calls are pending, on both sides.
 
-    1. At most one call of ours is in flight; the peer's calls may cross it (J16 4.1.1, P4-201 4.1).
-    2. An answer belongs to the call whose id it repeats; an answer to no call is dropped, counted.
-    3. A call is handled once: while it is, its id may not come again; it is answered once.
-    4. Who may call what is in the table of features. What the peer may not send is NotSupported.
-    5. A SEND is outside of all this: at any time, and never answered (P4-21 4.2.4).
-    6. What has timed out, was cancelled or was answered, well or badly, leaves nothing behind.
+    1. At most one call of ours is pending; the peer's calls may cross it (J16 4.1.1, P4-201 4.1).
+    2. An answer belongs to the pending call with the same message id. Others are counted, dropped.
+    3. A call of the peer is answered once. Until then its message id is in use.
+    4. Features say which side may send an action. The other side gets NotSupported for it.
+    5. A SEND is exempt: either side may send it at any time, and none is answered (P4-21 4.2.4).
+    6. A call that timed out, was cancelled or got any answer, valid or not, leaves nothing behind.
 
 Sans-IO: bytes and times come in as arguments, bytes and frames go out. Owns the order of messages.
 Knows nothing of sockets, clocks, tasks or handlers.
@@ -38,30 +38,38 @@ Role: TypeAlias = Literal["csms", "charging_station"]
 
 TIMEOUT: Final = 30.0
 NO_CALLS: Final[dict[str, str]] = {}
-"""What waits in an idle session: one for all of them, never changed."""
+"""The pending calls of an idle session. All idle sessions share it; it is never changed."""
 
 
 class Session:
-    """The calls of one connection, ours and the peer's.
+    """Match calls and answers on one connection, without I/O.
 
-    Not thread-safe: one connection, one thread. The codec is shared.
+    >>> session = ocppj.Session(ocppj.Codec("2.0.1"), "csms")
+    >>> session.call(ocppj.v201.ClearCacheRequest(), message_id="1")  # send these bytes
+    b'[2,"1","ClearCache",{}]'
+    >>> session.receive('[3,"1",{"status":"Accepted"}]').payload.status.value
+    'Accepted'
+
+    A session is not thread-safe. Its codec can be shared.
 
     Args:
-        codec: of the version that was negotiated.
+        codec: the codec of the version that was negotiated.
         role: our side, `"csms"` or `"charging_station"`.
-        timeout: seconds after which a call of ours counts as lost, unless `call` says otherwise.
-        next_id: gives the ids of our calls: unique for a station, at most 36 characters.
+        timeout: seconds until a call of ours times out, unless `call` is given another timeout.
+        next_id: returns the message id of our next call: at most 36 characters, never used before
+            for this station.
 
     Attributes:
-        codec: as given.
-        role: as given.
-        pending: our call in flight, `None` if there is none.
-        deadline: when it will have timed out, in the caller's time; `None` if there is none.
-        unexpected: how many answers were dropped because they answered no call.
+        codec: the codec.
+        role: our side.
+        pending: our pending call, or `None`.
+        deadline: when the pending call times out, by the clock of the `now` passed to `call`;
+            `None` if no call is pending.
+        unexpected: number of answers that were dropped because no pending call has their id.
 
     Raises:
-        TypeError: the codec is not a `Codec`.
-        ValueError: there is no such role, or the time-out is not above 0.
+        TypeError: `codec` is not a `Codec`.
+        ValueError: the role is unknown, or the timeout is not above 0.
     """
 
     __slots__ = (
@@ -106,9 +114,14 @@ class Session:
         self._handling: dict[str, Call[Any]] = {}
         self._clear_pending()
 
+    def __repr__(self) -> str:
+        pending = "none" if self.pending is None else self.pending.action
+        state = f"pending: {pending}, handling: {self.handling}"
+        return f"<Session of OCPP {self.codec.version}, {self.role}, {state}>"
+
     @property
     def handling(self) -> int:
-        """How many calls of the peer wait for our answer."""
+        """Number of calls of the peer that we have not answered yet."""
         return len(self._handling)
 
     def call(
@@ -119,22 +132,22 @@ class Session:
         message_id: str | None = None,
         timeout: float | None = None,
     ) -> bytes:
-        """Start a call, or send a SEND where the request's feature is one.
+        """Start a call, or a SEND if the request belongs to one.
 
         Args:
-            request: the payload; its type tells the action.
-            now: the time, in seconds of any clock that does not go back. Whoever uses `expire` has
-                to give it, of the same clock.
-            message_id: instead of the next of the id source, to repeat a call for instance.
-            timeout: seconds, instead of the session's.
+            request: the payload; its type determines the action.
+            now: the time in seconds of a monotonic clock. Needed with `expire`, which has to get
+                the time of the same clock.
+            message_id: message id to use instead of the next one, for instance to repeat a call.
+            timeout: seconds until the call times out, instead of the session's timeout.
 
         Returns:
-            The frame to be sent.
+            The bytes to send.
 
         Raises:
-            LocalProtocolError: a call of ours is in flight, or this role may not send the action.
-            EncodeError: the request is not one that the codec knows, or breaks its rules.
-            ValueError: the time-out is not above 0.
+            LocalProtocolError: a call of ours is pending, or our role may not send the action.
+            EncodeError: the request is invalid, or its type is not one of the codec's.
+            ValueError: the timeout is not above 0.
         """
         if timeout is None:
             timeout = self._timeout
@@ -148,8 +161,8 @@ class Session:
         if feature.response_type is None:
             return self.codec.encode(Send(message_id, feature.name, request))
         if self.pending is not None:
-            waiting = f"{self.pending.action} waits for its answer"
-            raise LocalProtocolError(f"{waiting}: {feature.name} has to wait too")
+            pending = f"{self.pending.action} is still pending"
+            raise LocalProtocolError(f"{pending}: send {feature.name} after its answer")
         call = Call(message_id, feature.name, request)
         data = self.codec.encode(call)
         self._actions = {message_id: feature.name}
@@ -158,18 +171,23 @@ class Session:
         return data
 
     def receive(self, data: Data) -> Frame:
-        """Take in one message.
+        """Process one message from the peer.
 
-        A call that is returned has to be answered: with `reply`, or with `fail`.
+        Args:
+            data: one WebSocket message.
 
         Returns:
-            A call to be handled, the answer to our call (its payload typed), a SEND, or what the
-            peer has against an answer of ours (CALLRESULTERROR).
+            A `Call`, which has to be answered with `reply` or `fail`; a `CallResult` with a typed
+            payload or a `CallError`, which answers our pending call; a `Send`; or a
+            `CallResultError`, with which the peer rejects an answer of ours.
 
         Raises:
-            DecodeError: it is no frame. A bad answer to our call ends that call.
-            RemoteProtocolError: it comes at the wrong time or from the wrong side.
-                The `reply()` of either is what the peer should be told, if anything.
+            DecodeError: the message is invalid. If it answers our pending call, that call has
+                ended.
+            RemoteProtocolError: the message is valid, but comes at the wrong time or from the
+                wrong side.
+
+        If the `reply()` of either exception is not `None`, send it to the peer.
         """
         try:
             frame = self.codec.decode(data, self._actions)
@@ -188,7 +206,10 @@ class Session:
         return frame
 
     def _refuse(self, error: DecodeError) -> None:
-        """Note what a bad frame means for calls. What has no place at all is no matter of form."""
+        """Update the state after an invalid frame.
+
+        A frame that should not have been sent at all is rejected for that, not for its payload.
+        """
         message_type, message_id = error.message_type, error.message_id
         if message_id is None:
             return
@@ -203,12 +224,12 @@ class Session:
 
     def _unexpected_answer(self, message_type: int, message_id: str) -> RemoteProtocolError:
         self.unexpected += 1
-        return RemoteProtocolError("an answer to no call that waits", message_type, message_id)
+        return RemoteProtocolError("no pending call has this message id", message_type, message_id)
 
     def _accept_call(self, call: Call[Any]) -> None:
         message_id = call.message_id
         if message_id in self._handling:
-            problem = "the message id is that of a call still being handled"
+            problem = "message id already in use"
             code = ERROR_RULES[self.codec.version].codes[Fault.MESSAGE_ID_IN_USE]
             raise RemoteProtocolError(problem, CALL, message_id, call.action, code)
         if self._features[call.action].sender == self.role:
@@ -225,15 +246,16 @@ class Session:
         """Answer a call of the peer.
 
         Args:
-            call: as `receive` gave it.
-            response: the payload, of the action's response type.
+            call: a call that `receive` returned.
+            response: the payload, an instance of the action's response type.
 
         Returns:
-            The frame to be sent. After an error the call still waits for its answer.
+            The bytes to send.
 
         Raises:
-            LocalProtocolError: the call was answered already, or is not of this session.
-            EncodeError: the response is not one to this action, or breaks its rules.
+            LocalProtocolError: the call is already answered, or belongs to another session.
+            EncodeError: the response is invalid, or belongs to another action. The call can still
+                be answered.
         """
         self._check_handled(call)
         expected: Any = self._features[call.action].response_type
@@ -252,17 +274,18 @@ class Session:
         """Answer a call of the peer with an error.
 
         Args:
-            call: as `receive` gave it.
+            call: a call that `receive` returned.
             error_code: one of the version's codes.
-            description: for people; at most 255 characters of it are sent in OCPP 2.x.
+            description: text for people; in OCPP 2.x cut to 255 characters.
             details: a JSON object.
 
         Returns:
-            The frame to be sent. After an error the call still waits for its answer.
+            The bytes to send.
 
         Raises:
-            LocalProtocolError: the call was answered already, or is not of this session.
-            EncodeError: no such code, or the details have no JSON form.
+            LocalProtocolError: the call is already answered, or belongs to another session.
+            EncodeError: the version has no such code, or JSON cannot represent the details. The
+                call can still be answered.
         """
         self._check_handled(call)
         given = dict(details or {})
@@ -272,32 +295,41 @@ class Session:
         if not isinstance(call, Call):
             raise LocalProtocolError(f"a {type(call).__name__} is not answered")
         if self._handling.get(call.message_id) is not call:
-            raise LocalProtocolError(f"the call {call.message_id!r} does not wait for an answer")
+            raise LocalProtocolError(
+                f"call {call.message_id!r} is already answered, or belongs to another session"
+            )
 
     def _answer(self, answer: CallResult[Any] | CallError) -> bytes:
         message_id = answer.message_id
         if len(message_id) <= MESSAGE_ID_LENGTH:
             data = self.codec.encode(answer)
-        else:  # The codec's policy took it: it is echoed, and all but the id has to be right.
+        else:  # The codec's policy tolerates long ids. It is echoed; all but the id is validated.
             self.codec.encode(replace(answer, message_id=""))
             data = self.codec.encode(answer, validate=False)
         del self._handling[message_id]
         if not self._handling:
-            self._handling.clear()  # or it would keep the room that it once had
+            self._handling.clear()  # frees its memory: deleting items does not shrink a dict
         return data
 
     def expire(self, now: float) -> tuple[Call[Any], ...]:
-        """Give up calls of ours whose time is over, and return them.
+        """Give up our pending call if it has timed out.
 
         Args:
-            now: in the time that `call` was given.
+            now: the time, of the clock that `call` was given.
+
+        Returns:
+            The call that was given up, if any. If its answer still comes, it is dropped.
         """
         if self.deadline is None or now < self.deadline:
             return ()
         return self.cancel()
 
     def cancel(self) -> tuple[Call[Any], ...]:
-        """Give up our call in flight, if there is one; return it. Its answer will be dropped."""
+        """Give up our pending call.
+
+        Returns:
+            The call that was given up, if any. If its answer still comes, it is dropped.
+        """
         call = self.pending
         self._clear_pending()
         return () if call is None else (call,)

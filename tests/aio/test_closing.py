@@ -1,4 +1,4 @@
-"""How connections and servers end: what is still handled, who is waited for, what is said of it."""
+"""How connections and servers end: frames still handled, waiting for handlers, reasons."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import pytest
 import ocppj
 from ocppj import v21, v201
 from ocppj.aio import CSMS, Backoff, ChargingStation, Server
-from tests.aio.conftest import End, context, until
+from tests.aio.ends import End, context, until
 from tests.aio.wire import CLOSE, NOW, TEXT, UNLOCK, Central, Charger, Raw, dial, frame
 
 GOING = (1001).to_bytes(2)
@@ -111,7 +111,7 @@ def test_after_our_close_no_send_is_handled(end: End) -> None:
 
 
 @pytest.mark.parametrize("calls", [1, 3, 10])
-def test_of_calls_before_a_close_of_the_peer_those_are_handled_that_are_answered(
+def test_calls_before_the_peers_close_are_handled_if_they_can_be_answered(
     end: End, calls: int
 ) -> None:
     async def main() -> None:
@@ -137,7 +137,7 @@ def test_of_calls_before_a_close_of_the_peer_those_are_handled_that_are_answered
     ],
     ids=["close", "opcode", "mask", "size"],
 )
-def test_what_comes_after_the_end_is_not_handled(end: End, ending: bytes) -> None:
+def test_frames_after_the_end_are_not_handled(end: End, ending: bytes) -> None:
     async def main() -> None:
         central = Noting()
         csms = CSMS({"2.0.1": central})
@@ -238,7 +238,7 @@ def test_a_graceful_close_waits_for_calls_that_come_meanwhile(end: End) -> None:
     end.run(main())
 
 
-def test_who_calls_again_when_connected_again_does_not_spin(end: End) -> None:
+def test_a_caller_that_retries_after_reconnecting_does_not_spin(end: End) -> None:
     """`ConnectionLost` comes when the connection is over, not while it ends."""
 
     async def main() -> None:
@@ -302,7 +302,7 @@ async def dropped(raws: list[Raw], server: Server) -> float:
     return loop.time() - start
 
 
-def test_closing_drops_who_has_sent_nothing_or_half_a_request(end: End) -> None:
+def test_closing_drops_peers_without_a_complete_request(end: End) -> None:
     async def main() -> None:
         async with (
             end.listen(CSMS({"2.0.1": Central()})) as server,
@@ -313,7 +313,7 @@ def test_closing_drops_who_has_sent_nothing_or_half_a_request(end: End) -> None:
     end.run(main())
 
 
-def test_closing_drops_who_is_in_a_tls_handshake(end: End, certificates: Path) -> None:
+def test_closing_drops_peers_in_a_tls_handshake(end: End, certificates: Path) -> None:
     serving = context(certificates, "server", ssl.Purpose.CLIENT_AUTH)
     dialling = context(certificates, None, ssl.Purpose.SERVER_AUTH)
 
@@ -349,7 +349,7 @@ def test_tls_needs_a_context(end: End) -> None:
     end.run(main())
 
 
-def test_closing_turns_away_who_waits_for_a_check(end: End) -> None:
+def test_closing_rejects_stations_whose_check_is_pending(end: End) -> None:
     async def never(name: str) -> bool:
         await asyncio.Event().wait()
         raise AssertionError
@@ -370,7 +370,7 @@ def test_closing_turns_away_who_waits_for_a_check(end: End) -> None:
     end.run(main())
 
 
-def test_closing_drops_half_open_peers_and_still_closes_well(end: End) -> None:
+def test_closing_drops_half_open_peers_and_closes_others_cleanly(end: End) -> None:
     async def main() -> None:
         central = Noting()
         central.gate.clear()
@@ -402,7 +402,7 @@ def test_closing_drops_half_open_peers_and_still_closes_well(end: End) -> None:
         ((4000).to_bytes(2) + b"bye", "received 4000 .*bye"),
     ],
 )
-def test_who_calls_too_late_is_told_with_which_code_the_peer_closed(
+def test_a_late_call_raises_with_the_close_code_of_the_peer(
     end: End, payload: bytes, reason: str
 ) -> None:
     async def main() -> None:

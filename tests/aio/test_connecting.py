@@ -1,4 +1,4 @@
-"""What a station meets when it connects: redirects, servers that are none, proxies."""
+"""What a station can meet when it connects: redirects, broken servers, proxies."""
 
 import asyncio
 import ssl
@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import ocppj
-from ocppj.aio import CSMS, Backoff, ChargingStation
-from tests.aio.conftest import End, context, until
+from ocppj.aio import CSMS, Backoff, ChargingStation, fairness
+from tests.aio.ends import End, context, until
 from tests.aio.wire import BOOT, Central, Charger
 
 SECRET = "0123456789abcdef"
@@ -77,7 +77,7 @@ async def attempt(end: End, server: Any, **options: Any) -> str:
         "/other/CS-1",
     ],
 )
-def test_a_redirect_ends_the_attempt_and_takes_no_password_along(
+def test_a_redirect_ends_the_attempt_and_leaks_no_password(
     end: End, target: str, status: int
 ) -> None:
     async def main() -> None:
@@ -95,11 +95,14 @@ def test_a_redirect_ends_the_attempt_and_takes_no_password_along(
     end.run(main())
 
 
+@pytest.mark.parametrize("busy", [False, True])
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 def test_a_redirect_under_tls_ends_the_attempt_too(
-    end: End, certificates: Path, scheme: str
+    end: End, certificates: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, *, busy: bool
 ) -> None:
     async def main() -> None:
+        if busy:  # each line of the response has to wait for a turn; TLS reports the end with them
+            monkeypatch.setattr(fairness, "BURST", 0.0)
         serving = context(certificates, "server", ssl.Purpose.CLIENT_AUTH)
         dialling = context(certificates, None, ssl.Purpose.SERVER_AUTH)
         web, trap = Web(b""), Web(b"")
@@ -126,7 +129,7 @@ def test_a_redirect_under_tls_ends_the_attempt_too(
         (None, "elsewhere"),
     ],
 )
-def test_what_is_said_of_a_redirect_has_no_secrets_and_is_short(
+def test_the_error_for_a_redirect_is_short_and_has_no_secrets(
     end: End, location: str | None, shown: str
 ) -> None:
     async def main() -> None:
@@ -141,7 +144,7 @@ def test_what_is_said_of_a_redirect_has_no_secrets_and_is_short(
     end.run(main())
 
 
-def test_a_station_that_is_redirected_tries_again_where_it_was(end: End) -> None:
+def test_after_a_redirect_a_station_retries_its_own_address(end: End) -> None:
     async def main() -> None:
         station = ChargingStation("CS-1", {"2.0.1": Charger()})
         quick = Backoff(minimum=0.01, random_range=0)
@@ -177,7 +180,9 @@ def test_a_station_that_is_redirected_tries_again_where_it_was(end: End) -> None
     ],
     ids=["nothing", "half", "404", "401", "ssh"],
 )
-def test_what_is_said_of_a_server_that_lets_nobody_in(end: End, answer: bytes, shown: str) -> None:
+def test_the_error_for_a_server_that_rejects_the_handshake(
+    end: End, answer: bytes, shown: str
+) -> None:
     async def main() -> None:
         async with Web(answer).listen() as server:
             problem = await attempt(end, server)
@@ -188,7 +193,7 @@ def test_what_is_said_of_a_server_that_lets_nobody_in(end: End, answer: bytes, s
     end.run(main())
 
 
-def test_what_is_said_of_a_server_that_closes_at_once(end: End) -> None:
+def test_the_error_for_a_server_that_closes_at_once(end: End) -> None:
     def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
@@ -220,7 +225,7 @@ def test_a_password_in_the_address_is_not_repeated(end: End) -> None:
 
 
 class Proxy(Web):
-    """Lets everything pass to one place, whatever it is asked for."""
+    """Tunnels every request to one server."""
 
     def __init__(self, port: int) -> None:
         super().__init__(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -21,7 +21,7 @@ import ocppj
 from ocppj import v201
 from ocppj.aio import CSMS
 from ocppj.aio.fairness import MAX_CONTROL_FRAMES, MAX_FRAGMENTS
-from tests.aio.conftest import End, until
+from tests.aio.ends import End, until
 from tests.aio.test_hostile import unsent
 from tests.aio.wire import (
     HEARTBEAT,
@@ -48,7 +48,7 @@ second or more."""
 
 @contextmanager
 def flooded(raws: list[Raw], data: bytes) -> Iterator[None]:
-    """Send the same without end on all connections, and read what comes back."""
+    """Send the same frame endlessly on all connections, and read the answers."""
     over = threading.Event()
 
     def send(sock: socket.socket) -> None:
@@ -217,7 +217,7 @@ def test_what_is_kept_for_a_station_that_does_not_read_is_bounded(end: End) -> N
 
 
 @pytest.mark.parametrize("data", [b"\x83\x80\0\0\0\0", b"\x81\x02[]", frame(b"x" * 200, PING)])
-def test_what_is_no_websocket_is_logged_once_at_most(
+def test_a_peer_that_is_not_a_websocket_is_logged_at_most_once(
     end: End, caplog: pytest.LogCaptureFixture, data: bytes
 ) -> None:
     async def main() -> None:
@@ -233,7 +233,7 @@ def test_what_is_no_websocket_is_logged_once_at_most(
     assert len(caplog.records) <= 2, caplog.text
 
 
-def test_a_station_that_calls_and_is_gone_is_no_news(
+def test_a_station_that_calls_and_vanishes_is_not_logged(
     end: End, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
@@ -279,7 +279,7 @@ with asyncio.Runner(loop_factory=loop) as runner:
 """
 
 
-def test_without_file_descriptors_connections_are_turned_away(end: End) -> None:
+def test_without_file_descriptors_new_connections_are_closed(end: End) -> None:
     pytest.importorskip("resource")
     loop = "uvloop" if end.loop else "asyncio"
     command = [sys.executable, "-c", FULL, end.transport, loop]
@@ -309,7 +309,7 @@ def test_without_file_descriptors_connections_are_turned_away(end: End) -> None:
             program.kill()
     lines = err.decode().splitlines()
     assert len(lines) <= 1, lines
-    assert all("turned away" in line for line in lines)
+    assert all("new connections are closed" in line for line in lines)
 
 
 async def until_connected(server: Any) -> None:

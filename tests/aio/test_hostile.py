@@ -15,7 +15,7 @@ import pytest
 import ocppj
 from ocppj import v201
 from ocppj.aio import CSMS, ChargingStation, Station
-from tests.aio.conftest import End, until
+from tests.aio.ends import End, until
 from tests.aio.wire import (
     BINARY,
     BOOT,
@@ -182,7 +182,7 @@ def test_a_message_that_is_too_big_ends_the_connection(end: End, pieces: int) ->
         b"\x81\xff" + b"\xff" * 8,  # a length of 2**64 - 1
     ],
 )
-def test_what_is_no_websocket_ends_the_connection(end: End, data: bytes) -> None:
+def test_data_that_is_not_a_websocket_ends_the_connection(end: End, data: bytes) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()})
         async with end.listen(csms) as server:
@@ -220,7 +220,7 @@ def test_a_handshake_that_is_never_finished_ends(end: End) -> None:
     end.run(main())
 
 
-def test_a_frame_that_trickles_in_is_no_sign_of_life(end: End) -> None:
+def test_bytes_of_an_unfinished_frame_are_not_a_sign_of_life(end: End) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()})
         options = {"close_timeout": 0.1} if end.transport == "websockets" else {}

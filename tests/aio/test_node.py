@@ -11,7 +11,7 @@ from ocppj import v201
 from ocppj.aio import CSMS, ChargingStation, Server, Station
 from ocppj.aio.endpoint import Endpoint, by_subprotocol
 from ocppj.aio.node import Node
-from tests.aio.conftest import End, until
+from tests.aio.ends import End, until
 from tests.aio.wire import HEARTBEAT, NOW, UNLOCK, Central, Charger, dial
 
 SETTINGS: dict[str, Any] = {

@@ -30,7 +30,9 @@ async def called(end: End, policy: Policy, rest: list[Any]) -> BaseException | N
 
 @pytest.mark.parametrize("rest", RESTS)
 @pytest.mark.parametrize("policy", [Policy.lenient(), Policy.repair()])
-def test_with_a_policy_the_call_has_failed(end: End, policy: Policy, rest: list[Any]) -> None:
+def test_with_a_policy_the_call_raises_call_failed(
+    end: End, policy: Policy, rest: list[Any]
+) -> None:
     async def main() -> None:
         error = await called(end, policy, rest)
         assert type(error) is ocppj.CallFailed
@@ -41,7 +43,7 @@ def test_with_a_policy_the_call_has_failed(end: End, policy: Policy, rest: list[
 
 
 @pytest.mark.parametrize("rest", RESTS)
-def test_strictly_the_error_keeps_what_the_peer_reports(end: End, rest: list[Any]) -> None:
+def test_the_decode_error_keeps_the_error_that_the_peer_reports(end: End, rest: list[Any]) -> None:
     async def main() -> None:
         error = await called(end, Policy.strict(), rest)
         assert type(error) is ocppj.FrameError

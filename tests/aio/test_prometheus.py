@@ -7,7 +7,7 @@ import pytest
 
 import ocppj
 from ocppj.aio import CSMS, Metrics
-from tests.aio.conftest import End
+from tests.aio.ends import End
 from tests.aio.wire import UNLOCK, Central, dial
 
 client = pytest.importorskip("prometheus_client")
@@ -44,7 +44,7 @@ def test_what_is_counted(end: End) -> None:
         assert value("ocppj_connections", version="2.0.1") == 0
         assert frames("in", "Heartbeat") == frames("out", "Heartbeat") == 1
         assert frames("out", "UnlockConnector") == 3
-        assert frames("in", "", "other") == 3
+        assert frames("in", "UnlockConnector", "other") == 3
         refused = "NotImplemented"
         assert frames("in", "", refused) == frames("out", "", refused) == 3
         assert value("ocppj_violations_total", rule="unknown_field") == 1
@@ -57,7 +57,7 @@ def test_what_is_counted(end: End) -> None:
     assert "CS-1" not in text
 
 
-def test_actions_of_no_codec_have_no_name() -> None:
+def test_unknown_actions_get_an_empty_label() -> None:
     from ocppj.aio.prometheus import Prometheus  # noqa: PLC0415
 
     registry = client.CollectorRegistry()

@@ -167,6 +167,24 @@ class Charger:
         raise AssertionError
 
 
+class Gate(Charger):
+    """Answers `Reset` when it may, and counts how many are asked at a time."""
+
+    def __init__(self) -> None:
+        self.asked: asyncio.Queue[Any] = asyncio.Queue()
+        self.free = asyncio.Semaphore(0)
+        self.cancelled = asyncio.Event()
+
+    async def on_reset(self, request: Any) -> Any:
+        self.asked.put_nowait(request)
+        try:
+            await self.free.acquire()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return v201.ResetResponse(status=v201.ResetStatusEnumType.ACCEPTED)
+
+
 BOOT = v201.BootNotificationRequest(
     reason=v201.BootReasonEnumType.POWER_UP,
     charging_station=v201.ChargingStationType(model="one", vendor_name="us"),

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from ocppj.aio import Backoff
+from ocppj.catalog import VERSIONS
 from ocppj.cli.demo import station as demo_station
+from ocppj.cli.demo.dialects import DIALECTS
 from ocppj.cli.demo.traffic import _summary
 from ocppj.cli.main import main
 from tests.cli.conftest import COMMAND
@@ -157,7 +159,7 @@ def test_a_session_that_is_started_remotely(start: Any, script: Any, version: st
     assert f"CS-1 connected, ocpp{version}" in shown
     assert "-> result  BootNotification" in shown
     assert "=CARD" in shown
-    assert "refused" not in shown + "\n".join(charger.seen)
+    assert "invalid" not in shown + "\n".join(charger.seen)
     assert "- error" not in shown
 
 
@@ -195,7 +197,7 @@ def test_the_commands(start: Any, transport: str) -> None:
     central.say("quit")
     assert central.end() == 0
     charger.until("disconnected")
-    charger.until("connects again")
+    charger.until("reconnects in")
 
 
 def test_a_session_outlives_its_connection(start: Any, script: Any) -> None:
@@ -205,7 +207,7 @@ def test_a_session_outlives_its_connection(start: Any, script: Any) -> None:
     charger = station(start, url, "--version", "1.6", "--pace", "0.3", "--once")
     central.until("call    MeterValues")
     central.process.kill()
-    charger.until("connects again")
+    charger.until("reconnects in")
     second = start("csms", "--port", url.rpartition(":")[2])
     assert charger.end() == 0
     second.until("call    StatusNotification", "status=Charging")
@@ -223,9 +225,11 @@ def test_once_gives_up_where_nobody_listens(
         assert main(["station", "--url", url, "--id", "CS-1", "--once"]) == 1
     out, err = capsys.readouterr()
     assert out.count(f"CS-1 connecting to {url}\n") == 5
-    assert out.count(f"CS-1 cannot connect to {url}/CS-1: ") == out.count("; again in 0.0 s") == 4
+    assert (
+        out.count(f"CS-1 cannot connect to {url}/CS-1: ") == out.count("; retrying in 0.0 s") == 4
+    )
     assert err.startswith(f"ocppj: cannot connect to {url}/CS-1: ")
-    assert err.endswith("; given up after 5 attempts\n")
+    assert err.endswith("; gave up after 5 attempts\n")
 
 
 def test_what_is_triggered_comes_after_the_answer(start: Any) -> None:
@@ -244,16 +248,16 @@ def test_what_is_triggered_comes_after_the_answer(start: Any) -> None:
 def test_bad_input_at_the_prompt_is_told_and_no_more(start: Any) -> None:
     central = csms(start, stdin=subprocess.PIPE)
     for line, problem in (
-        ("nonsense", "no such command: nonsense; try help"),
+        ("nonsense", "unknown command: nonsense; try help"),
         ("start", "usage: start ID [CONNECTOR] [TOKEN]"),
         ("help me", "usage: help"),
         ("start CS-9", "CS-9 is not connected"),
         ("stop CS-9", "CS-9 is not connected"),
-        ("wait soon", "no number of seconds: soon"),
-        ("wait nan", "no number of seconds: nan"),
-        ("wait-for CS-9 Nonsense", "no such action: Nonsense"),
+        ("wait soon", "not a number of seconds: soon"),
+        ("wait nan", "not a number of seconds: nan"),
+        ("wait-for CS-9 Nonsense", "unknown action: Nonsense"),
         ("stations", "no station is connected"),
-        ("\x1b[31m\xe4", r"no such command: \x1b[31m"),
+        ("\x1b[31m\xe4", r"unknown command: \x1b[31m"),
         ("help", "wait-for ID ACTION [TEXT]"),
     ):
         central.say(line)
@@ -263,11 +267,11 @@ def test_bad_input_at_the_prompt_is_told_and_no_more(start: Any) -> None:
     central.until("result  StatusNotification")
     for line, problem in (
         ("call CS-1 Nonsense {}", "NotImplemented"),
-        ("call CS-1 Reset {", "no JSON"),
-        ('call CS-1 Reset {}],[2,"x","Reset",{}', "no JSON"),
+        ("call CS-1 Reset {", "not JSON"),
+        ('call CS-1 Reset {}],[2,"x","Reset",{}', "not JSON"),
         ('call CS-1 Reset {"type":"Never"}', "at $.type"),
         ("call CS-1 Heartbeat {}", "Heartbeat is not sent by a csms"),
-        ("start CS-1 one", "no number: one"),
+        ("start CS-1 one", "not a number: one"),
         ("stop CS-1", "CS-1 has no transaction"),
     ):
         central.say(line)
@@ -299,7 +303,7 @@ def test_a_password_is_asked_for(start: Any) -> None:
     central.seen.clear()
     stranger = station(start, url)
     stranger.until("401")
-    central.until("/CS-1 is not let in: 401 Unauthorized")
+    central.until("/CS-1 rejected: 401 Unauthorized")
     known = station(start, url, "--password", "secret")
     known.until("result  BootNotification")
     known.process.send_signal(signal.SIGINT)
@@ -309,7 +313,7 @@ def test_a_password_is_asked_for(start: Any) -> None:
 
 def test_faults_are_shown(start: Any) -> None:
     sync = pytest.importorskip("websockets.sync.client")
-    for lenient, wanted in (((), ["<- refused"]), (("--lenient",), ["<- call", "tolerated null"])):
+    for lenient, wanted in (((), ["<- invalid"]), (("--lenient",), ["<- call", "tolerated null"])):
         central = csms(start, *lenient)
         with sync.connect(f"{central.url}/CS-1", subprotocols=["ocpp1.6"]) as socket:
             socket.send(
@@ -320,7 +324,7 @@ def test_faults_are_shown(start: Any) -> None:
             for text in wanted:
                 central.until("CS-1", text)
             socket.send("no frame")
-            central.until("<- refused ? ", "no frame")
+            central.until("<- invalid ? ", "no frame")
             socket.send('[3,"unknown",{}]')
             central.until("<- result  ?")
 
@@ -339,7 +343,7 @@ def test_colour_and_a_prompt_are_for_terminals(settings: dict[str, str]) -> None
                 shown += os.read(master, 4096)
         assert process.wait(PATIENCE) == 0
     os.close(master)
-    assert (b"\x1b[31mno such command" in shown) is (not settings)
+    assert (b"\x1b[31munknown command" in shown) is (not settings)
     assert b"> " in shown
 
 
@@ -351,9 +355,9 @@ def test_colour_and_a_prompt_are_for_terminals(settings: dict[str, str]) -> None
         (["csms", "--host", "not an address", "--port", "0"], "cannot listen"),
         (["csms", "--script", "/nonexistent"], "No such file"),
         (["station", "--url", "ws://x"], "--id"),
-        (["station", "--url", "http://x", "--id", "CS-1"], "use a URL such as"),
+        (["station", "--url", "http://x", "--id", "CS-1"], "use one such as ws:"),
         (["station", "--url", "ws://x:99999", "--id", "CS-1"], "Port out of range"),
-        (["station", "--url", "ws://x", "--id", "CS:1"], "no identity"),
+        (["station", "--url", "ws://x", "--id", "CS:1"], "identity"),
         (["station", "--url", "ws://x", "--id", "CS-1", "--pace", "0"], "seconds above 0"),
         (["station", "--url", "ws://x", "--id", "CS-1", "--pace", "nan"], "seconds above 0"),
         (["station", "--url", "ws://x", "--id", "CS-1", "--version", "3"], "invalid choice"),
@@ -381,6 +385,10 @@ def test_a_library_that_is_missing(
     assert main([*command, "--transport", library]) == 2
     error = f"ocppj: {library} is not installed: pip install 'ocppj[{library}]'\n"
     assert capsys.readouterr().err == error
+
+
+def test_every_version_has_a_dialect() -> None:
+    assert list(DIALECTS) == [version.name for version in VERSIONS]
 
 
 @pytest.mark.parametrize("payload", ['{"a":1e999}', '{"a":%s}' % ("9" * 5000)])

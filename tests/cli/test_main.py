@@ -59,8 +59,8 @@ def test_help_names_version_and_backend(run: Any) -> None:
         ),
         ("decode", ("Decode one frame", "Exit status: 0 the frame is valid or tolerated, 1 ")),
         ("features", ("List the actions", "Exit status: 0")),
-        ("csms", ("Run a demonstration CSMS.", "; 130 Ctrl-C")),
-        ("station", ("when 5 attempts to", "; 1 given up connecting", "; 130 Ctrl-C")),
+        ("csms", ("Run a demonstration CSMS.", "130\nCtrl-C.")),
+        ("station", ("after 5 failed attempts", "1 could not connect", ", 130 Ctrl-C.")),
     ],
 )
 def test_help_tells_the_exit_status(

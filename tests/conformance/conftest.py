@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import pytest
 
 from ocppj import Codec, DecodeError
+from tests.conftest import VERSIONS
 
 from .official import MESSAGES, Message
 from .payloads import Case, cases
@@ -34,8 +35,7 @@ class Backend:
         self.name = name
         backend_class = importlib.import_module(MODULES[name]).Backend
         self.decoders: Mapping[str, Decoder] = {
-            version: backend_class(Codec(version, max_size=MAX_SIZE)._table)
-            for version in ("1.6", "2.0.1", "2.1")
+            version: backend_class(Codec(version, max_size=MAX_SIZE)._table) for version in VERSIONS
         }
 
     def decode(self, version: str, data: str, pending: Mapping[str, str] | None) -> Any:
@@ -117,7 +117,7 @@ def pytest_terminal_summary(
     if not tried:
         return
     terminalreporter.section("conformance")
-    for version in ("1.6", "2.0.1", "2.1"):
+    for version in VERSIONS:
         terminalreporter.write_line(
             f"OCPP {version}: {tried[version, 'files']} schema files, "
             f"{tried[version, 'taken']} payloads that are right, "

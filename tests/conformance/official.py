@@ -15,6 +15,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import jsonschema_rs
 
+from ocppj.catalog import VERSIONS
+
 from .differences import EXTRA_VALUES, TIGHTER, Tighter
 
 __all__ = ["MESSAGES", "Json", "Kind", "Message", "Node"]
@@ -33,7 +35,6 @@ Kind: TypeAlias = Literal[
     "any",
 ]
 
-PACKAGES: Final = {"v16": "1.6", "v201": "2.0.1", "v21": "2.1"}
 SENDS: Final = {("2.1", "NotifyPeriodicEventStream")}
 
 SILENT: Final = {
@@ -104,7 +105,7 @@ class Message:
     """One schema file: a request or a response.
 
     Attributes:
-        version: "1.6", "2.0.1" or "2.1".
+        version: the name of the OCPP version, for instance "2.0.1".
         name: `<Action>Request` or `<Action>Response`.
         message_type: of the frame in which it travels: 2, 3 or 6.
     """
@@ -216,8 +217,8 @@ _BOUNDS: Final = {
 
 
 def _messages() -> Iterator[Message]:
-    for package, version in PACKAGES.items():
-        spec = importlib.util.find_spec(f"ocpp.{package}")
+    for version, _, package, _ in VERSIONS:
+        spec = importlib.util.find_spec(package.replace("ocppj", "ocpp"))
         if spec is None or spec.origin is None:
             raise ModuleNotFoundError("the schemas come with the package `ocpp`: pip install ocpp")
         for path in sorted((Path(spec.origin).parent / "schemas").glob("*.json")):

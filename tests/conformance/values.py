@@ -345,12 +345,12 @@ def _bad_integers(node: Node) -> Iterator[Bad]:
     # Draft-04 says that 1.0 is no integer.
     for number in (1.0, 3.0, 0.0) if low <= 0 else (1.0, 3.0):
         yield Bad("a whole number as a fraction", number, "type", "1.0" if node.draft > 4 else None)
+    difference = node.tighter and node.tighter.difference
     for number in BEYOND_INT64:
         bounded = node.minimum if number < 0 else node.maximum
-        tighter = number < 0 and node.tighter is not None
-        if tighter or bounded is None:
-            yield Bad("beyond 64 bits", number, "property", "64 bits")
-    difference = node.tighter and node.tighter.difference
+        below = number < 0 and difference
+        if below or bounded is None:
+            yield Bad("beyond 64 bits", number, "property", below or "64 bits")
     if node.minimum is not None:
         for number in (low - 1, INT64[0]):
             yield Bad("below the minimum", number, "property", difference)

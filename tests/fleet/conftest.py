@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("nats", reason="nats-py is not installed")
 
 from tests.aio.conftest import certificates
+from tests.aio.ends import ENDS, End
 from tests.fleet.server import NatsServer
 
 __all__ = ["certificates"]
@@ -35,3 +36,11 @@ def own_nats(tmp_path: Path) -> Iterator[NatsServer]:
 @pytest.fixture
 def prefix() -> str:
     return f"t{next(NUMBERS)}"
+
+
+@pytest.fixture(params=["websockets", "picows-uvloop"])
+def end(request: pytest.FixtureRequest) -> End:
+    """A transport and an event loop; the transports themselves are tested in `tests/aio`."""
+    found = ENDS[request.param]
+    pytest.importorskip(found.transport)
+    return found

@@ -6,16 +6,19 @@ Owns how a test runs one script through both.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable
+from importlib import import_module
 from typing import Any, Final
 
-import ocpp.v16
-import ocpp.v21
-import ocpp.v201
 from ocpp import messages
 
+from ocppj.catalog import VERSIONS
 from ocppj.integrations.mobilityhouse import Accelerated, accelerate
 
-PACKAGES: Final[dict[str, Any]] = {"1.6": ocpp.v16, "2.0.1": ocpp.v201, "2.1": ocpp.v21}
+PACKAGES: Final[dict[str, Any]] = {
+    version.name: import_module(version.package.replace("ocppj", "ocpp")) for version in VERSIONS
+}
+"""Version -> the package of mobilityhouse/ocpp for it."""
+
 SIDES: Final = ("plain", "mixin", "accelerate")
 
 

@@ -13,6 +13,8 @@ from ocpp.v16 import call as calls_16
 from ocpp.v16 import call_result as results_16
 from ocpp.v201 import call, call_result, datatypes, enums
 
+from tests.conftest import VERSIONS
+
 from .points import PACKAGES, Wire, answering, called, caught, dumps, make, point, routed, run, same
 
 NOW = "2026-01-31T12:00:00Z"
@@ -210,7 +212,7 @@ def test_a_response_may_be_put_in_the_queue_by_hand() -> None:
     assert kind is exceptions.TypeConstraintViolationError
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_handlers_may_be_functions_or_coroutines_and_ask_for_the_id(version: str) -> None:
     results = PACKAGES[version].call_result
 

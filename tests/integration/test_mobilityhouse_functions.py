@@ -17,6 +17,7 @@ from ocppj.integrations import mobilityhouse
 from ocppj.integrations.wire import wire_of
 from tests.conformance.official import MESSAGES, Message
 from tests.conformance.payloads import cases
+from tests.conftest import VERSIONS
 from tests.strategies import QUICK, edits, examples, mutate, texts, values
 
 from .points import run
@@ -43,7 +44,7 @@ def test_signatures_are_the_same(name: str) -> None:
     assert inspect.iscoroutinefunction(ours) == inspect.iscoroutinefunction(theirs)
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_any_text_is_unpacked_the_same(version: str) -> None:
     @given(texts(version), edits, st.booleans(), st.booleans())
     @examples(300)

@@ -2,23 +2,23 @@
 
 import asyncio
 from contextlib import suppress
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ocpp import charge_point as theirs
+from ocpp import routing
 
 import ocppj
 from ocppj.aio import CSMS, ChargingStation
-from tests.aio.conftest import End
+from tests.aio.ends import End
+from tests.conftest import PACKAGES as OURS
 from tests.conftest import VERSIONS
 from tests.integration.exchanges import DOWN, UP, Exchange, calls, handler, requests
+from tests.integration.points import PACKAGES
 
-theirs = pytest.importorskip("ocpp.charge_point")
-routing = pytest.importorskip("ocpp.routing")
 websockets = pytest.importorskip("websockets")
 
-PACKAGES = {"1.6": "v16", "2.0.1": "v201", "2.1": "v21"}
 each_version = pytest.mark.parametrize("version", VERSIONS)
 
 
@@ -26,7 +26,7 @@ class Theirs:
     """Their end of a connection: gives the answers, makes the calls."""
 
     def __init__(self, version: str, exchanges: list[Exchange]) -> None:
-        self.package: Any = import_module(f"ocpp.{PACKAGES[version]}")
+        self.package: Any = PACKAGES[version]
         self.asked: list[tuple[str, Any]] = []
         self.done = asyncio.Event()
         methods = {f"on_{action}": self.method(action, answer) for action, _, answer in exchanges}
@@ -112,4 +112,4 @@ def test_our_station_and_their_csms(end: End, version: str) -> None:
 
 
 def message(version: str, name: str, **fields: Any) -> Any:
-    return getattr(import_module(f"ocppj.{PACKAGES[version]}"), name)(**fields)
+    return getattr(OURS[version], name)(**fields)

@@ -19,7 +19,7 @@ import pytest
 
 import ocppj
 from ocppj.aio import CSMS, ChargingStation
-from tests.aio.conftest import End
+from tests.aio.ends import End
 from tests.conftest import VERSIONS
 from tests.integration.exchanges import DOWN, UP, Exchange, calls, decoded, handler, requests
 

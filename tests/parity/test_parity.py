@@ -1,7 +1,10 @@
 """Both backends, one truth: the same value or the same error, whatever comes."""
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -249,3 +252,43 @@ ODD_FRAMES = [
 def test_odd_frames_are_encoded_alike(frame: Any) -> None:
     compiled, reference = (encoded(backend_factory(name)(), frame) for name in ("cython", "python"))
     assert compiled == reference
+
+
+PRECISION = """
+import sys, types
+from importlib import import_module
+from datetime import UTC, datetime
+package = sys.modules["ocppj"] = types.ModuleType("ocppj")
+package.__path__ = [{path!r}]
+import_module("ocppj.schema").FRACTION_DIGITS = {digits}
+del sys.modules["ocppj"]
+import ocppj
+from ocppj import v201
+table = ocppj.Codec("2.0.1")._table
+for microsecond in {microseconds}:
+    moment = datetime(2026, 1, 31, 12, 0, 0, microsecond, tzinfo=UTC)
+    frame = ocppj.CallResult("i", v201.HeartbeatResponse(current_time=moment))
+    for name in ("_core.backend_c", "_core.backend_py"):
+        data = import_module("ocppj." + name).Backend(table).encode(frame)
+        print(data.decode()[23:-3])
+"""
+
+
+@pytest.mark.parametrize(
+    ("digits", "texts"),
+    [
+        (0, ["12:00:00Z", "12:00:00Z", "12:00:01Z", "12:00:01Z"]),
+        (1, ["12:00:00Z", "12:00:00.1Z", "12:00:00.8Z", "12:00:01Z"]),
+        (3, ["12:00:00Z", "12:00:00.124Z", "12:00:00.750Z", "12:00:01Z"]),
+        (6, ["12:00:00.000001Z", "12:00:00.123999Z", "12:00:00.750000Z", "12:00:00.999700Z"]),
+    ],
+)
+def test_one_constant_sets_the_precision_of_both(digits: int, texts: list[str]) -> None:
+    backend_factory("cython")  # or skip
+    code = PRECISION.format(
+        path=str(Path(ocppj.__file__).parent),
+        digits=digits,
+        microseconds=[1, 123_999, 750_000, 999_700],
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"2026-01-31T{text}" for text in texts for _ in range(2)]

@@ -75,3 +75,11 @@ class NoTransport:
 
 CSMS({}).listen(transport=NoTransport())  # error
 ChargingStation("CS-1", {}).connect("ws://", transport=NoTransport())  # error
+
+
+async def calls(central: CSMS, station: ChargingStation) -> None:
+    """A response cannot be sent as a call."""
+    await station.call(heartbeat)  # error
+    await central.call("CS-1", heartbeat)  # error
+    reset: v201.ResetResponse = await station.call(v201.HeartbeatRequest())  # error
+    await station.call(reset.status)  # error

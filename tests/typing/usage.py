@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, ClassVar, TypeVar, assert_type
+from typing import Any, ClassVar, TypeAlias, TypeVar, assert_type
 
 import ocppj
 from ocppj import v16, v21, v201
@@ -72,6 +72,30 @@ class Station:
 
 
 handler: ChargingStationHandler = Station()
+
+
+class Partial(ChargingStationHandler):
+    """Derives from the protocol and defines one of its methods."""
+
+    async def on_unlock_connector(
+        self, request: UnlockConnectorRequest, /
+    ) -> UnlockConnectorResponse:
+        return UnlockConnectorResponse(status=UnlockStatusEnumType.UNLOCKED)
+
+
+partial: ChargingStationHandler = Partial()
+
+
+class PartialCsms(availability.CSMSHandler, provisioning.CSMSHandler):
+    """Derives from the protocols of two blocks."""
+
+    def on_heartbeat(
+        self, station: str, request: v201.HeartbeatRequest, /
+    ) -> v201.HeartbeatResponse:
+        return v201.HeartbeatResponse(current_time=datetime.now(UTC))
+
+
+partial_csms: provisioning.CSMSHandler = PartialCsms()
 
 
 class Csms:
@@ -182,3 +206,19 @@ async def transports(central: CSMS, station: ChargingStation) -> None:
     async with station.connect("ws://", transport=ClientOnly()) as connected:
         assert_type(connected, ChargingStation)
     assert_type(await central.call("CS-1", v201.ClearCacheRequest()), v201.ClearCacheResponse)
+
+
+Cleared: TypeAlias = v16.ClearCacheResponse | v201.ClearCacheResponse | v21.ClearCacheResponse
+
+
+async def call_either(
+    central: CSMS,
+    station: ChargingStation,
+    asked: v16.ClearCacheRequest | v201.ClearCacheRequest | v21.ClearCacheRequest,
+) -> None:
+    """A request of one version or another gives the response of one or the other."""
+    beat = v16.HeartbeatRequest() if station.version == "1.6" else v201.HeartbeatRequest()
+    assert_type(await station.call(beat), v16.HeartbeatResponse | v201.HeartbeatResponse)
+    seen = await central.station("CS-1")
+    assert_type(await seen.call(asked), Cleared)
+    assert_type(await central.call("CS-1", asked), Cleared)

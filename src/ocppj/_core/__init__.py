@@ -1,3 +1,3 @@
-"""What is behind `Codec`. Nothing here is public."""
+"""The implementation of `Codec`. Nothing here is public."""
 
 __all__: list[str] = []

@@ -1,6 +1,6 @@
-"""Chooses the backend: compiled where there is one, else pure Python.
+"""Choose the backend: the compiled one if it is built, else pure Python.
 
-`OCPPJ_BACKEND=cython|python` forces one; a backend that is asked for by name works or fails.
+`OCPPJ_BACKEND=cython|python` forces one. If that one cannot be imported, importing `ocppj` fails.
 """
 
 import os
@@ -19,7 +19,7 @@ def _choose(wanted: str | None) -> tuple[str, Any]:
         try:
             return backend, import_module(_MODULES[backend]).Backend
         except ModuleNotFoundError as error:
-            # Only a module that is not there: one that is broken has to be heard of.
+            # Only if the module itself is missing: a broken extension must not be hidden.
             if error.name != _MODULES[backend]:
                 raise
     raise ImportError(

@@ -1,4 +1,4 @@
-"""How deep JSON nests, found of the text alone where it can tell.
+"""How deep JSON nests. The text alone answers that for most frames.
 
 Knows nothing of frames.
 """
@@ -24,12 +24,12 @@ def nests_deeper_than(text: bytes, limit: int) -> bool:
 
 
 def _text_nests_deeper(text: bytes, limit: int) -> bool:
-    """Tell it of the text, all keys counted."""
+    """Tell from the text, which may count levels that a duplicate key hides."""
     if text.count(b"[") + text.count(b"{") <= limit:
         return False
     brackets = STRING.sub(b"", text).translate(_BRACKETS, _NO_BRACKETS)
     for _ in range(limit):
-        # Each round takes away the innermost level.
+        # Each round removes the innermost level.
         brackets = brackets.replace(b"[]", b"")
         if not brackets:
             return False
@@ -37,13 +37,13 @@ def _text_nests_deeper(text: bytes, limit: int) -> bool:
 
 
 def _value_nests_deeper(text: bytes, limit: int) -> bool:
-    """Tell it of the value: of two equal keys only the last counts, as it does for the decoders."""
+    """Tell from the value. Of duplicate keys only the last one counts, as for the decoders."""
     try:
         level = [msgspec.json.decode(text)]
     except msgspec.DecodeError:
-        return False  # an integer of thousands of digits, for the payload's decoder to find
+        return False  # an integer of thousands of digits, which the payload's decoder rejects
     except RecursionError:
-        return True  # and deeper than msgspec can follow
+        return True  # deeper than msgspec can follow
     for _ in range(limit):
         level = [
             item

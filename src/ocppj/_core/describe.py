@@ -1,4 +1,4 @@
-"""Names types in the words of errors.
+"""Names of types for error messages.
 
 Knows nothing of frames.
 """
@@ -22,12 +22,12 @@ def instance_type(payload: object) -> type[Any]:
 
 
 def qualified_name(cls: type[Any]) -> str:
-    """Return the name of a type with its module."""
+    """Return the name of a type with its module, unless it is a builtin."""
     return cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
 
 
 def describe_mismatch(one: type[Any], other: type[Any]) -> str:
-    """Name two types, `a X, not a Y`; in full if their names are the same."""
+    """Return `a X, not a Y` for two types, with their modules if both have the same name."""
     if one.__name__ == other.__name__:
         return f"{qualified_name(one)}, not {qualified_name(other)}"
     return f"a {one.__name__}, not a {other.__name__}"

@@ -27,10 +27,14 @@ from ocppj.frames import (
     Send,
     without_violations,
 )
+from ocppj.schema import FRACTION_DIGITS
 
 __all__ = ["encode"]
 
 _encode: Final = msgspec.json.Encoder().encode
+
+UNIT: Final = 10 ** (6 - FRACTION_DIGITS)
+"""Microseconds in the last digit of a timestamp that is sent."""
 
 MAX_CHOICES: Final = 12
 """So many values of an enum are named in an error."""
@@ -172,13 +176,13 @@ def _normalize_timestamp(value: datetime) -> tuple[datetime, datetime | str]:
     if value.utcoffset() is None:
         return value, value
     moment = value.astimezone(UTC)
-    if moment.microsecond % 1000:
-        moment += timedelta(microseconds=500)
-        moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    if moment.microsecond % UNIT:
+        moment += timedelta(microseconds=UNIT // 2)
+        moment = moment.replace(microsecond=moment.microsecond // UNIT * UNIT)
     if not moment.microsecond and type(moment) is datetime:
         return moment, moment
-    text = moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
-    return moment, text.removesuffix("+00:00") + "Z"
+    size = len("2026-01-31T12:00:00") + (1 + FRACTION_DIGITS if moment.microsecond else 0)
+    return moment, moment.isoformat()[:size] + "Z"
 
 
 def _children(value: Any) -> Iterator[tuple[str, Any]]:

@@ -1,8 +1,7 @@
-"""What msgspec says of a payload, in terms of OCPP: the kind of fault, a text, a JSON path.
+"""Translate msgspec's errors into OCPP's terms: the fault, a description, a JSON path.
 
-Owns the table of msgspec's wordings; a test goes through every row, so that a release of msgspec
-that words a fault anew is seen. Texts name the fault and never repeat what the peer has sent, but
-for a plain field name.
+Owns the table of msgspec's messages. A test covers each row, so it fails if a release of msgspec
+changes a message. Descriptions repeat nothing that the peer sent except plain field names.
 """
 
 import re
@@ -18,7 +17,7 @@ __all__ = ["Finding", "translate", "translate_fast_error", "without_traceback"]
 
 
 class Finding(NamedTuple):
-    """One fault of a payload: its kind, a text for people, and the JSON path."""
+    """What is wrong with a payload: the fault, a text for people, and the JSON path."""
 
     fault: Fault
     problem: str
@@ -64,25 +63,25 @@ WORDINGS: Final[tuple[tuple[str, Fault, str], ...]] = (
         "expected an integer of at most 64 bits",
     ),
     (r"Number out of range", Fault.PROPERTY, "expected a number that fits a 64-bit float"),
-    # What only a vendor's own types can meet: patterns, UUIDs, a check of their own, ...
+    # Only types of vendors get here: patterns, UUIDs, their own checks, ...
     (r".*", Fault.PROPERTY, "not a value that its type allows"),
 )
-# One pattern for the whole table: the row that matches is the named group that closes last.
+# One pattern for the whole table. The matching row is the last named group that matched.
 _PATTERN: Final = re.compile(
     "|".join(f"(?P<row{n}>{p})" for n, (p, *_) in enumerate(WORDINGS)), re.DOTALL
 )
 _ROWS: Final = {f"row{n}": (fault, text) for n, (_, fault, text) in enumerate(WORDINGS)}
-PATH_MARK: Final = " - at `$"  # before the path that msgspec names
+PATH_MARK: Final = " - at `$"  # msgspec puts it before the path
 TICK: Final = ord("`")
 BACKSLASH: Final = ord("\\")
-_INNER: Final = re.compile(r"(Expected .*) in field `(\w+)`")  # what `schema` finds itself
+_INNER: Final = re.compile(r"(Expected .*) in field `(\w+)`")  # from the checks of `schema`
 
 
 def without_traceback(error: Exception) -> Exception:
-    """Drop the tracebacks of an error and of what caused it, and return it.
+    """Drop the tracebacks of an error and of its causes, and return the error.
 
-    A traceback refers to a frame. Where that frame, or one that called it, keeps the error in a
-    variable, they form a cycle, which keeps the peer's bytes until the garbage collector comes.
+    A traceback refers to stack frames. If one of them holds the error in a variable, they form a
+    cycle, which keeps the peer's bytes alive until the garbage collector runs.
     """
     error.__traceback__ = None
     inner = error.__context__
@@ -93,26 +92,26 @@ def without_traceback(error: Exception) -> Exception:
 
 
 def translate(message: str, root: str = "$[0]") -> Finding:
-    """Return what a msgspec `ValidationError` means, from its message.
+    """Return what the message of a msgspec `ValidationError` means.
 
     Args:
-        message: what it says.
-        root: the path that msgspec names for the payload; by default that of the one item of an
-            array.
+        message: the message.
+        root: msgspec's path of the payload. The default is for a payload decoded as the only item
+            of an array.
     """
-    # The same few faults come again and again; long ones have something of the peer's in them.
+    # The same few faults repeat. Long messages are not cached: they contain text of the peer.
     return (_translate_cached if len(message) < MAX_CACHED_LENGTH else _translate)(message, root)
 
 
 def translate_fast_error(error: Exception, payload: Any) -> Finding | None:
-    """Return what an error of a fast decoder means; `None` where that is no verdict.
+    """Return what the error of a fast decoder means; `None` if that is not certain.
 
-    Such a decoder was given the bare payload, and of a fault at the root msgspec names no path
-    then, so that a text of the peer's could pass for one; but not without a backtick.
+    A fast decoder gets the bare payload. If the fault is at its root, msgspec gives no path, and
+    text of the peer could be mistaken for one. But only if it contains a backtick.
 
     Args:
-        error: what it has raised.
-        payload: the bytes that it was given, or the same as `msgspec.Raw`.
+        error: what the decoder raised.
+        payload: the bytes that the decoder got, or the same as `msgspec.Raw`.
     """
     if error.__traceback__ is not None or error.__context__ is not None:
         without_traceback(error)
@@ -123,7 +122,7 @@ def translate_fast_error(error: Exception, payload: Any) -> Finding | None:
         if cause == TOO_DEEP or PATH_MARK in cause:
             return None
     data = bytes(payload)
-    # Integers are found five times as fast as bytes of one character.
+    # `in` is five times as fast for an integer as for bytes of length one.
     if TICK in data or (BACKSLASH in data and b"\\u" in data):
         return None
     return translate(str(error), "$")
@@ -133,18 +132,18 @@ def _translate(message: str, root: str) -> Finding:
     problem, mark, path = message.rpartition(f" - at `{root}")
     fault, text, inner = _match_row(problem if mark else message)
     path = f"${path.removesuffix('`') if mark else ''}{inner}"
-    # The type of the payload itself is a matter of the frame's form.
+    # A payload that is not an object is a fault of the frame's form.
     return Finding(Fault.FORMAT if fault is Fault.TYPE and path == "$" else fault, text, path)
 
 
 def _match_row(problem: str) -> tuple[Fault, str, str]:
-    """Return the kind of a fault, its text, and the rest of the path that `schema` has found."""
+    """Return a fault, its text, and the last step of its path if a check of `schema` found it."""
     step = ""
     if problem.endswith("`") and (inner := _INNER.fullmatch(problem)):
         problem, step = inner[1], f".{inner[2]}"
     match = _PATTERN.fullmatch(problem)
     if match is None or match.lastgroup is None:
-        raise AssertionError("the last row takes everything")
+        raise AssertionError("the last row matches everything")
     fault, text = _ROWS[match.lastgroup]
     values = [value for value in match.groups()[match.lastindex or 0 :] if value is not None]
     return fault, text.format(*values), step

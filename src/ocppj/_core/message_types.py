@@ -1,4 +1,4 @@
-"""The message types of OCPP-J by name. Public in `ocppj.frames`."""
+"""The message types of OCPP-J. Both backends use them; users import them from `ocppj.frames`."""
 
 from typing import Final
 

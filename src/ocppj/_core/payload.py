@@ -1,6 +1,6 @@
-"""A payload decoded as its type, or as near to it as a policy allows.
+"""Decode a payload, strictly or leniently, and find out what is wrong with it.
 
-Owns the order of the two: leniency first where a policy has any, then what is wrong with it.
+Owns the order: the lenient pass comes first if the policy tolerates anything.
 """
 
 from contextlib import suppress
@@ -11,11 +11,7 @@ import msgspec
 from ocppj._core.faults import translate, translate_fast_error, without_traceback
 from ocppj._core.leniency import decode_leniently
 from ocppj._core.table import Table
-from ocppj.errors import (
-    Fault,
-    FrameHead,
-    PayloadError,
-)
+from ocppj.errors import Fault, FrameHead, PayloadError
 from ocppj.policy import Policy, Violation
 from ocppj.schema import TOO_DEEP
 
@@ -32,22 +28,22 @@ def decode_payload(
     head: FrameHead,
     fast_error: Exception | None = None,
 ) -> Any:
-    """Decode the payload of a frame as a type, or as near to it as the policy allows.
+    """Decode the payload of a frame.
 
     Args:
         payload: valid JSON that nests no deeper than the table allows.
-        cls: the Struct.
-        table: the codec's.
-        policy: what may be bent.
-        violations: what is bent is added here.
-        head: of the frame, for the error and its reply.
-        fast_error: what the payload's fast decoder has raised, if it has.
+        cls: the type of the payload.
+        table: the codec's table.
+        policy: which violations to tolerate.
+        violations: a list to which the tolerated violations are added.
+        head: the head of the frame, for the error and its reply.
+        fast_error: what the payload's fast decoder raised, if it did.
 
     Raises:
-        PayloadError: it is not one.
+        PayloadError: the payload is invalid, and the policy does not tolerate that.
     """
     if policy.is_lenient:
-        with suppress(Exception):  # a fault beyond the policy, or a vendor's type that raises
+        with suppress(Exception):  # not tolerated, or a vendor's type raises
             decoded, tolerated = decode_leniently(
                 cls, msgspec.json.decode(payload), policy, table.dec_hook
             )
@@ -60,7 +56,7 @@ def decode_payload(
         except msgspec.ValidationError as error:
             fast_error, found = without_traceback(error), translate(str(error))
         except Exception as error:
-            # A vendor's own type may raise anything, and only DecodeError may leave.
+            # A vendor's own type may raise anything, but only DecodeError may get out.
             deep = isinstance(error, RecursionError)
             problem = TOO_DEEP if deep else f"not a {cls.__name__}"
             rules = table.version.error_rules

@@ -1,6 +1,6 @@
-"""The dispatch table: what a codec knows of each action. Built once, never changed.
+"""The dispatch table: the types and decoders of each action. Built once, never changed.
 
-Owns the choice of actions and how each payload is decoded. Knows nothing of bytes or frames.
+Owns the choice of actions and how each payload is decoded. Knows nothing of frames.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,34 +18,34 @@ __all__ = ["Decode", "Table"]
 Decode = Callable[[bytes], Any]
 
 MAX_FRAME_DEPTH: Final = 32
-"""No message of any OCPP version makes a frame nest deeper, with vendor data of `MAX_FREE_DEPTH`;
-a test looks. So these need not be measured one by one."""
+"""Frames of all OCPP versions nest at most this deep if their vendor data nests at most
+`MAX_FREE_DEPTH` deep. A test proves it, so the official types need not be measured one by one."""
 
 
 class Table:
-    """The actions that a codec knows, and the decoder of each of their payloads.
+    """The actions of a codec, with the types and decoders of their payloads.
 
     Attributes:
         version: the OCPP version.
-        profiles: as given.
-        max_size: bytes that a frame may have.
-        max_depth: how deep a frame may nest.
-        calls: action -> request type, of what comes as a CALL.
+        profiles: the functional blocks.
+        max_size: maximum size of a frame in bytes.
+        max_depth: maximum nesting of a frame.
+        calls: action -> request type, for actions that are sent as a CALL.
         results: action -> response type.
-        sends: action -> request type, of what comes as a SEND.
-        fast_calls: action -> decoder of the request. It takes the bytes of a payload and nothing
-            that breaks the rules; what it refuses may still be right (very deep vendor data), so
-            its errors are no verdict. Actions whose payload has no bound on its depth are missing.
+        sends: action -> request type, for actions that are sent as a SEND.
+        fast_calls: action -> decoder for the bytes of a request. It accepts only valid payloads,
+            but may reject valid ones with deeply nested vendor data; so its errors do not prove a
+            payload invalid. Actions whose payloads can nest without limit are missing.
         fast_results: the same for responses.
-        exact_decoders: type -> decoder of an array with one payload, of any depth; its errors are
-            verdicts.
+        exact_decoders: type -> decoder for the bytes of an array with one payload, which may nest
+            up to `max_depth`. Its errors prove a payload invalid.
         features: action -> feature.
-        request_actions: request type -> its action; `""` if it is that of several.
+        request_actions: request type -> action; `""` if several actions share the type.
         response_actions: response type -> one of its actions.
-        dec_hook: with which these decoders read free-form values.
+        dec_hook: the hook with which the exact decoders read free-form values.
         index: where the compiled backend keeps its form of `fast_calls`.
-        shapes: what the compiled encoder has learnt of types so far. The one thing that grows:
-            an entry is derived from its type alone, so that it does not matter who makes it.
+        shapes: what the compiled encoder knows about types. It grows, and is the only attribute
+            that does. An entry depends on its type alone, so threads may add one twice.
     """
 
     __slots__ = (
@@ -113,7 +113,7 @@ class Table:
 
     def _add(self, feature: Feature[Any, Any], features: dict[str, Feature[Any, Any]]) -> None:
         if feature.name in features:
-            raise ValueError(f"two features have the action {feature.name!r}: leave one out")
+            raise ValueError(f"two features have the action {feature.name!r}: remove one")
         features[feature.name] = feature
         shared = feature.request_type in self.request_actions
         self.request_actions[feature.request_type] = "" if shared else feature.name
@@ -127,18 +127,18 @@ class Table:
         """Return the response type of an action.
 
         Raises:
-            ValueError: the action is not known or has no response.
+            ValueError: the action is unknown or has no response.
         """
         try:
             return self.results[action]
         except KeyError:
-            raise ValueError(f"no response belongs to the action {action!r}") from None
+            raise ValueError(f"action {action!r} is unknown here or has no response") from None
 
     def decode(self, cls: type[Any], payload: msgspec.Raw | bytes) -> Any:
-        """Decode a payload as a type, any allowed depth of vendor data included.
+        """Decode a payload with its exact decoder.
 
-        It is decoded as the one item of an array, so that msgspec names a path in every error: at
-        the root it would name none, and the name of an unknown field could pass for one.
+        It is decoded as the only item of an array, so that every error of msgspec has a path. At
+        the root it would have none, and the name of an unknown field could be mistaken for one.
         """
         return self.exact_decoders[cls](b"[%b]" % bytes(payload))[0]
 

@@ -1,11 +1,13 @@
 """Live endpoints over WebSocket: `CSMS` and `ChargingStation`, for asyncio.
 
-Needs a transport: `pip install 'ocppj[websockets]'`, or `'ocppj[picows]'` for the fast one.
+Install a transport: `pip install 'ocppj[websockets]'`, or `'ocppj[picows]'`, which is faster.
 """
 
 from ocppj.aio.charging_station import Backoff, ChargingStation
 from ocppj.aio.connection import Connection
 from ocppj.aio.csms import CSMS
+from ocppj.aio.directory import Directory, StationHandle, StationInfo
+from ocppj.aio.events import EventsLost, EventStream, StationEvent
 from ocppj.aio.metrics import Direction, Metrics
 from ocppj.aio.node import Server
 from ocppj.aio.recorder import Recorder, Redaction
@@ -21,13 +23,19 @@ __all__ = [
     "ChargingStation",
     "Connection",
     "Direction",
+    "Directory",
     "Duplicates",
+    "EventStream",
+    "EventsLost",
     "Handshake",
     "Metrics",
     "Recorder",
     "Redaction",
     "Server",
     "Station",
+    "StationEvent",
+    "StationHandle",
+    "StationInfo",
     "Tap",
     "TappedFrame",
     "TransportName",

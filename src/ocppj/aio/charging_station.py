@@ -1,4 +1,4 @@
-"""The charging station's end: connects to a CSMS, and connects again.
+"""The charging station's end: connects to a CSMS, and reconnects.
 
 Owns the address, the negotiation and the back-off. Knows transports only by name.
 """
@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar, overload
 
 from ocppj.aio.connection import Connection
 from ocppj.aio.endpoint import MAX_HANDLING, MAX_WAITING, endpoints
@@ -27,22 +27,24 @@ from ocppj.session import TIMEOUT
 __all__ = ["Backoff", "ChargingStation"]
 
 PERMANENT_ERRORS: Final = (ModuleNotFoundError, TypeError, ValueError)
-"""What a call of `connect` raises that can never succeed."""
+"""Errors that retrying cannot fix."""
 
 R = TypeVar("R")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
 log: Final = logging.getLogger("ocppj.aio")
 GRACE: Final = 5.0
-"""Seconds that `on_disconnect` has when the context ends."""
+"""Seconds to wait for `on_disconnect` when the context ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long to wait before connecting again (P4-201 5.3); seconds.
+    """How long to wait before reconnecting (P4-201 5.3).
 
     Attributes:
-        minimum: before the first attempt: RetryBackOffWaitMinimum.
-        random_range: up to so much more, at random: RetryBackOffRandomRange.
-        repeat_times: so often the wait is doubled: RetryBackOffRepeatTimes.
+        minimum: seconds before the first attempt: RetryBackOffWaitMinimum.
+        random_range: maximum number of random seconds added: RetryBackOffRandomRange.
+        repeat_times: how often the wait doubles: RetryBackOffRepeatTimes.
     """
 
     minimum: float = 10.0
@@ -50,10 +52,10 @@ class Backoff:
     repeat_times: int = 5
 
     def waits(self) -> Iterator[float]:
-        """Yield the waits from one lost connection to the next that stands."""
+        """Yield the wait before each attempt after a lost connection, in seconds."""
         doubled = 0
         while True:
-            extra = random.uniform(0, self.random_range)  # noqa: S311  it spreads a crowd
+            extra = random.uniform(0, self.random_range)  # noqa: S311  spreads reconnects, no secret
             yield self.minimum * 2**doubled + extra
             doubled = min(doubled + 1, self.repeat_times)
 
@@ -62,15 +64,15 @@ class ChargingStation:
     """A charging station: it calls its CSMS and answers the CSMS's calls.
 
     Args:
-        station_id: its identity: in OCPP 2.x at most 48 characters and no colon.
-        handlers: OCPP version -> object with a method for each action that is answered; see
-            `ocppj.Handlers`. The versions are offered in this order. The methods take
-            `(request)`. Where they exist, `on_connect(station)` and
-            `on_disconnect(station)` are called for each connection; both may be async.
-        codecs: OCPP version -> codec, where it is not the plain one.
-        timeout: seconds for the answer to a call.
-        max_waiting: so many calls may wait for their turn.
-        max_handling: so many calls of the CSMS are handled at a time.
+        station_id: its identity. In OCPP 2.x at most 48 characters and no colon.
+        handlers: OCPP version -> object with a method for each action that it answers: see
+            `ocppj.Handlers`. The versions are offered in this order. The methods take `(request)`.
+            `on_connect(station)` and `on_disconnect(station)` are called for each connection, if
+            they exist; both may be async.
+        codecs: OCPP version -> codec, for versions that need another than `Codec(version)`.
+        timeout: seconds to wait for the response to a call.
+        max_waiting: maximum number of queued calls.
+        max_handling: maximum number of calls of the CSMS that are handled at a time.
         metrics: counts frames, latencies and connections.
         tap: gets each frame as it passes: see `ocppj.aio.Recorder`.
 
@@ -78,7 +80,9 @@ class ChargingStation:
         id: the identity.
 
     Raises:
-        ValueError: no version, no such identity, or a method that belongs to no action.
+        TypeError: a handler is a class, or its annotations are those of another version.
+        ValueError: there is no handler, a version is unknown, the identity is not valid, or a
+            method belongs to no action that a station receives.
     """
 
     def __init__(
@@ -106,7 +110,7 @@ class ChargingStation:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection at the moment."""
+        """Whether the station is connected."""
         return self._link is not None and not self._link.closed
 
     @property
@@ -114,7 +118,7 @@ class ChargingStation:
         """The OCPP version of the connection.
 
         Raises:
-            ConnectionLost: there is none.
+            ConnectionLost: the station is not connected.
         """
         return self._require_connection().version
 
@@ -128,25 +132,27 @@ class ChargingStation:
         backoff: Backoff | None = Backoff(),
         **options: Any,
     ) -> AsyncIterator[Self]:
-        """Connect, and stay connected as long as the context lasts.
+        """Connect, and stay connected until the context ends.
 
         Args:
-            url: of the CSMS, `ws://` or `wss://`; the identity is appended, percent-encoded.
-            transport: `"websockets"`, `"picows"`, or an object as for `CSMS.listen`.
+            url: address of the CSMS, `ws://` or `wss://`. The identity is appended to it,
+                percent-encoded.
+            transport: `"websockets"`, `"picows"`, or an object with the `connect` of
+                `ocppj.aio.transport.ClientTransport`.
             password: for HTTP Basic authentication, with the identity as user.
-            backoff: how to connect again; `None`: not at all.
-            options: `ssl`, `ping_interval` and `ping_timeout` (seconds; `None`: no pings), and what
-                the transport's own function takes besides.
+            backoff: how long to wait before reconnecting; `None`: do not reconnect.
+            options: `ssl`, `ping_interval` and `ping_timeout` (seconds; `None`: no pings), and the
+                options of the transport's own function.
 
         Raises:
-            ConnectionLost: the first attempt has failed.
-            LocalProtocolError: the station is connected, or connecting, already.
-            ValueError: the address is none.
+            ConnectionLost: the first attempt failed.
+            LocalProtocolError: the station is connected or connecting already.
+            ValueError: the address is not that of a WebSocket.
         """
         if not url.startswith(("ws://", "wss://")):
-            raise ValueError(f"{url!r} is no address of a CSMS: it begins with ws:// or wss://")
+            raise ValueError(f"{url!r} is not a CSMS URL: use ws:// or wss://")
         if self._connecting:
-            raise LocalProtocolError(f"{self.id} connects already, in another `connect`")
+            raise LocalProtocolError(f"{self.id} is already connecting")
         headers = dict(options.pop("headers", {}))
         if password is not None:
             secret = password.encode() if isinstance(password, str) else password
@@ -167,7 +173,7 @@ class ChargingStation:
             except ConnectionLost:
                 raise
             except Exception as error:
-                # A certificate that does not verify is an OSError and a ValueError.
+                # An invalid certificate raises an OSError that is a ValueError too.
                 if isinstance(error, PERMANENT_ERRORS) and not isinstance(error, OSError):
                     raise
                 address = shown(url)
@@ -192,17 +198,17 @@ class ChargingStation:
         self, ended: Awaitable[None], dial: Any, backoff: Backoff | None
     ) -> None:
         while True:
-            await asyncio.shield(ended)  # giving up here does not end the connection
+            await asyncio.shield(ended)  # cancelling this task must not end the connection
             self._connected.clear()
             if backoff is None:
                 return
             for wait in backoff.waits():
-                end = (self._link and self._link.end) or "no reason is known"
-                log.info("%s connects again in %.1f s: %s", self.id, wait, end)
+                end = (self._link and self._link.end) or "reason unknown"
+                log.info("%s reconnects in %.1f s: %s", self.id, wait, end)
                 await asyncio.sleep(wait)
                 try:
                     ended = await dial()
-                except Exception as error:  # noqa: BLE001  whatever it is, it may pass
+                except Exception as error:  # noqa: BLE001  any error may be temporary
                     log.info("%s: %s", self.id, error)
                 else:
                     break
@@ -228,18 +234,28 @@ class ChargingStation:
         return self._connection
 
     async def wait_connected(self) -> None:
-        """Wait until there is a connection."""
-        await asyncio.sleep(0)  # one that has failed a call may be about to end
+        """Wait until the station is connected."""
+        await asyncio.sleep(0)  # a connection that has just failed a call may be about to end
         while not self.connected:
             self._connected.clear()
             await self._connected.wait()
 
-    async def call(self, request: Request[R], timeout: float | None = None) -> R:
-        """Call the CSMS: see `ocppj.aio.Connection.call`."""
+    @overload
+    async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
+
+    @overload  # a request of one version or another
+    async def call(
+        self,
+        request: Request[R] | Request[R2] | Request[R3],
+        timeout: float | None = None,
+    ) -> R | R2 | R3: ...
+
+    async def call(self, request: Request[Any], timeout: float | None = None) -> Any:
+        """Call the CSMS and return its response: see `ocppj.aio.Connection.call`."""
         return await self._require_connection().call(request, timeout)
 
     async def send(self, request: object) -> None:
-        """Send a SEND, which is never answered (OCPP 2.1): see `ocppj.aio.Connection.send`."""
+        """Send a SEND message (OCPP 2.1): see `ocppj.aio.Connection.send`."""
         await self._require_connection().send(request)
 
     def __repr__(self) -> str:

@@ -1,13 +1,14 @@
-"""A connection as users see it: what can be asked of the peer.
+"""A connection as users see it: calls to the peer, and closing.
 
-Owns our calls and their order. Everything that comes in, and the end of the connection, is the
-business of the connection's `ocppj.aio.link.Link`.
+Owns our calls and their queue. `ocppj.aio.link.Link` has what comes in, and the end of the
+connection.
 """
 
 import asyncio
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from ocppj.aio.link import Link
+from ocppj.codec import Codec
 from ocppj.errors import (
     CallFailed,
     CallTimeout,
@@ -21,6 +22,8 @@ from ocppj.schema import Request
 __all__ = ["Connection"]
 
 R = TypeVar("R")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
 
 
 class Connection:
@@ -44,6 +47,11 @@ class Connection:
         return self._link.endpoint.codec.version
 
     @property
+    def codec(self) -> Codec:
+        """The codec of its messages."""
+        return self._link.endpoint.codec
+
+    @property
     def closed(self) -> bool:
         """Whether the connection has ended."""
         return self._link.closed
@@ -53,7 +61,17 @@ class Connection:
         """Why the connection has ended, as far as is known; empty before."""
         return self._link.end
 
-    async def call(self, request: Request[R], timeout: float | None = None) -> R:
+    @overload
+    async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
+
+    @overload  # a request of one version or another
+    async def call(
+        self,
+        request: Request[R] | Request[R2] | Request[R3],
+        timeout: float | None = None,
+    ) -> R | R2 | R3: ...
+
+    async def call(self, request: Request[Any], timeout: float | None = None) -> Any:
         """Call the peer and return its response.
 
         OCPP allows one call at a time: further calls are queued.
@@ -74,15 +92,15 @@ class Connection:
         endpoint = self._link.endpoint
         feature = endpoint.codec.feature(request)
         if feature.response_type is None:
-            raise LocalProtocolError(f"{feature.name} is never answered: use send")
+            raise LocalProtocolError(f"{feature.name} has no response: use send")
         if self._calls > endpoint.max_waiting:  # and one is in flight
-            raise LocalProtocolError(f"{endpoint.max_waiting} calls wait for their turn already")
+            raise LocalProtocolError(f"{endpoint.max_waiting} calls are queued already")
         self._calls += 1
         try:
             if self._turn is None:
                 self._turn = asyncio.Lock()
             async with self._turn:
-                return await self._call(request, feature.name, timeout)  # type: ignore[no-any-return]
+                return await self._call(request, feature.name, timeout)
         finally:
             self._calls -= 1
 
@@ -134,7 +152,7 @@ class Connection:
         link = self._link
         feature = link.endpoint.codec.feature(request)
         if feature.response_type is not None:
-            raise LocalProtocolError(f"{feature.name} has an answer: use call")
+            raise LocalProtocolError(f"{feature.name} has a response: use call")
         if link.closed:
             raise link.gone()
         data = link.session.call(request)

@@ -37,7 +37,7 @@ class CSMS(Node):
         stations: identity -> station, of all that are connected.
 
     Raises:
-        TypeError: a handler is a class, not an instance.
+        TypeError: a handler is a class, or its annotations are those of another version.
         ValueError: there is no handler, a version is unknown, or a method belongs to no action that
             a CSMS receives.
     """

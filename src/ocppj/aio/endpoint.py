@@ -150,7 +150,7 @@ def endpoints(
         shared: the remaining attributes of `Endpoint`.
 
     Raises:
-        TypeError: a handler is a class.
+        TypeError: a handler is a class, or its annotations are those of another version.
         ValueError: a version is unknown, or there is none; or a method belongs to no action or to
             one that this side does not receive.
     """
@@ -167,7 +167,7 @@ def endpoints(
         )
 
     if not handlers:
-        raise ValueError('no version is offered: give handlers for one, such as {"2.0.1": ...}')
+        raise ValueError('no handlers: pass those of a version, such as {"2.0.1": ...}')
     return by_subprotocol(handlers, codecs, make)
 
 
@@ -192,10 +192,10 @@ def by_subprotocol(
         version = Version.named(name)
         codec = custom_codecs.pop(version, None) or Codec(version.name)
         if codec.version != version.name:
-            raise ValueError(f"the codec for {name} is one for {codec.version}")
+            raise ValueError(f"the codec for {name} is for {codec.version}")
         if version.subprotocol in made:
-            raise ValueError(f"two handlers for OCPP {version.name}")
+            raise ValueError(f"OCPP {version.name} is given twice")
         made[version.subprotocol] = make(codec, value)
     if custom_codecs:
-        raise ValueError(f"a codec for {next(iter(custom_codecs)).name}, which has no handlers")
+        raise ValueError(f"a codec for OCPP {next(iter(custom_codecs)).name}, which is not offered")
     return made

@@ -1,8 +1,8 @@
 """Fair shares of an event loop: a connection that floods waits for the others.
 
 Owns how long the frames of one connection may keep the loop busy, and how many of them may be
-control frames. Knows no WebSocket library: a transport tells how long it has worked, stops reading
-when its share is used up, and goes on when it is its turn.
+control frames. Knows no WebSocket library. A transport reports how long it has worked, stops
+reading when its share is used up, and continues when it gets a turn.
 """
 
 import asyncio
@@ -12,23 +12,23 @@ from time import perf_counter
 from typing import Final
 from weakref import WeakKeyDictionary
 
-__all__ = ["MAX_CONTROL_FRAMES", "MAX_FRAGMENTS", "TRIFLE", "Paced"]
+__all__ = ["MAX_CONTROL_FRAMES", "MAX_FRAGMENTS", "NEGLIGIBLE", "Paced"]
 
 BURST: Final = 0.001
-"""Seconds that a connection may use before it has to wait for its turn."""
+"""Seconds that a connection may use before it has to wait for a turn."""
 
 REFILL: Final = 0.1
-"""Share of the time that a connection may use without ever waiting."""
+"""Share of the time that a connection may use without waiting."""
 
-TRIFLE: Final = 0.0001
-"""Seconds that are not worth counting where a connection has nothing more to be read."""
+NEGLIGIBLE: Final = 0.0001
+"""Seconds not worth counting if the connection has nothing more to read."""
 
 MAX_CONTROL_FRAMES: Final = 200
-"""Pings and pongs that are read from one connection within a second; more are not read until it is
-over. No peer is thrown out for those that have piled up while nobody listened."""
+"""Maximum number of pings and pongs read from one connection within a second; more are read later.
+The connection is not closed: pings may have piled up while the process was busy."""
 
 MAX_FRAGMENTS: Final = 4096
-"""Fragments of one message; `websockets` has the same limit."""
+"""Maximum number of fragments of one message; `websockets` has the same limit."""
 
 _waiting: WeakKeyDictionary[asyncio.AbstractEventLoop, deque["Paced"]] = WeakKeyDictionary()
 
@@ -36,21 +36,21 @@ _waiting: WeakKeyDictionary[asyncio.AbstractEventLoop, deque["Paced"]] = WeakKey
 class Paced:
     """A connection that gives way when it has used up its share of the event loop.
 
-    Connections that have used up theirs take turns, one in each iteration of the loop: however many
-    flood, all of them together delay the others no more than one does.
+    Such connections take turns, one in each iteration of the loop. All of them together delay the
+    others no more than one does.
     """
 
-    _used = 0.0  # seconds, without what has been refilled since
+    _used = 0.0  # seconds, at the time `_checked`
     _checked = 0.0
-    _controls = 0  # since the second that follows began
+    _controls = 0  # control frames since `_second`
     _second = 0.0
 
     @abstractmethod
     def _take_turn(self) -> None:
-        """Go on, with a full share again."""
+        """Continue, with a full share."""
 
     def _charge(self, start: float) -> bool:
-        """Count the time since `start` as used; return whether to stop and wait for a turn."""
+        """Count the time since `start` as used. Return whether to stop and wait for a turn."""
         now = perf_counter()
         left = self._used - (start - self._checked) * REFILL
         self._used = now - start + (left if left > 0 else 0.0)
@@ -89,4 +89,4 @@ def _next_turn(loop: asyncio.AbstractEventLoop, waiting: deque[Paced]) -> None:
     first = waiting.popleft()
     if waiting:
         loop.call_soon(_next_turn, loop, waiting)
-    first._take_turn()  # noqa: SLF001
+    first._take_turn()  # noqa: SLF001  a method for this module alone

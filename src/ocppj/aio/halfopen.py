@@ -1,7 +1,7 @@
-"""Connections that have been accepted and have not sent a whole request yet.
+"""Connections that are accepted but have not sent a complete request.
 
-Owns them, and their TLS handshakes, so that a listener that closes can drop them: event loops tell
-nobody of a connection before its TLS handshake is complete. Knows no WebSocket library.
+Owns them and their TLS handshakes, so that a closing listener can drop them. An event loop does not
+report a connection before its TLS handshake is complete. Knows no WebSocket library.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ class HalfOpen:
     """The half-open connections of one listener.
 
     Args:
-        ssl: the context for TLS, of which the listener itself is not told; `None`: no TLS.
+        ssl: the context for TLS; `None`: no TLS. The listener itself must not get it.
         timeouts: `ssl_handshake_timeout` and `ssl_shutdown_timeout`, seconds.
 
     Raises:
-        TypeError: the context is none.
+        TypeError: the context is not an `ssl.SSLContext`.
     """
 
     def __init__(self, ssl: SSLContext | None, **timeouts: Any) -> None:
@@ -36,7 +36,7 @@ class HalfOpen:
         self._dropped = False
 
     def add(self, transport: asyncio.Transport, protocol: asyncio.BaseProtocol) -> bool:
-        """Take in a connection for which `connection_made` was called.
+        """Add a connection when its `connection_made` is called.
 
         Returns:
             Whether the protocol may use the transport. If not, the connection has ended, or
@@ -57,8 +57,8 @@ class HalfOpen:
         return False
 
     def _start_tls(self, accepted: Any, protocol: asyncio.BaseProtocol) -> None:
-        # The transport has read nothing, and ends. The duplicate keeps the connection, for another
-        # one: `loop.start_tls` would come too late on uvloop, which starts to read by itself.
+        # The transport has read nothing, and ends. Another one takes over the duplicated socket.
+        # `loop.start_tls` would come too late on uvloop, which starts to read by itself.
         again = socket.fromfd(accepted.fileno(), accepted.family, accepted.type)
         task = asyncio.get_running_loop().create_task(self._secure(again, protocol))
         self._handshakes.add(task)
@@ -70,14 +70,14 @@ class HalfOpen:
                 lambda: protocol, accepted, ssl=self._ssl, **self._timeouts
             )
         except OSError as error:
-            log.debug("a TLS handshake has failed: %s", error)
+            log.debug("TLS handshake failed: %s", error)
 
     def discard(self, transport: asyncio.Transport) -> None:
-        """Forget a connection that is not half-open any more."""
+        """Remove a connection that is no longer half-open."""
         self._transports.discard(transport)
 
     def drop(self) -> None:
-        """End all of them, and those that still come."""
+        """End all half-open connections, and any that are added later."""
         self._dropped = True
         for handshake in self._handshakes:
             handshake.cancel()

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +16,7 @@ import msgspec
 from ocppj.aio.endpoint import Endpoint
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.transport import Transport
-from ocppj.errors import ConnectionLost, DecodeError, PayloadError, RemoteProtocolError
+from ocppj.errors import ConnectionLost, DecodeError, RemoteProtocolError
 from ocppj.frames import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Call, Frame, Send
 from ocppj.session import Session
 
@@ -25,7 +24,7 @@ __all__ = ["Link"]
 
 log: Final = logging.getLogger("ocppj.aio")
 EAGER: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
-"""A handler that never waits is done before its task is ever scheduled."""
+"""With these, a handler that never waits is done before its task is scheduled."""
 
 
 class Link:
@@ -84,12 +83,12 @@ class Link:
         self._on_connect_task: asyncio.Task[None] | None = None  # also in `_tasks`
 
     def received(self, data: bytes, *, late: bool = False) -> bytes | None:
-        """Take in a message; return the answer to be sent at once, if there is one.
+        """Handle a message, and return the answer if there is one to send at once.
 
         Args:
             data: the message.
-            late: whether a close frame has been sent already. Nothing can be answered after it, so
-                that no call is handled: the peer would repeat it on its next connection.
+            late: whether a close frame has been sent. Nothing can be answered after it, so no call
+                is handled: the peer repeats it on its next connection.
         """
         if (late or self._closing) and (self.closed or not self._needs_no_answer(data)):
             return None
@@ -106,7 +105,7 @@ class Link:
         return None
 
     def _needs_no_answer(self, data: bytes) -> bool:
-        """Tell whether a message counts though it is late: an answer, or a SEND unless we close."""
+        """Return whether a late message still counts: an answer, or a SEND unless we close."""
         try:
             message_type = self.endpoint.codec.peek(data).message_type
         except DecodeError:
@@ -116,17 +115,21 @@ class Link:
         )
 
     def _measured(self, data: bytes, metrics: Metrics) -> bytes | None:
+        pending = self.session.pending
         try:
             frame = self.session.receive(data)
         except (DecodeError, RemoteProtocolError) as error:
             code = error.error_code or "Unexpected"
-            action = self._action_of(data, error)
+            known = error.action in self.endpoint.codec.features
+            action = error.action if known else None
             metrics.frame(self.id, "in", error.message_type, action, code)
             answer = self._refuse(error)
             if answer is not None:
                 metrics.frame(self.id, "out", _message_type_of(answer), action, code)
             return answer
         action = getattr(frame, "action", None)
+        if pending is not None and frame.message_type in (CALLRESULT, CALLERROR):
+            action = pending.action
         outcome = getattr(frame, "error_code", "")
         metrics.frame(self.id, "in", frame.message_type, action, outcome)
         for violation in frame.violations:
@@ -136,26 +139,17 @@ class Link:
         self._handle(frame, data)
         return None
 
-    def _action_of(self, data: bytes, error: DecodeError | RemoteProtocolError) -> str | None:
-        """Return the action of a refused CALL or SEND; `None` if it has none that we know."""
-        if error.message_type in (CALL, SEND) and isinstance(
-            error, PayloadError | RemoteProtocolError
-        ):
-            with suppress(DecodeError):
-                return self.endpoint.codec.peek(data).action
-        return None
-
     def _handle(self, frame: Frame, data: bytes) -> None:
         message_type = frame.message_type
         if message_type == SEND:
             tasks = self._tasks or ()
             if len(tasks) - (self._on_connect_task in tasks) >= self.endpoint.max_handling:
-                self._log(logging.WARNING, "a SEND is dropped, too many handlers are at work")
+                self._log(logging.WARNING, "SEND dropped: too many handlers at work")
             else:
                 self._notify(frame, data)  # type: ignore[arg-type]
         elif message_type == CALLRESULTERROR:
             code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]
-            problem = f"our answer is refused with {code:.50}: {description:.200}"
+            problem = f"the peer rejected our answer: {code:.50}: {description:.200}"
             self._log(logging.WARNING, problem, category="CALLRESULTERROR")
         elif (future := self.answer) is not None and not future.done():
             future.set_result(frame)
@@ -164,7 +158,7 @@ class Link:
         log.debug("%s: %s", self.id, error)
         future = self.answer
         if future is not None and self.session.pending is None and not future.done():
-            _fail_future(future, error)  # the answer to our call, and no good one
+            _fail_future(future, error)  # it answers our call, and is invalid
         return error.reply()
 
     def _notify(self, send: Send[Any], data: bytes) -> None:
@@ -178,13 +172,13 @@ class Link:
         start = 0.0 if metrics is None else _now()
         answer: bytes | Awaitable[bytes]
         if self._tasks and session.handling > endpoint.max_handling:
-            problem = f"{endpoint.max_handling} calls are handled already"
+            problem = f"too many calls at a time: {endpoint.max_handling} are being handled"
             answer = session.fail(call, "GenericError", problem)
         else:
             responder = endpoint.responder
             try:
                 answer = responder.answer(session, call, data, self.owner, self._report)
-            except asyncio.CancelledError:  # of something that a method has looked at
+            except asyncio.CancelledError:  # the method asked a cancelled future for its result
                 self._log(logging.ERROR, f"{call.action} failed", error=sys.exception())
                 answer = session.fail(call, "InternalError")
         if isinstance(answer, bytes):
@@ -200,7 +194,7 @@ class Link:
         except asyncio.CancelledError:
             if self._closing:
                 raise
-            data = self.session.fail(call, "InternalError")  # a handler has cancelled itself
+            data = self.session.fail(call, "InternalError")  # the handler cancelled itself
         if self.endpoint.metrics is not None:
             self._count_answer(self.endpoint.metrics, call, data, start)
         await self._deliver(data)
@@ -209,7 +203,7 @@ class Link:
         try:
             await self.transport.send(data)
         except ConnectionLost:
-            log.debug("%s is gone, and an answer with it", self.id)
+            log.debug("%s: answer not sent, the connection is closed", self.id)
 
     def _count_answer(self, metrics: Metrics, call: Call[Any], data: bytes, start: float) -> None:
         message_type = _message_type_of(data)
@@ -223,15 +217,15 @@ class Link:
     def _log(
         self, level: int, text: str, *, category: str = "", error: BaseException | None = None
     ) -> None:
-        """Log the first message of a category at its level, and the others at DEBUG.
+        """Log the first message of a category at its level, and further ones at DEBUG.
 
-        A peer decides how often something goes wrong, but not how much is logged about it.
+        A peer decides how often something goes wrong. It must not decide how much is logged.
 
         Args:
-            level: of the `logging` module, WARNING or above.
-            text: what is wrong; quotations from the peer are cut short.
-            category: what is counted; the text itself by default.
-            error: whose traceback is logged.
+            level: WARNING or above, of the `logging` module.
+            text: the problem; quotations from the peer are truncated.
+            category: messages of one category are counted together; the text by default.
+            error: its traceback is logged.
         """
         logged = self._logged
         if logged is None:
@@ -253,11 +247,11 @@ class Link:
 
     async def close(self, code: int = 1000, reason: str = "", *, grace: float = 0.0) -> None:
         """Close the connection: see `ocppj.aio.Connection.close`."""
-        # A handler that closes its own connection does not wait for itself, and goes on after it.
+        # A handler that closes its own connection must neither wait for itself nor be cancelled.
         self._closer = asyncio.current_task()
         deadline = _now() + grace
         await self._settle(deadline)
-        # A busy peer never pauses: what it calls from here on, it repeats on its next connection.
+        # A busy peer never pauses. It repeats calls from here on on its next connection.
         self._closing = True
         await self._settle(deadline)
         self.end = self.end or f"closed by us: {code} {reason}".rstrip()
@@ -269,23 +263,24 @@ class Link:
         return (self._tasks or set()) - {self._closer}
 
     async def _settle(self, deadline: float) -> None:
-        """Wait for the handlers that are at work now."""
+        """Wait for the handlers at work now."""
         if (tasks := self._at_work()) and (left := deadline - _now()) > 0:
             await asyncio.wait(tasks, timeout=left)
 
     def _cancel(self) -> None:
-        """End handlers whose answers can no longer be sent."""
+        """Cancel handlers whose answers can no longer be sent."""
         loop = asyncio.get_running_loop()
         for task in self._at_work():
-            loop.call_soon(task.cancel)  # not before it has begun: what it awaits has to be awaited
+            # Not at once: a task that has not started would never await its coroutine.
+            loop.call_soon(task.cancel)
 
     def gone(self) -> ConnectionLost:
-        """Return the exception for who needs a connection that has ended."""
+        """Return the exception to raise when the connection has ended."""
         why = f": {self.end}" if self.end else ""
         return ConnectionLost(f"{self.id} is not connected any more{why}")
 
     def opened(self) -> None:
-        """Tell the handler and the metrics of a connection that stands."""
+        """Call `on_connect`, and count the connection."""
         endpoint = self.endpoint
         self._opened = True
         if endpoint.metrics is not None:
@@ -294,7 +289,7 @@ class Link:
             self._on_connect_task = self._start(work)
 
     def _call_hook(self, hook: Callable[[Any], Any] | None) -> Coroutine[Any, Any, None] | None:
-        """Call a hook; return what is left to be awaited of it."""
+        """Call a hook; return the rest of it if it is async."""
         try:
             waiting: Any = None if hook is None else hook(self.owner)
         except Exception:
@@ -303,7 +298,7 @@ class Link:
         return _await_logged(self.id, hook, waiting) if hasattr(waiting, "__await__") else None
 
     def lost(self, reason: str = "") -> None:
-        """Note that the connection has ended, and why: nobody waits for an answer any more."""
+        """Note that the connection has ended, and why. The pending call fails."""
         if self.closed:
             return
         self.closed = self._closing = True
@@ -311,9 +306,9 @@ class Link:
         if self.answer is not None and not self.answer.done():
             _fail_future(self.answer, self.gone())
         self._cancel()
-        for message_type, times in (self._logged or {}).items():
+        for category, times in (self._logged or {}).items():
             if times > 1:
-                log.warning("%s: %s: %d times in all", self.id, message_type, times)
+                log.warning("%s: %s: %d times", self.id, category, times)
         endpoint = self.endpoint
         if not self._opened:
             return
@@ -336,7 +331,7 @@ def _now() -> float:
 
 def _fail_future(answer: asyncio.Future[Any], error: Exception) -> None:
     answer.set_exception(error)
-    answer.exception()  # seen: the caller may still wait for its call to be sent
+    answer.exception()  # mark it as retrieved: the caller may still be sending its call
 
 
 async def _await(waiting: Awaitable[None]) -> None:

@@ -1,4 +1,4 @@
-"""Listening sockets that get along without free file descriptors.
+"""Listening sockets that survive a lack of file descriptors.
 
 Owns how connections are accepted. Knows no WebSocket library.
 """
@@ -13,68 +13,68 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, TypeVar
 
-__all__ = ["Door", "listen"]
+__all__ = ["ListeningSocket", "listen"]
 
-QUIET: Final = 60.0
-"""Seconds between two lines in the log that say the same."""
+LOG_INTERVAL: Final = 60.0
+"""Minimum number of seconds between two identical log lines."""
 
 S = TypeVar("S", bound=Any)
 log: Final = logging.getLogger("ocppj.aio")
 
 
-class Door(socket.socket):
-    """Turns connections away as long as the process may open no more files.
+class ListeningSocket(socket.socket):
+    """A listening socket that closes new connections while the process can open no more files.
 
-    Otherwise they stay in the queue and the event loop tries to accept them again: asyncio logs
-    hundreds of errors a second, aiofastnet (which picows uses) ten thousand and does nothing else.
-    On uvloop without aiofastnet, libuv does what is done here.
+    Otherwise they stay in the queue and the event loop tries to accept them again and again:
+    asyncio logs hundreds of errors a second; aiofastnet, which picows uses, ten thousand, and does
+    nothing else. On uvloop without aiofastnet, libuv does the same as this class.
     """
 
-    __slots__ = ("_said", "_spare")
+    __slots__ = ("_logged_at", "_spare")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._said = -QUIET
+        self._logged_at = -LOG_INTERVAL
         self._spare = os.open(os.devnull, os.O_RDONLY)
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; say that there is none where it had to be turned away."""
+        """Accept a connection. Without a free file descriptor, close it instead."""
         try:
             return super().accept()
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE) or self._spare < 0:
                 raise
-            self._turn_away(error)
-            raise BlockingIOError from None  # there is nobody to be accepted
+            self._close_new(error)
+            raise BlockingIOError from None  # nothing to accept
 
-    def _turn_away(self, error: OSError) -> None:
+    def _close_new(self, error: OSError) -> None:
         os.close(self._spare)
         self._spare = -1
         with suppress(OSError):
             super().accept()[0].close()
         with suppress(OSError):
             self._spare = os.open(os.devnull, os.O_RDONLY)
-        if monotonic() - self._said > QUIET:
-            self._said = monotonic()
-            log.error("connections are turned away: %s", error.strerror)
+        if monotonic() - self._logged_at > LOG_INTERVAL:
+            self._logged_at = monotonic()
+            log.error("new connections are closed: %s", error.strerror)
 
     def close(self) -> None:
-        """Close it."""
+        """Close the socket."""
         super().close()
         if self._spare >= 0:
             os.close(self._spare)
             self._spare = -1
 
 
-async def _doors(
+async def _bound_sockets(
     host: str | Sequence[str] | None, port: int, options: dict[str, Any]
-) -> list[Door]:
-    """Return sockets that are bound to an address.
+) -> list[ListeningSocket]:
+    """Return a socket for each address that is bound.
 
     Args:
         host: address or addresses; all by default.
         port: 0 lets the system choose.
-        options: of `loop.create_server`; those that are about binding are taken out.
+        options: options of `loop.create_server`. Those about binding are removed.
     """
     names = ("family", "flags", "reuse_address", "reuse_port", "sock")
     binding = {name: options.pop(name) for name in names if name in options}
@@ -83,7 +83,7 @@ async def _doors(
     loop = asyncio.get_running_loop()
     server = await loop.create_server(asyncio.Protocol, start_serving=False, **binding)
     found = [
-        Door(fileno=socket.fromfd(one.fileno(), one.family, one.type).detach())
+        ListeningSocket(fileno=socket.fromfd(one.fileno(), one.family, one.type).detach())
         for one in server.sockets
     ]
     server.close()
@@ -94,23 +94,23 @@ async def listen(
     host: str | Sequence[str] | None,
     port: int,
     options: dict[str, Any],
-    serve: Callable[[Door], Awaitable[S]],
+    serve: Callable[[ListeningSocket], Awaitable[S]],
 ) -> list[S]:
-    """Return a server for each socket that is bound to an address; all or none.
+    """Return a server for each address that is bound. If one fails, close all.
 
     Args:
         host: address or addresses; all by default.
         port: 0 lets the system choose.
-        options: of `loop.create_server`; those that are about binding are taken out.
+        options: options of `loop.create_server`. Those about binding are removed.
         serve: starts a server on a socket.
     """
-    doors = await _doors(host, port, options)
+    sockets = await _bound_sockets(host, port, options)
     servers: list[S] = []
     try:
-        for door in doors:
-            servers.append(await serve(door))  # noqa: PERF401  those that serve are closed again
+        for bound in sockets:
+            servers.append(await serve(bound))  # noqa: PERF401  if one fails, the others are closed
     except BaseException:
-        for each in (*servers, *doors):
+        for each in (*servers, *sockets):
             each.close()
         raise
     return servers

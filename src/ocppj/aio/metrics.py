@@ -1,7 +1,6 @@
-"""What can be counted at an endpoint.
+"""What an endpoint reports for counting.
 
-Owns the interface; `ocppj.aio.prometheus` is one implementation. An endpoint without metrics does
-not count anything.
+Owns the interface, which `ocppj.aio.prometheus` implements. Nothing is counted without metrics.
 """
 
 from typing import Literal, Protocol, TypeAlias
@@ -11,10 +10,11 @@ from ocppj.policy import Violation
 __all__ = ["Direction", "Metrics"]
 
 Direction: TypeAlias = Literal["in", "out"]
+"""Received or sent."""
 
 
 class Metrics(Protocol):
-    """Is told of frames, latencies and connections. Must not block or raise."""
+    """Gets frames, latencies and connections. Must not block or raise."""
 
     def frame(
         self,
@@ -27,26 +27,26 @@ class Metrics(Protocol):
         """Count a frame.
 
         Args:
-            station_id: of the charging station.
+            station_id: identity of the charging station.
             direction: received or sent.
-            message_type: 2 to 6; `None` if it could not be read.
-            action: of a CALL or SEND, and of an answer of ours; `None` if it cannot be read or the
+            message_type: 2 to 6; `None` if it cannot be read.
+            action: of the frame, or of the call that it answers; `None` if it cannot be read or the
                 codec does not know it.
-            outcome: `""` if it is right, else the error code that it got or carries;
-                `"Unexpected"` for an answer to no call.
+            outcome: `""` for a valid frame; the error code that it is answered with, or carries;
+                `"Unexpected"` for an answer to no pending call.
         """
 
     def violation(self, station_id: str, violation: Violation) -> None:
-        """Count what the codec's policy has tolerated."""
+        """Count a violation that the codec's policy tolerates."""
 
     def latency(
         self, station_id: str, direction: Direction, action: str, seconds: float, outcome: str
     ) -> None:
-        """Note how long a call took.
+        """Observe how long a call took.
 
         Args:
-            station_id: of the charging station.
-            direction: who called: `"in"` for the peer's calls (until the handler has answered).
+            station_id: identity of the charging station.
+            direction: who called: `"in"` for the peer's calls, until the handler has answered.
             action: of the call.
             seconds: from the call to its answer.
             outcome: `""` for a response, the error code of an error, `"NoAnswer"` if none came.

@@ -1,4 +1,4 @@
-"""A process that holds the connections of charging stations, whoever answers their calls.
+"""The part of a gateway that accepts charging stations and holds their connections.
 
 This is the seam between accepting and answering:
 
@@ -21,10 +21,12 @@ A transport that has no socket of its own (an ASGI application) gets its `Accept
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
+from ocppj.aio.asgi import SEND_TIMEOUT, Application
 from ocppj.aio.endpoint import Endpoint
+from ocppj.aio.events import EventStream
 from ocppj.aio.security import Admission, Authenticate, Handshake, IsKnown
 from ocppj.aio.stations import GOING_AWAY, Duplicates, Station, StationLink, Stations
 from ocppj.aio.tap import Wire
@@ -35,6 +37,8 @@ from ocppj.schema import Request
 __all__ = ["Node", "NodeAcceptor", "Server"]
 
 R = TypeVar("R")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
 
 
 class NodeAcceptor:
@@ -65,10 +69,16 @@ class NodeAcceptor:
         return next((name for name in offered if name in self._endpoints), None)
 
     def admission(
-        self, path: str, headers: Mapping[str, str], subprotocol: str | None
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        subprotocol: str | None,
+        segment: str | None = None,
     ) -> Admission:
         """Return what decides whether a station may connect."""
-        admission = Admission(path, headers, subprotocol, self._known, self._authenticate)
+        admission = Admission(
+            path, headers, subprotocol, self._known, self._authenticate, segment=segment
+        )
         self._admissions.add(admission)
         if self.closing:
             admission.give_up()
@@ -203,6 +213,35 @@ class Node:
         finally:
             await server.close()
 
+    def asgi(
+        self,
+        *,
+        known: IsKnown | None = None,
+        authenticate: Authenticate | None = None,
+        path_parameter: str | None = None,
+        send_timeout: float = SEND_TIMEOUT,
+    ) -> Application:
+        """Return an ASGI application that charging stations connect to.
+
+        It may be served by itself, or share a port with others: `app.mount("/ocpp", csms.asgi())`
+        in Starlette and FastAPI. The server's own settings bound the size of a message in memory,
+        and tell how often it pings.
+
+        Args:
+            known: returns whether an identity is that of a station; others get HTTP 404.
+            authenticate: returns whether a station is who it claims to be; others get HTTP 401. See
+                `ocppj.aio.basic`. ASGI servers tell nothing of client certificates.
+            path_parameter: parameter of the route that is the identity; by default it is the last
+                segment of the path.
+            send_timeout: seconds that a station may take to read what is sent to it. After that its
+                connection counts as lost.
+        """
+
+        def make() -> NodeAcceptor:
+            return self.acceptor(known=known, authenticate=authenticate)
+
+        return Application(make, path_parameter, send_timeout)
+
     async def station(self, station_id: str, *, timeout: float | None = None) -> Station:
         """Return a station; wait until it is connected.
 
@@ -215,7 +254,22 @@ class Node:
         """
         return await self._stations.wait(station_id, timeout)
 
-    async def call(self, station_id: str, request: Request[R], timeout: float | None = None) -> R:
+    @overload
+    async def call(
+        self, station_id: str, request: Request[R], timeout: float | None = None
+    ) -> R: ...
+
+    @overload  # a request of one version or another
+    async def call(
+        self,
+        station_id: str,
+        request: Request[R] | Request[R2] | Request[R3],
+        timeout: float | None = None,
+    ) -> R | R2 | R3: ...
+
+    async def call(
+        self, station_id: str, request: Request[Any], timeout: float | None = None
+    ) -> Any:
         """Call a station and return its response: see `ocppj.aio.Connection.call`.
 
         Args:
@@ -230,6 +284,16 @@ class Node:
         if station is None:
             raise ConnectionLost(f"{station_id} is not connected")
         return await station.call(request, timeout)
+
+    def events(self) -> EventStream:
+        """Return which stations connect and disconnect from now on.
+
+        ```python
+        async for event in csms.events():
+            print(event.station_id, event.type, event.reason)
+        ```
+        """
+        return self._stations.events.stream()
 
     def __repr__(self) -> str:
         versions = ", ".join(endpoint.codec.version for endpoint in self._endpoints.values())

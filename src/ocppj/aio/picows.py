@@ -22,7 +22,7 @@ from picows import (
     ws_create_server,
 )
 
-from ocppj.aio.fairness import MAX_FRAGMENTS, TRIFLE, Paced
+from ocppj.aio.fairness import MAX_FRAGMENTS, NEGLIGIBLE, Paced
 from ocppj.aio.listening import listen
 from ocppj.aio.security import Admission, Handshake
 from ocppj.aio.transport import (
@@ -42,20 +42,21 @@ from ocppj.errors import ConnectionLost
 __all__ = ["connect", "serve"]
 
 MAX_EARLY: Final = 16
-"""Messages that are kept while it is decided whether a station may enter; together they have no
-more bytes than one may have."""
+"""Maximum number of messages kept while the checks of a station run. Together they have at most the
+bytes of one message."""
 
 READ_BUFFER: Final = 4096
-"""Bytes that a connection starts with to read into; picows' own 16 KiB are half its memory."""
+"""Initial size of a connection's read buffer. The 16 KiB that picows uses would be half of the
+memory of a connection."""
 
 NO_STATUS: Final = 1005
-"""The code that stands for none (RFC 6455 7.4.1)."""
+"""The close code for "no code received" (RFC 6455 7.4.1)."""
 
 CHUNK: Final = 2048
 SMALL_CHUNK: Final = 512
-"""Bytes that are read at a time; the smaller one from a peer that has used up its share, as long as
-more is to be had. picows handles all frames that it has read in one go, and left to itself reads
-twice as much at a time whenever its buffer is full."""
+"""Maximum number of bytes read at a time; the smaller one for a peer that has used up its share and
+has more to send. picows handles all frames of a read in one go, and doubles the size of its reads
+whenever its buffer is full."""
 
 _TEXT: Final = WSMsgType.TEXT
 _DATA: Final = (WSMsgType.TEXT, WSMsgType.BINARY)
@@ -65,7 +66,7 @@ _PING: Final = WSMsgType.PING
 
 
 class _Sink:
-    """Takes the place of picows' protocol where nobody looks at the data any more."""
+    """Replaces the protocol of picows when the data is no longer of interest."""
 
     _buffer: Final = memoryview(bytearray(CHUNK))
 
@@ -83,7 +84,8 @@ class _Sink:
 class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     """One connection: its frames, and its `Transport`.
 
-    It is the protocol of the connection too, before picows' own, to say when and how much is read.
+    It is also the protocol of the connection, in front of that of picows, to decide when and how
+    much is read.
     """
 
     def __init__(self, max_size: int) -> None:
@@ -91,9 +93,9 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._abandoned = False
         self._max_size = max_size
         self._ws: Any = None  # WSTransport
-        self._protocol: Any = None  # picows' own
-        self._closing = False  # by us, for no fault
-        self._waits = False  # for its turn
+        self._protocol: Any = None  # the one of picows
+        self._closing = False  # by us, not for a fault
+        self._waits = False  # for a turn
         self._chunk = CHUNK
         self._parts = bytearray()  # of a fragmented message
         self._fragments = 0
@@ -103,10 +105,10 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self._ws = transport
-        beneath = transport.underlying_transport
-        self._protocol = beneath.get_protocol()
-        beneath.set_protocol(self)
-        beneath.set_write_buffer_limits(write_limit(self._max_size))
+        underlying = transport.underlying_transport
+        self._protocol = underlying.get_protocol()
+        underlying.set_protocol(self)
+        underlying.set_write_buffer_limits(write_limit(self._max_size))
         if self._abandoned:
             transport.disconnect(graceful=False)
 
@@ -117,8 +119,8 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         start = perf_counter()
         self._protocol.buffer_updated(nbytes)
         if self._ws.is_close_frame_sent and not self._closing:
-            self._discard()  # picows would look at what follows a fault, and log each
-        if nbytes < self._chunk and perf_counter() - start < TRIFLE:
+            self._discard()  # picows would log each frame after a fault
+        if nbytes < self._chunk and perf_counter() - start < NEGLIGIBLE:
             self._chunk = CHUNK
         elif self._charge(start):
             self._chunk = SMALL_CHUNK
@@ -137,28 +139,28 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         protocol.connection_lost(exc)
 
     def _regulate(self) -> None:
-        """Read, unless it has to wait for its turn, or for its peer to read."""
-        beneath = self._ws.underlying_transport
+        """Read, unless the connection waits for a turn, or for its peer to read."""
+        underlying = self._ws.underlying_transport
         with suppress(RuntimeError):  # closing
             if self._waits or self._writable is not None:
-                beneath.pause_reading()
+                underlying.pause_reading()
             else:
-                beneath.resume_reading()
+                underlying.resume_reading()
 
     def abandon(self) -> None:
-        """End the connection, or do so when it stands: nobody waits for it any more."""
+        """End the connection, as soon as it is open: nobody waits for it."""
         self._abandoned = True
         if self._ws is not None:
             self._ws.disconnect(graceful=False)
 
     def start(self, receiver: Receiver) -> None:
-        """Let the messages through, the early ones first."""
+        """Hand the messages to a receiver, the early ones first."""
         self.receiver = receiver
         self._release()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if not frame.last_in_buffer and transport.underlying_transport.is_closing():
-            return  # nobody is there for the answers
+            return  # answers can no longer be sent
         message_type = frame.msg_type
         if message_type == _TEXT and frame.fin:
             self._pass_on(frame.get_payload_as_bytes())
@@ -204,19 +206,19 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._held = list(held)
 
     def _drop(self, code: WSCloseCode) -> None:
-        """Close, and read on without looking at it: unread data would make a reset of the close."""
+        """Close, and discard what is still read: unread data would turn the close into a reset."""
         if isinstance(self._protocol, _Sink):
             return
         self._discard()
         self._parts.clear()
         self._held.clear()
-        beneath = self._ws.underlying_transport
+        underlying = self._ws.underlying_transport
         self._ws.send_close(code)
         try:
-            beneath.write_eof()
-        except (NotImplementedError, OSError):  # with TLS; or its peer is gone already
-            beneath.close()
-        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, beneath.abort)
+            underlying.write_eof()
+        except (NotImplementedError, OSError):  # TLS, or the peer is gone
+            underlying.close()
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, underlying.abort)
         if self.receiver is not None:
             self.receiver.lost()
 
@@ -229,17 +231,17 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             self._writable.set()
         if self.receiver is not None:
             handshake = transport.close_handshake
-            said = handshake.recv if handshake is not None else None
+            received = handshake.recv if handshake is not None else None
             reason = "no close frame received"
-            if said is not None:
-                # picows has 0 for a close without a code.
-                code = said.code.value or NO_STATUS
-                reason = f"received {code} {said.reason or ''}".rstrip()
+            if received is not None:
+                # picows uses 0 for a close without a code.
+                code = received.code.value or NO_STATUS
+                reason = f"received {code} {received.reason or ''}".rstrip()
             self.receiver.lost(reason)
 
     def pause_writing(self) -> None:
-        # A peer that does not read is not read either: its answers would pile up. What it has
-        # sent already is held.
+        # Stop reading while the peer does not read: its answers would pile up. Messages already
+        # received are held.
         self._writable = asyncio.Event()
         self._regulate()
 
@@ -251,17 +253,17 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._regulate()
 
     async def send(self, data: bytes) -> None:
-        # First, so that nothing piles up from senders who lose patience.
+        # Wait first: otherwise messages of callers that time out would pile up.
         while self._writable is not None and not self._ws.is_disconnected:
             await self._writable.wait()
         if self._ws.is_close_frame_sent:
-            await self._wait()  # or who calls again when it is connected again would call at once
+            await self._wait()  # or a caller that retries at once would spin
         if self._ws.is_disconnected:
             raise ConnectionLost("cannot send: the connection is closed")
         self._ws.send(_TEXT, data)
 
     async def ping(self) -> None:
-        # One at a time: of two that picows measures, only the later one ends.
+        # One at a time: of two pings that picows measures, only the later one ends.
         if self._pong is None or self._pong.done():
             self._pong = asyncio.ensure_future(self._measure())
         if not await asyncio.shield(self._pong):
@@ -284,7 +286,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             await self._wait()
 
     async def _wait(self) -> None:
-        with suppress(Exception):  # why it ended is not the question
+        with suppress(Exception):  # any reason for the end will do
             await asyncio.shield(self._ws.wait_disconnected())
 
     async def ended(self) -> None:
@@ -295,7 +297,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 
 
 class _IncomingConnection(_Listener):
-    """A connection that came in, and may have to be turned out again."""
+    """A connection of a listener: its checks may reject it after the upgrade."""
 
     def __init__(
         self,
@@ -358,8 +360,8 @@ class _Listening:
         if self._entering:
             await asyncio.wait(self._entering)
         for server in self._servers:
-            # What is left is half-open, and nothing but the server knows of it. That of aiofastnet,
-            # which picows uses, has this method; that of asyncio only from CPython 3.13 on.
+            # Half-open connections are left, which only the server knows. The server of aiofastnet,
+            # which picows uses, has this method; that of asyncio has it since CPython 3.13.
             getattr(server, "abort_clients", lambda: None)()
             await server.wait_closed()
 
@@ -379,10 +381,10 @@ async def serve(
     ping_timeout: float | None = 20.0,
     **options: Any,
 ) -> _Listening:
-    """Listen. The other options are those of `picows.ws_create_server`.
+    """Listen. Further options are those of `picows.ws_create_server`.
 
-    A station that may not enter gets an HTTP status where the request alone tells, at once;
-    otherwise the upgrade is finished first and the connection closed with 1008.
+    A station that may not connect gets an HTTP status if the request alone is enough to reject it.
+    Otherwise the upgrade completes first, and the connection is closed with 1008.
     """
     entering: set[asyncio.Task[None]] = set()
     if ssl is not None:
@@ -400,13 +402,13 @@ async def serve(
             return WSUpgradeResponseWithListener(response, None)
         headers = {} if chosen is None else {"Sec-WebSocket-Protocol": chosen}
         response = WSUpgradeResponse.create_101_response(headers)
-        guest = _IncomingConnection(acceptor, admission, chosen, entering)
-        return WSUpgradeResponseWithListener(response, guest)
+        connection = _IncomingConnection(acceptor, admission, chosen, entering)
+        return WSUpgradeResponseWithListener(response, connection)
 
-    async def start(door: Any) -> asyncio.Server:
+    async def start(socket: Any) -> asyncio.Server:
         return await ws_create_server(
             accept,
-            sock=door,
+            sock=socket,
             ssl=ssl,
             max_frame_size=acceptor.max_size,
             **_pings(ping_interval, ping_timeout),
@@ -424,7 +426,7 @@ def _pings(interval: float | None, timeout: float | None) -> dict[str, Any]:
         "enable_auto_pong": False,  # they are counted
         "auto_ping_idle_timeout": interval,
         "auto_ping_reply_timeout": interval if timeout is None else timeout,
-        # A frame that trickles in is no sign of life.
+        # Bytes of an unfinished frame are not a sign of life.
         "auto_ping_strategy": WSAutoPingStrategy.PING_PERIODICALLY,
     }
 
@@ -441,7 +443,7 @@ async def connect(
     ping_timeout: float | None = 20.0,
     **options: Any,
 ) -> Awaitable[None]:
-    """Connect. The other options are those of `picows.ws_connect`."""
+    """Connect. Further options are those of `picows.ws_connect`."""
     listener = _Listener(max_size)
     try:
         transport, _ = await ws_connect(

@@ -1,7 +1,7 @@
 """The metrics of endpoints for `prometheus-client` (extra `prometheus`).
 
-Owns their names and labels. What a peer says is never a label: only actions and error codes that
-are known, so that there are never more series than a few hundred for each version.
+Owns their names and labels. Only known actions and error codes are labels: a peer cannot add series
+to the few hundred of each version.
 """
 
 try:
@@ -19,18 +19,18 @@ __all__ = ["Prometheus"]
 
 
 class Prometheus:
-    """Counts frames, violations, latencies and connections: `CSMS(..., metrics=Prometheus(codec))`.
+    """Count frames, violations, latencies and connections: `CSMS(..., metrics=Prometheus(codec))`.
 
     The series are `ocppj_frames_total` by direction, action and outcome, `ocppj_violations_total`
     by rule, `ocppj_call_seconds` by direction and action, `ocppj_connections` by version. One
     object may serve several endpoints.
 
     Args:
-        codecs: whose actions are told apart; others are counted with an empty action.
-        registry: which exposes the series.
+        codecs: their actions become labels; others are counted with an empty action.
+        registry: exposes the series.
 
     Raises:
-        ValueError: the registry has such series already.
+        ValueError: the registry has these series already.
     """
 
     def __init__(self, *codecs: Codec, registry: CollectorRegistry = REGISTRY) -> None:
@@ -46,23 +46,23 @@ class Prometheus:
             registry=registry,
         )
         self._violations = Counter(
-            "ocppj_violations", "Broken rules that were tolerated.", ("rule",), registry=registry
+            "ocppj_violations", "Tolerated schema violations.", ("rule",), registry=registry
         )
         self._seconds = Histogram(
             "ocppj_call_seconds",
-            "From a call to its answer.",
+            "Seconds from a call to its answer.",
             ("direction", "action"),
             registry=registry,
         )
         self._connections = Gauge(
-            "ocppj_connections", "Connections that stand.", ("version",), registry=registry
+            "ocppj_connections", "Open connections.", ("version",), registry=registry
         )
 
     def frame(
         self,
-        station_id: str,  # noqa: ARG002  there may be thousands
+        station_id: str,  # noqa: ARG002  not a label: there may be thousands
         direction: Direction,
-        message_type: int | None,  # noqa: ARG002
+        message_type: int | None,  # noqa: ARG002  not a label: action and outcome say enough
         action: str | None,
         outcome: str,
     ) -> None:
@@ -70,26 +70,38 @@ class Prometheus:
         label = outcome if outcome in self._outcomes else "other"
         self._frames.labels(direction, self._known_action(action), label).inc()
 
-    def violation(self, station_id: str, violation: Violation) -> None:  # noqa: ARG002
-        """Count what was tolerated."""
+    def violation(
+        self,
+        station_id: str,  # noqa: ARG002  not a label
+        violation: Violation,
+    ) -> None:
+        """Count a tolerated violation."""
         self._violations.labels(violation.rule).inc()
 
     def latency(
         self,
-        station_id: str,  # noqa: ARG002
+        station_id: str,  # noqa: ARG002  not a label
         direction: Direction,
         action: str,
         seconds: float,
-        outcome: str,  # noqa: ARG002
+        outcome: str,  # noqa: ARG002  not a label
     ) -> None:
         """Observe how long a call took."""
         self._seconds.labels(direction, self._known_action(action)).observe(seconds)
 
-    def connected(self, station_id: str, version: str) -> None:  # noqa: ARG002
+    def connected(
+        self,
+        station_id: str,  # noqa: ARG002  not a label
+        version: str,
+    ) -> None:
         """Count a connection."""
         self._connections.labels(version).inc()
 
-    def disconnected(self, station_id: str, version: str) -> None:  # noqa: ARG002
+    def disconnected(
+        self,
+        station_id: str,  # noqa: ARG002  not a label
+        version: str,
+    ) -> None:
         """Count the end of a connection."""
         self._connections.labels(version).dec()
 

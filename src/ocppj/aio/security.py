@@ -1,7 +1,7 @@
 """Who may connect as which charging station.
 
 Owns the identity in the path and the checks of OCPP's security profiles 1 to 3: HTTP Basic
-authentication and client certificates, both bound to the identity. TLS itself is `ssl`'s business.
+authentication and client certificates, both bound to the identity. TLS itself is left to `ssl`.
 """
 
 import asyncio
@@ -28,18 +28,20 @@ __all__ = [
 log: Final = logging.getLogger("ocppj.aio")
 
 MAX_IDENTITY_LENGTH: Final = 48
+"""Maximum length of an identity in OCPP 2.x."""
 
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What a charging station has said on connecting.
+    """The HTTP request that opens a connection.
 
     Attributes:
-        station_id: the last segment of the path, decoded.
+        station_id: identity of the charging station: the last segment of the path, decoded.
         path: as requested.
-        headers: of the HTTP request; names in lower case.
+        headers: header name in lower case -> value.
         remote: address of the peer.
-        certificate: of the client, as `ssl.SSLSocket.getpeercert` has it; `None` without.
+        certificate: client certificate, as `ssl.SSLSocket.getpeercert` returns it; `None` if the
+            client sent none.
     """
 
     station_id: str
@@ -50,22 +52,22 @@ class Handshake:
 
 
 Authenticate: TypeAlias = Callable[[Handshake], bool | Awaitable[bool]]
-"""Tells whether a station is who it says."""
+"""Returns whether a station is who it claims to be."""
 
 IsKnown: TypeAlias = Callable[[str], bool | Awaitable[bool]]
-"""Tells of an identity whether there is such a station."""
+"""Returns whether an identity is that of a station."""
 
 
 def identity(path: str, subprotocol: str | None) -> str | None:
-    """Return the identity that a path ends with; `None` if it is none.
+    """Return the identity at the end of a path, decoded; `None` if it is not valid.
 
-    In OCPP 2.x it has at most 48 characters and no colon (P4-201 3.1.1); 1.6 has no such rule. In
-    all versions it is printable, has no slash or backslash and is not made of dots alone, whatever
-    was percent-encoded: somebody will make a file name or a URL of it.
+    In OCPP 2.x an identity has at most 48 characters and no colon (P4-201 3.1.1). OCPP 1.6 has no
+    such rule. In all versions it must be printable, without slash or backslash, and more than dots:
+    somebody will use it in a file name or a URL.
 
     Args:
         path: as requested, percent-encoded.
-        subprotocol: of the version that will be spoken; `None` if there is none.
+        subprotocol: the one that was negotiated; `None` if there is none.
     """
     try:
         station_id = unquote(path.partition("?")[0].rpartition("/")[2], errors="strict")
@@ -81,30 +83,31 @@ def identity(path: str, subprotocol: str | None) -> str | None:
 
 
 def path_segment(station_id: str, subprotocols: Iterable[str]) -> str:
-    """Return the last segment of the path for an identity.
+    """Return an identity as the last segment of a path, percent-encoded.
 
     Raises:
-        ValueError: it is none in one of the versions.
+        ValueError: the identity is not valid for one of the subprotocols.
     """
     segment = quote(station_id, safe="")
     if any(identity(segment, name) != station_id for name in subprotocols):
         problem = (
             f"use 1 to {MAX_IDENTITY_LENGTH} printable characters, no colon, slash or backslash"
         )
-        raise ValueError(f"{station_id!r} is no identity of a charging station: {problem}")
+        raise ValueError(f"{station_id!r} is not a valid station identity: {problem}")
     return segment
 
 
 class Admission:
-    """Whether a station may enter. Each check is made once, and as early as it can be.
+    """Whether a station may connect. Each check runs once, as early as possible.
 
     Args:
         path: as requested.
-        headers: of the HTTP request; names in lower case.
-        subprotocol: that will be spoken; `None` if there is none in common.
-        known: tells of an identity whether there is such a station.
-        authenticate: tells whether a station is who it says. It is asked before the upgrade only if
-            it has an attribute `early` that is true: it looks at the headers alone.
+        headers: header name in lower case -> value.
+        subprotocol: the one that was negotiated; `None` if there is none in common.
+        known: returns whether an identity is that of a station.
+        authenticate: returns whether a station is who it claims to be. It runs before the upgrade
+            only if it has a true attribute `early`: it needs neither address nor certificate.
+        segment: the identity, percent-encoded, if it is not the last segment of the path.
     """
 
     def __init__(
@@ -114,37 +117,41 @@ class Admission:
         subprotocol: str | None,
         known: IsKnown | None,
         authenticate: Authenticate | None,
+        *,
+        segment: str | None = None,
     ) -> None:
-        station_id = identity(path, subprotocol)
+        station_id = identity(path if segment is None else segment, subprotocol)
         self._handshake = Handshake(station_id or "", path, headers)
         self._checks: list[tuple[HTTPStatus, Callable[[Handshake], Any], bool]] = [
             (HTTPStatus.NOT_FOUND, lambda _: station_id is not None, True)
         ]
         if known is not None:
-            self._checks.append((HTTPStatus.NOT_FOUND, lambda it: known(it.station_id), True))
+            self._checks.append(
+                (HTTPStatus.NOT_FOUND, lambda handshake: known(handshake.station_id), True)
+            )
         if authenticate is not None:
             early = getattr(authenticate, "early", False)
             self._checks.append((HTTPStatus.UNAUTHORIZED, authenticate, early))
         self._waiting: Awaitable[bool] | None = None
-        self._patience: asyncio.Timeout | None = None
-        self._over = False
+        self._timeout: asyncio.Timeout | None = None
+        self._gave_up = False
 
     def give_up(self) -> None:
-        """Let nobody in any more: whoever is still being checked gets HTTP 503."""
-        if self._patience is not None and not self._over:
-            self._patience.reschedule(0)
-        self._over = True
+        """Reject the station with HTTP 503 unless its checks are complete."""
+        if self._timeout is not None and not self._gave_up:
+            self._timeout.reschedule(0)
+        self._gave_up = True
 
     def early(self) -> HTTPStatus | None:
-        """Return the refusal if the request alone tells at once, else `None`."""
-        if self._over:
+        """Return the HTTP status if the request alone is enough to reject it, else `None`."""
+        if self._gave_up:
             return HTTPStatus.SERVICE_UNAVAILABLE
         while self._checks and self._checks[0][2]:
             status, check, _ = self._checks[0]
             try:
                 answer = check(self._handshake)
-            except Exception as error:  # noqa: BLE001  checks are other people's code
-                return self._unknown(error)
+            except Exception as error:  # noqa: BLE001  checks are users' code
+                return self._report(error)
             if hasattr(answer, "__await__"):
                 self._waiting = answer
                 return None
@@ -156,26 +163,26 @@ class Admission:
     async def finish(
         self, remote: Any, certificate: Mapping[str, Any] | None
     ) -> Handshake | HTTPStatus:
-        """Return who is connecting, or the HTTP status of the refusal."""
+        """Run the remaining checks. Return the handshake, or the HTTP status to reject it with."""
         handshake = replace(self._handshake, remote=remote, certificate=certificate)
         try:
-            async with asyncio.timeout(0 if self._over else None) as self._patience:
+            async with asyncio.timeout(0 if self._gave_up else None) as self._timeout:
                 for status, check, _ in self._checks:
                     answer = self._waiting or check(handshake)
                     self._waiting = None
                     if not (await answer if hasattr(answer, "__await__") else answer):
                         return status
-        except Exception as error:  # noqa: BLE001  checks are other people's code
-            if self._patience is not None and self._patience.expired():
+        except Exception as error:  # noqa: BLE001  checks are users' code
+            if self._timeout is not None and self._timeout.expired():
                 return HTTPStatus.SERVICE_UNAVAILABLE
-            return self._unknown(error)
+            return self._report(error)
         finally:
-            self._patience = None
+            self._timeout = None
         return handshake
 
-    def _unknown(self, error: Exception) -> HTTPStatus:
+    def _report(self, error: Exception) -> HTTPStatus:
         station_id = self._handshake.station_id
-        log.error("%s: cannot tell whether it may connect", station_id, exc_info=error)
+        log.error("%s: a check failed, rejected with HTTP 500", station_id, exc_info=error)
         return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
@@ -190,30 +197,30 @@ class _Basic:
     def __call__(self, handshake: Handshake) -> bool | Awaitable[bool]:
         scheme, _, value = handshake.headers.get("authorization", "").partition(" ")
         try:
-            said = b64decode(value, validate=True) if scheme.lower() == "basic" else b""
+            given = b64decode(value, validate=True) if scheme.lower() == "basic" else b""
         except (Base64Error, ValueError):
             return False
         user = handshake.station_id.encode() + b":"
-        return said.startswith(user) and self._check(handshake.station_id, said[len(user) :])
+        return given.startswith(user) and self._check(handshake.station_id, given[len(user) :])
 
 
 def basic(check: Callable[[str, bytes], bool | Awaitable[bool]]) -> Authenticate:
     """Return a check of HTTP Basic authentication (security profiles 1 and 2).
 
-    The user name has to be the identity in the path.
+    The user name must be the identity in the path.
 
     Args:
-        check: is given the identity and the password as it came; compare with
-            `hmac.compare_digest`.
+        check: takes the identity and the password (bytes), and returns whether it is right. Compare
+            with `hmac.compare_digest`.
     """
     return _Basic(check)
 
 
 def certificate(handshake: Handshake) -> bool:
-    """Check that the client certificate is the station's own (security profile 3).
+    """Check that the client certificate belongs to the station (security profile 3).
 
-    Its common name or one of its DNS names has to be the identity in the path. That it was issued
-    by whom you trust is up to the `ssl` context (`verify_mode=CERT_REQUIRED`).
+    Its common name or one of its DNS names must be the identity in the path. The `ssl` context
+    checks the issuer (`verify_mode=CERT_REQUIRED`).
     """
     found = handshake.certificate
     if not found:

@@ -1,16 +1,19 @@
-"""Charging stations that are connected to this process.
+"""The charging stations connected to this process.
 
-Owns which connection of an identity stays, and who waits for one. Knows neither listeners nor
-handlers.
+Owns which of two connections of one identity stays, and the wait for a station. Knows neither
+transports nor handlers.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import count
 from typing import Final, Literal, Protocol, TypeAlias, cast, get_args
 
 from ocppj.aio.connection import Connection
 from ocppj.aio.endpoint import Endpoint
+from ocppj.aio.events import EventHub, EventType, StationEvent
 from ocppj.aio.link import Link
 from ocppj.aio.security import Handshake
 from ocppj.aio.transport import Transport
@@ -24,6 +27,7 @@ Duplicates: TypeAlias = Literal["ping", "newest", "oldest"]
 GOING_AWAY: Final = (1001, "going away")
 REPLACED: Final = "replaced by a newer connection"
 log: Final = logging.getLogger("ocppj.aio")
+_generations: Final = count(1)
 
 
 class Station(Connection):
@@ -31,13 +35,28 @@ class Station(Connection):
 
     Attributes:
         handshake: the request that opened the connection.
+        since: when it connected.
+        generation: number of the connection; a later one of this process is larger.
     """
 
-    __slots__ = ("handshake",)
+    __slots__ = ("generation", "handshake", "since")
 
     def __init__(self, link: "StationLink", handshake: Handshake) -> None:
         super().__init__(link)
         self.handshake = handshake
+        self.since = datetime.now(UTC)
+        self.generation = next(_generations)
+
+    @property
+    def node(self) -> str:
+        """Id of the node of a fleet; empty here."""
+        return ""
+
+    @property
+    def address(self) -> str:
+        """Address of the peer, `host:port`; empty if it is not known."""
+        remote = self.handshake.remote
+        return ":".join(map(str, remote[:2])) if isinstance(remote, tuple) else str(remote or "")
 
 
 class Listener(Protocol):
@@ -74,7 +93,7 @@ class StationLink(Link):
 
     def lost(self, reason: str = "") -> None:
         """Note that the connection has ended, and why."""
-        self._stations.leave(self)
+        self._stations.leave(self, self.end or reason)
         super().lost(reason)
 
 
@@ -84,9 +103,12 @@ class Stations(Mapping[str, Station]):
     Args:
         duplicates: which connection stays when a connected station connects again.
         ping_timeout: seconds that the older one has to answer a ping, with `"ping"`.
-        claim: asked for each station before it enters, after the older connections to this process
-            have been dealt with. `False` closes the connection with code 1008: the station is
-            connected to another process.
+        claim: called with each station before it enters, once no older connection to this process
+            stays. Returns whether it may enter: `False` closes the connection with code 1008,
+            since the station is connected to another process.
+
+    Attributes:
+        events: gets each connection and disconnection.
 
     Raises:
         ValueError: `duplicates` is not one of `Duplicates`.
@@ -106,6 +128,7 @@ class Stations(Mapping[str, Station]):
         self._links: dict[str, StationLink] = {}
         self._arrivals: dict[str, set[asyncio.Future[Station]]] = {}
         self._replaced: set[asyncio.Task[None]] = set()
+        self.events = EventHub()
 
     def __getitem__(self, station_id: str) -> Station:
         return cast("Station", self._links[station_id].owner)
@@ -126,7 +149,7 @@ class Stations(Mapping[str, Station]):
     async def enter(self, link: StationLink) -> bool:
         """Add a station and return `True`; or close its connection because it may not enter."""
         claim = self._claim
-        while await self._replaced_older(link):
+        while await self.yields(link.id):
             if link.listener.closing:
                 await link.close(*GOING_AWAY)
                 return False
@@ -136,13 +159,13 @@ class Stations(Mapping[str, Station]):
             if not await claim(link.owner):
                 break
             claim = None  # another connection may have entered meanwhile
-        log.info("%s is connected already", link.id)
-        await link.close(1008, "connected already")
+        log.info("%s is already connected", link.id)
+        await link.close(1008, "already connected")
         return False
 
-    async def _replaced_older(self, link: StationLink) -> bool:
-        """Return whether no older connection stays."""
-        while (old := self._links.get(link.id)) is not None:
+    async def yields(self, station_id: str) -> bool:
+        """Make room for a newer connection of an identity; `False` if the older one stays."""
+        while (old := self._links.get(station_id)) is not None:
             if await self._stays(old):
                 return False
             old.lost(REPLACED)
@@ -161,12 +184,23 @@ class Stations(Mapping[str, Station]):
         for arrival in self._arrivals.pop(link.id, ()):
             if not arrival.done():
                 arrival.set_result(link.owner)
+        if self.events:
+            self._put("connected", link)
         link.opened()
 
-    def leave(self, link: StationLink) -> None:
+    def leave(self, link: StationLink, reason: str) -> None:
         """Remove a station whose connection has ended."""
         if self._links.get(link.id) is link:
             del self._links[link.id]
+            if self.events:
+                self._put("disconnected", link, reason)
+
+    def _put(self, event_type: EventType, link: StationLink, reason: str = "") -> None:
+        station: Station = link.owner
+        now = datetime.now(UTC)
+        version, generation = station.version, station.generation
+        event = StationEvent(event_type, station.id, version, "", generation, now, reason)
+        self.events.put(event)
 
     async def wait(self, station_id: str, timeout: float | None) -> Station:
         """Return a station as soon as it is connected.

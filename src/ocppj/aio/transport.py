@@ -37,16 +37,16 @@ TransportName: TypeAlias = Literal["websockets", "picows"]
 T = TypeVar("T", bound="ServerTransport | ClientTransport")
 
 OPEN_TIMEOUT: Final = 10.0
-"""Seconds for a TLS handshake, and to find out whether a station may connect."""
+"""Seconds for a TLS handshake, and for the checks whether a station may connect."""
 
 CLOSE_TIMEOUT: Final = 5.0
-"""Seconds that a peer has to answer a close."""
+"""Seconds that a peer has to answer a close frame."""
 
 
 def write_limit(max_size: int) -> int:
-    """Return how many bytes may wait for a peer to read them, before it is not read either.
+    """Return how many bytes may be unsent before reading from the peer stops.
 
-    It is half a message. With the answer that goes beyond it, less than two messages are kept.
+    It is half a message. With the answer that exceeds it, less than two messages are kept.
     """
     return max_size // 2
 
@@ -55,30 +55,32 @@ class Transport(Protocol):
     """An open WebSocket connection."""
 
     async def send(self, data: bytes) -> None:
-        """Send a text message; wait as long as the peer does not keep up.
+        """Send a text message. Wait while the peer does not keep up.
 
         Raises:
-            ConnectionLost: it is closed.
+            ConnectionLost: the connection is closed.
         """
 
     async def ping(self) -> None:
-        """Wait for the pong of a ping, without end.
+        """Send a ping and wait for its pong, without limit.
 
         Raises:
-            ConnectionLost: it is closed.
+            ConnectionLost: the connection is closed.
         """
 
     async def close(self, code: int, reason: str) -> None:
-        """Close with a WebSocket close code; give up waiting for the peer after a while."""
+        """Close with a WebSocket close code. Wait for the peer at most `CLOSE_TIMEOUT`."""
 
 
 class Receiver(Protocol):
     """Gets the messages of a connection: `ocppj.aio.link.Link` is one."""
 
     def received(self, data: bytes, *, late: bool = False) -> bytes | None:
-        """Take in a message; return the answer to be sent at once, if there is one.
+        """Handle a message, and return the answer if there is one to send at once.
 
-        `late` says that a close frame has been sent: no call is handled after it.
+        Args:
+            data: the message.
+            late: whether a close frame has been sent. No call is handled after it.
         """
 
     def lost(self, reason: str = "") -> None:
@@ -91,38 +93,46 @@ REFUSAL_HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
 
 
 class Acceptor(Protocol):
-    """Decides about connections that come in."""
+    """Decides about new connections.
+
+    Attributes:
+        max_size: maximum number of bytes of a message.
+    """
 
     max_size: int
 
     def subprotocol(self, offered: Iterable[str]) -> str | None:
-        """Return which of the subprotocols that a station offers is spoken."""
+        """Return which of the subprotocols offered to use; `None` if none is supported."""
 
     def admission(
         self, path: str, headers: Mapping[str, str], subprotocol: str | None
     ) -> Admission:
-        """Return what decides whether a station may enter."""
+        """Return what decides whether a station may connect."""
 
     async def enter(
         self, handshake: Handshake, subprotocol: str | None, transport: Transport
     ) -> Receiver | None:
-        """Return what takes the messages; `None` where the connection was closed instead."""
+        """Return the receiver of the messages; `None` if the connection was closed instead."""
 
 
 class Listening(Protocol):
-    """A transport that listens."""
+    """A listening transport.
+
+    Attributes:
+        port: the port; the first one if there are several sockets.
+    """
 
     port: int
 
     def stop(self) -> None:
-        """Accept no more connections; those that stand go on."""
+        """Accept no more connections. Open ones continue."""
 
     async def wait_closed(self) -> None:
-        """Wait until all connections have ended; drop those that have not sent a whole request."""
+        """Drop connections that have not sent a complete request, and wait for all to end."""
 
 
 Attach: TypeAlias = Callable[[str | None, Transport], Receiver]
-"""Is given the subprotocol that was agreed on, and the connection."""
+"""Takes the negotiated subprotocol and the connection."""
 
 
 class ServerTransport(Protocol):
@@ -172,7 +182,7 @@ SHOWN_LENGTH: Final = 200
 
 
 def shown(url: str | None) -> str:
-    """Return an address as an error may show it: without user, password, query and fragment."""
+    """Return an address for an error message: without user, password, query and fragment."""
     try:
         parts = urlsplit(url or "")
         address = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
@@ -184,7 +194,7 @@ def shown(url: str | None) -> str:
 def redirected(status: int, location: str | None) -> ConnectionError:
     """Return the error for a redirect.
 
-    None is followed: the password would go to whoever the server names.
+    Redirects are not followed: they would send the password to another server.
     """
     return ConnectionError(
         f"HTTP {status} redirects to {shown(location)}: redirects are not followed, "

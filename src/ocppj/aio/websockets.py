@@ -46,16 +46,16 @@ log: Final = logging.getLogger("ocppj.aio")
 class _WatchedConnection(Paced, WebSocketConnection):
     """Hands over each message as it is read, within a share of the event loop.
 
-    A peer that does not read is not read either. What has been received and has to wait is kept as
-    it came: a message is decompressed when it is its turn, and answered before the next one.
+    Reading stops while the peer does not read. Bytes that have to wait are kept undecoded. A
+    message is decompressed when it is its turn, and answered before the next one.
     """
 
     _receiver: Receiver | None = None
     _unread = b""
-    _rest = 0  # of a frame that has been passed on in part
-    _greeted = False
+    _rest = 0  # bytes left of a frame that was passed on in part
+    _handshake_done = False
     _held = False  # from the handshake until there is a receiver
-    _waits = False  # for its turn
+    _waits = False  # for a turn
     _reading = True
     _parts: bytearray | None = None  # of a fragmented message
     _fragments = 0
@@ -74,7 +74,7 @@ class _WatchedConnection(Paced, WebSocketConnection):
         self._continue()
 
     async def close(self, code: CloseCode | int = 1000, reason: str = "") -> None:
-        self.loop.call_soon(self._release)  # the peer's close may be among what is held
+        self.loop.call_soon(self._release)  # the held bytes may contain the peer's close
         await super().close(code, reason)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -86,10 +86,10 @@ class _WatchedConnection(Paced, WebSocketConnection):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        # The library's own ping would wait behind the data.
+        # The library's own ping would queue behind the data.
         if self.ping_interval is not None and self.ping_timeout is not None:
-            patience = self.ping_interval + self.ping_timeout
-            self._stall_timer = self.loop.call_later(patience, self.transport.abort)
+            limit = self.ping_interval + self.ping_timeout
+            self._stall_timer = self.loop.call_later(limit, self.transport.abort)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -110,7 +110,7 @@ class _WatchedConnection(Paced, WebSocketConnection):
         self._continue()
 
     def _continue(self) -> None:
-        """Pass on what has been received, frame by frame; stop reading while some of it waits."""
+        """Pass on the bytes received, frame by frame. Stop reading while some have to wait."""
         data, at, start = self._unread, 0, perf_counter()
         closing = self.transport.is_closing
         while not (blocked := self._waits or self._held or self.paused or closing()):
@@ -119,8 +119,10 @@ class _WatchedConnection(Paced, WebSocketConnection):
                 break
             super().data_received(data[at : at + size])
             at += size
-            self._waits = self._charge(start)
-            start = self._checked
+            # The library limits a handshake, whose peer may end with it: nothing of it may wait.
+            if self._handshake_done:
+                self._waits = self._charge(start)
+                start = self._checked
         self._unread = data[at:]
         reading = not (self._waits or (blocked and self._unread))
         if reading is not self._reading:
@@ -129,13 +131,13 @@ class _WatchedConnection(Paced, WebSocketConnection):
                 (self.transport.resume_reading if reading else self.transport.pause_reading)()
 
     def _size(self, data: bytes, at: int) -> int:
-        """Return how many of the bytes belong to the next frame; 0 where more have to come."""
+        """Return how many of the bytes belong to the next frame; 0 if it is not complete."""
         left = len(data) - at
         if self._rest:
             size = self._rest
-        elif self.protocol.eof_sent:  # all the rest is discarded
+        elif self.protocol.eof_sent:  # the library discards all further bytes
             size = left
-        elif not self._greeted:  # the frames begin where a line of the handshake ends
+        elif not self._handshake_done:  # frames begin after a line of the handshake
             size = (data.find(b"\n", at) + 1 or len(data)) - at
         elif left < 2:
             return 0
@@ -152,7 +154,7 @@ class _WatchedConnection(Paced, WebSocketConnection):
 
     def process_event(self, event: Event) -> None:
         if not isinstance(event, Frame):
-            self._greeted = self._held = True
+            self._handshake_done = self._held = True
             super().process_event(event)
         elif event.opcode in DATA_OPCODES:
             self._assemble(event)
@@ -186,7 +188,7 @@ class _WatchedConnection(Paced, WebSocketConnection):
                 self.protocol.send_text(answer)
                 self.send_data()
         except Exception:
-            log.exception("cannot go on with a connection")
+            log.exception("connection closed after an unexpected error")
             self._drop(CloseCode.INTERNAL_ERROR)
 
     def _drop(self, code: CloseCode, reason: str = "") -> None:
@@ -197,7 +199,7 @@ class _WatchedConnection(Paced, WebSocketConnection):
 
 
 class _AcceptedConnection(_WatchedConnection, ServerConnection):
-    """Is known to its listener from the first moment on."""
+    """A connection that its listener knows before the handshake."""
 
     def __init__(self, half_open: HalfOpen, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -224,7 +226,7 @@ class _Transport:
 
     async def send(self, data: bytes) -> None:
         try:
-            # First, so that nothing piles up from senders who lose patience.
+            # Wait first: otherwise messages of callers that time out would pile up.
             while self._socket.paused:
                 await self._socket.drain()
             await self._socket.send(data, text=True)
@@ -295,10 +297,10 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
             cast("_AcceptedConnection", socket).start(receiver)
             await socket.wait_closed()
 
-    async def start(door: Any) -> Server:
+    async def start(listening: Any) -> Server:
         return await ws_serve(
             handle,
-            sock=door,
+            sock=listening,
             process_request=process_request,
             select_subprotocol=select,
             max_size=acceptor.max_size,
@@ -310,9 +312,9 @@ async def serve(acceptor: Acceptor, host: Any, port: int, **options: Any) -> _Li
 
 
 def _half_open(options: dict[str, Any]) -> HalfOpen:
-    """Take the options of TLS out of those of a listener, with the library's defaults."""
+    """Return the half-open connections of a listener, and remove the TLS options from its own."""
     if sys.platform == "win32" or options.get("ssl") is None:
-        return HalfOpen(None)  # on Windows a socket stays with its first transport
+        return HalfOpen(None)  # on Windows a socket cannot change its transport
     timeouts = {
         "ssl_handshake_timeout": options.get("open_timeout", OPEN_TIMEOUT),
         "ssl_shutdown_timeout": options["close_timeout"],
@@ -322,7 +324,7 @@ def _half_open(options: dict[str, Any]) -> HalfOpen:
 
 
 class _Connect(ws_connect):
-    """Follows no redirect: the credentials would go to another origin."""
+    """Does not follow redirects: they would send the password to another origin."""
 
     def process_redirect(self, exc: Exception) -> Exception:
         return exc

@@ -1,4 +1,4 @@
-"""`ocppj csms`: a demonstration CSMS; `ocppj.cli.demo.csms` runs it."""
+"""`ocppj csms`: a demonstration CSMS, which `ocppj.cli.demo.csms` runs."""
 
 import argparse
 from typing import Final
@@ -10,30 +10,33 @@ __all__ = ["add", "run"]
 MAX_PORT: Final = 65535
 
 NOTES: Final = """\
-Any station is let in, at ws://HOST:PORT/ and its identity, with OCPP 1.6, 2.0.1 or 2.1. Port 0 lets
-the system choose one. The traffic is written to stdout: time, station, "<-" received or "->" sent,
-kind of frame, action, and the values in the payload.
+Any station may connect to ws://HOST:PORT/ID with OCPP 1.6, 2.0.1 or 2.1. With port 0 the system
+chooses a port. The traffic is written to stdout, a line for each frame: time, station, "<-" for
+received or "->" for sent, type, action, and the values in the payload.
 
-Commands are read from FILE, then from stdin, line by line, each when the one before is done; "help"
-lists them. Blank lines and lines that begin with # are skipped. A line of FILE that fails ends the
-run; one from stdin does not. At the end of FILE, and of a stdin that is no terminal, the CSMS goes
-on; "quit" ends it.
+Commands are read from FILE, then from stdin, one per line; each starts when the previous one has
+finished. "help" lists them, "quit" ends the CSMS. Blank lines and lines that begin with # are
+skipped. If a command from FILE fails, the CSMS ends; if one from stdin fails, it goes on. It also
+goes on at the end of FILE, and at the end of stdin unless that is a terminal.
 
-Exit status: 0 after quit; 1 a line of FILE failed; 2 wrong usage, or cannot listen; 130 Ctrl-C."""
+Exit status: 0 after "quit", 1 a command from FILE failed, 2 wrong usage, or cannot listen, 130
+Ctrl-C."""
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add("csms", run, "run a demonstration CSMS", notes=NOTES)
-    parser.add_argument("--host", default="127.0.0.1", help="address; 127.0.0.1 by default")
-    parser.add_argument("--port", type=_port, default=9000, help="9000 by default")
-    add_transport(parser)
-    parser.add_argument("--script", metavar="FILE", help="commands to begin with")
     parser.add_argument(
-        "--lenient", action="store_true", help="tolerate and show faults of stations"
+        "--host", default="127.0.0.1", help="address to listen on; 127.0.0.1 by default"
     )
     parser.add_argument(
-        "--password", metavar="TEXT", help="that stations have to give (HTTP Basic)"
+        "--port", type=_port, default=9000, help="port to listen on; 9000 by default"
+    )
+    add_transport(parser)
+    parser.add_argument("--script", metavar="FILE", help="commands to run first")
+    parser.add_argument("--lenient", action="store_true", help="tolerate and show violations")
+    parser.add_argument(
+        "--password", metavar="TEXT", help="required of stations (HTTP Basic authentication)"
     )
 
 

@@ -1,4 +1,4 @@
-"""`ocppj station`: a simulated charging station; `ocppj.cli.demo.station` runs it."""
+"""`ocppj station`: a simulated charging station, which `ocppj.cli.demo.station` runs."""
 
 import argparse
 from typing import Final
@@ -9,42 +9,42 @@ from ocppj.cli.options import Commands, add_transport
 __all__ = ["add", "run"]
 
 ATTEMPTS: Final = 5
-"""To connect for the first time, with --once."""
+"""Maximum number of attempts to connect for the first time, with --once."""
 
 NOTES: Final = """\
-The station has two connectors (OCPP 2.x: EVSEs). It charges when it is started remotely: some meter
-values, each for a minute of charging at 11 kW, unless it is stopped before. It takes the first of
-its versions that the CSMS speaks, and connects again when the connection is lost. Without --once it
-tries to connect for ever.
+The station has two connectors (OCPP 2.x: EVSEs). A remote start begins a charging session: a few
+meter values, each for a minute at 11 kW; a remote stop ends it early. The station uses the first of
+its versions that the CSMS supports. When the connection is lost it connects again. Without --once
+it runs until Ctrl-C.
 
-Exit status: 0 after --once; 1 given up connecting, with --once; 2 wrong usage; 130 Ctrl-C."""
+Exit status: 0 after --once, 1 could not connect with --once, 2 wrong usage, 130 Ctrl-C."""
 
 
 def add(commands: Commands) -> None:
     """Add the command."""
     known = [version.name for version in reversed(VERSIONS)]
     parser = commands.add("station", run, "run a simulated charging station", notes=NOTES)
-    parser.add_argument("--url", required=True, help="of the CSMS, without the identity")
-    parser.add_argument("--id", required=True, help="identity, such as CS-1")
+    parser.add_argument("--url", required=True, help="URL of the CSMS, without the identity")
+    parser.add_argument("--id", required=True, help="identity of the station, such as CS-1")
     parser.add_argument(
         "-V",
         "--version",
         action="append",
         choices=known,
         dest="versions",
-        help=f"OCPP version, preferred first; may be repeated; {', '.join(known)} by default",
+        help=f"OCPP version, may be repeated, preferred first; {', '.join(known)} by default",
     )
     parser.set_defaults(known=known, attempts=ATTEMPTS)
     add_transport(parser)
     parser.add_argument("--password", metavar="TEXT", help="for HTTP Basic authentication")
-    once = f"end after one charging session, or when {ATTEMPTS} attempts to connect have failed"
+    once = f"end after one charging session, or after {ATTEMPTS} failed attempts to connect"
     parser.add_argument("--once", action="store_true", help=once)
     parser.add_argument(
         "--pace",
         type=_pace,
         default=5.0,
         metavar="SECONDS",
-        help="between meter values; 5 by default",
+        help="time between meter values; 5 by default",
     )
 
 
@@ -61,5 +61,5 @@ def _pace(text: str) -> float:
     except ValueError:
         seconds = 0
     if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r}: use seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return seconds

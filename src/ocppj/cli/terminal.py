@@ -1,6 +1,6 @@
-"""What the command line writes: lines, JSON, tables, outlines of frames, a bar of progress.
+"""What the command line writes: lines, JSON, tables, outlines of frames, a progress bar.
 
-Owns the rule that what a peer has sent never reaches a terminal raw.
+Owns the rule that nothing from a peer or a log reaches a terminal without being escaped.
 """
 
 import json
@@ -29,33 +29,34 @@ __all__ = [
 ]
 
 LONG_INPUT: Final = 8 * 2**20
+"""Minimum size in bytes of input with a progress bar."""
 
 
 def printable(text: str) -> str:
-    """Escape what could act on a terminal: control characters, marks of direction, and so on."""
+    """Escape what could act on a terminal, such as control characters and bidirectional marks."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shortened(text: str, size: int) -> str:
-    """Return a text of at most so many characters."""
+    """Return a text cut to at most `size` characters."""
     return text if len(text) <= size else f"{text[: size - 3]}..."
 
 
 def print_lines(*lines: str, before: str = "", after: str = "\n") -> None:
-    """Write lines to stdout; what comes before and after each is ours, and not escaped."""
+    """Write lines to stdout, each between `before` and `after`, which are not escaped."""
     _write(sys.stdout, "".join(f"{before}{printable(line)}{after}" for line in lines))
 
 
 def json_text(value: object, indent: int | None = None) -> str:
-    """Return a value as JSON that cannot act on a terminal."""
-    # ASCII, and so without control characters but for DEL, which JSON lets stand.
+    """Return a value as ASCII JSON that cannot act on a terminal."""
+    # `dumps` escapes all control characters but DEL.
     return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
 
 
 def print_text(text: str) -> None:
-    """Write text of ours, or of `json_text`, to stdout as it is."""
+    """Write our own text, or that of `json_text`, to stdout without escaping it."""
     _write(sys.stdout, text)
 
 
@@ -65,7 +66,7 @@ def print_error(problem: str) -> None:
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    if stream is None:  # closed by the shell: `>&-`
+    if stream is None:  # a shell has closed it: `>&-`
         return
     if not text.isascii():
         encoding = stream.encoding or "utf-8"
@@ -76,7 +77,13 @@ def _write(stream: TextIO | None, text: str) -> None:
 def format_table(
     rows: Sequence[Sequence[str]], texts_before: int, *, texts_after: int = 0
 ) -> Iterator[str]:
-    """Yield the lines of a table; columns but the first `texts` and those `behind` are numbers."""
+    """Yield the lines of a table. Text is aligned left, numbers right.
+
+    Args:
+        rows: of cells, the header first.
+        texts_before: number of columns of text before the numbers.
+        texts_after: number of columns of text after them.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     numbers = range(texts_before, len(widths) - texts_after)
     for row in rows:
@@ -86,7 +93,11 @@ def format_table(
 
 
 class Progress:
-    """A bar on stderr, by bytes read. Silent unless stderr is a terminal and the input long."""
+    """A progress bar on stderr, if that is a terminal and the input is long.
+
+    Args:
+        total: size of the input in bytes.
+    """
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -94,7 +105,13 @@ class Progress:
         self.active = total >= LONG_INPUT and sys.stderr is not None and sys.stderr.isatty()
 
     def watch(self, lines: Iterable[Line], log: Log, done: int) -> Iterator[Line]:
-        """Pass lines on and draw the bar; `done` bytes were read before this log."""
+        """Yield the lines and draw the bar.
+
+        Args:
+            lines: of the log.
+            log: tells how many bytes have been read.
+            done: number of bytes in the logs before this one.
+        """
         for count, line in enumerate(lines):
             if count % 1024 == 0:
                 self._show(min(100 * (done + log.size) // self._total, 100))
@@ -107,7 +124,7 @@ class Progress:
             sys.stderr.flush()
 
     def clear(self) -> None:
-        """Take the bar away, to make room for other output."""
+        """Remove the bar, before other output."""
         if self._shown >= 0:
             self._shown = -1
             sys.stderr.write("\r\x1b[K")
@@ -115,7 +132,7 @@ class Progress:
 
 
 def outline(name: str, value: object, depth: int = 0) -> Iterator[str]:
-    """Yield a value as lines of `name: value`, what is within it further to the right."""
+    """Yield a value as lines of `name: value`; nested values are indented."""
     start = f"{'  ' * depth}{name}"
     if isinstance(value, msgspec.Struct):
         yield f"{start}{type(value).__name__}"

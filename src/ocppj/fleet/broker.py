@@ -31,6 +31,7 @@ API_TIMEOUT: Final = 5.0
 MAX_PENDING_REQUESTS: Final = 100_000
 
 NO_RESPONDERS: Final = 503
+NOT_FOUND: Final = 404
 
 log: Final = logging.getLogger("ocppj.fleet")
 
@@ -79,13 +80,15 @@ class Broker:
 
     Attributes:
         subjects: of the fleet.
+        replicas: of streams and buckets that are created.
         connected: whether there is a connection at the moment.
     """
 
     def __init__(
-        self, url: str | list[str], subjects: Subjects, settings: Mapping[str, Any]
+        self, url: str | list[str], subjects: Subjects, replicas: int, settings: Mapping[str, Any]
     ) -> None:
         self.subjects = subjects
+        self.replicas = replicas
         self._url = url
         self._settings = settings
         self._client = client = Client()
@@ -99,6 +102,7 @@ class Broker:
         self._tasks: set[asyncio.Task[None]] = set()
         self.listen = client.listen
         self.unlisten = client.unlisten
+        self.unsubscribe = client.unsubscribe
         self.post = client.post
 
     async def open(self) -> None:
@@ -204,12 +208,18 @@ class Broker:
             JetStreamError: JetStream is off, or has rejected the request.
         """
         payload = b"" if body is None else msgspec.json.encode(body)
-        reply = await self._ask(f"$JS.API.{verb}", payload)
+        reply = await self.ask(f"$JS.API.{verb}", payload)
         answer: dict[str, Any] = msgspec.json.decode(reply.payload)
         raise_for(answer)
         return answer
 
-    async def _ask(self, subject: str, payload: bytes, header_lines: bytes = b"") -> Reply:
+    async def ask(self, subject: str, payload: bytes, header_lines: bytes = b"") -> Reply:
+        """Send a request to JetStream and return its reply, whatever it says.
+
+        Raises:
+            BrokerLost: no reply came.
+            JetStreamError: JetStream is off, or there is no such stream.
+        """
         try:
             reply = await self.request(subject, payload, header_lines)
         except TimeoutError:
@@ -231,25 +241,29 @@ class Broker:
             BrokerLost: no answer came. It may be stored nevertheless.
             JetStreamError: it is not stored.
         """
-        reply = await self._ask(subject, payload, headers(values) if values else b"")
+        reply = await self.ask(subject, payload, headers(values) if values else b"")
         answer = msgspec.json.decode(reply.payload)
         raise_for(answer)
         return answer["seq"], answer.get("duplicate", False)
 
-    async def ensure_stream(self, config: Mapping[str, Any]) -> None:
-        """Create a stream unless it exists.
+    async def ensure_stream(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a stream unless it exists; return its configuration.
 
         Raises:
             BrokerError: it does not exist and cannot be created.
         """
         name = config["name"]
         try:
-            await self.api(f"STREAM.INFO.{name}")
+            info = await self.api(f"STREAM.INFO.{name}")
         except JetStreamError as error:
-            if error.code != 404:
+            if error.code != NOT_FOUND:
                 raise
-            await self.api(f"STREAM.CREATE.{name}", config)
+            info = await self.api(
+                f"STREAM.CREATE.{name}", {**config, "num_replicas": self.replicas}
+            )
             log.info("stream %s created", name)
+        found: dict[str, Any] = info["config"]
+        return found
 
     def _check(self) -> None:
         info = self._client.info
@@ -356,6 +370,7 @@ async def connect(
     credentials: str | None = None,
     tls: ssl.SSLContext | None = None,
     inbox_prefix: str = "_INBOX",
+    replicas: int = 1,
     **options: Any,
 ) -> AsyncIterator[Broker]:
     """Connect to NATS as long as the context lasts.
@@ -372,6 +387,7 @@ async def connect(
         tls: context for TLS.
         inbox_prefix: of the subjects on which replies come. Users who may not read each other's
             replies need one each.
+        replicas: of the buckets and the stream, where they do not exist yet; 3 in a cluster.
         options: of `nats.connect`, such as `user`, `password`, `token` and `nkeys_seed`.
 
     Raises:
@@ -391,7 +407,7 @@ async def connect(
         "ping_interval": PING_INTERVAL,
         "pending_size": 0,  # nothing is kept while there is no connection
     }
-    broker = Broker(url, Subjects(prefix), settings | options)
+    broker = Broker(url, Subjects(prefix), replicas, settings | options)
     await broker.open()
     try:
         yield broker

@@ -132,13 +132,16 @@ class Client(NatsClient):
     def _subscribe(self, sid: int, subject: str, queue: str) -> None:
         self._write(f"SUB {subject} {queue} {sid}\r\n".encode())
 
-    def unlisten(self, sid: int) -> None:
-        """End a subscription. Messages on the way are dropped."""
-        if self.callbacks.pop(sid, None) is None:
-            return
+    def unsubscribe(self, sid: int) -> None:
+        """Have the server send no more; messages on the way still reach the callback."""
         self._filters.pop(sid, None)
         if self.is_connected:
             self._write(b"UNSUB %d\r\n" % sid)
+
+    def unlisten(self, sid: int) -> None:
+        """End a subscription. Messages on the way are dropped."""
+        if self.callbacks.pop(sid, None) is not None:
+            self.unsubscribe(sid)
 
     def post(self, subject: str, payload: bytes, reply: str = "", headers: bytes = b"") -> None:
         """Publish a message; all that are posted in one turn of the event loop are sent at once.

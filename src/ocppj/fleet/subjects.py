@@ -6,8 +6,10 @@ prose. It does no I/O.
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+import msgspec
 
 from ocppj.catalog import VERSIONS
 
@@ -27,10 +29,13 @@ __all__ = [
     "action_of",
     "headers",
     "parse_headers",
+    "parse_json",
     "station_of",
     "status_of",
     "token",
 ]
+
+T = TypeVar("T")
 
 STATION: Final = "Ocpp-Station"
 GENERATION: Final = "Ocpp-Generation"
@@ -167,6 +172,18 @@ class Subjects:
         if len(parts) != 5 or parts[2] not in _VERSION_NAMES:
             raise ValueError(f"{subject!r:.80} is not the subject of a station's frame")
         return _VERSION_NAMES[parts[2]], station_of(parts[3]), action_of(parts[4])
+
+
+def parse_json(data: bytes, cls: type[T]) -> T:
+    """Return what the JSON of a message says.
+
+    Raises:
+        ValueError: it is not JSON, or not of this type.
+    """
+    try:
+        return msgspec.json.decode(data, type=cls)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"not a {cls.__name__}: {error}") from error
 
 
 def headers(values: Mapping[str, str]) -> bytes:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp, not_supported
 from ocppj.v16.datatypes import ChargingProfile, IdTagInfo, KeyValue, MeterValue
 from ocppj.v16.enums import (
     AvailabilityStatus,
@@ -662,100 +662,106 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_authorize(self, station: Any, request: AuthorizeRequest, /) -> Reply[AuthorizeResponse]:
         """Ask whether an id tag may charge."""
-        ...
+        not_supported(request)
 
     def on_boot_notification(
         self, station: Any, request: BootNotificationRequest, /
     ) -> Reply[BootNotificationResponse]:
         """Register the station and state its maker, model and versions."""
-        ...
+        not_supported(request)
 
     def on_data_transfer(
         self, station: Any, request: DataTransferRequest, /
     ) -> Reply[DataTransferResponse]:
         """Carry vendor-specific data that no standard message covers."""
-        ...
+        not_supported(request)
 
     def on_heartbeat(self, station: Any, request: HeartbeatRequest, /) -> Reply[HeartbeatResponse]:
         """Show that the station is alive and ask for the time."""
-        ...
+        not_supported(request)
 
     def on_meter_values(
         self, station: Any, request: MeterValuesRequest, /
     ) -> Reply[MeterValuesResponse]:
         """Deliver meter readings of a connector."""
-        ...
+        not_supported(request)
 
     def on_start_transaction(
         self, station: Any, request: StartTransactionRequest, /
     ) -> Reply[StartTransactionResponse]:
         """Report that a transaction has started."""
-        ...
+        not_supported(request)
 
     def on_status_notification(
         self, station: Any, request: StatusNotificationRequest, /
     ) -> Reply[StatusNotificationResponse]:
         """Report the state or a fault of a connector or the station."""
-        ...
+        not_supported(request)
 
     def on_stop_transaction(
         self, station: Any, request: StopTransactionRequest, /
     ) -> Reply[StopTransactionResponse]:
         """Report that a transaction has ended, with the final meter reading."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_change_availability(
         self, request: ChangeAvailabilityRequest, /
     ) -> Reply[ChangeAvailabilityResponse]:
         """Put a connector or the whole station in or out of service."""
-        ...
+        not_supported(request)
 
     def on_change_configuration(
         self, request: ChangeConfigurationRequest, /
     ) -> Reply[ChangeConfigurationResponse]:
         """Set one configuration key to a new value."""
-        ...
+        not_supported(request)
 
     def on_clear_cache(self, request: ClearCacheRequest, /) -> Reply[ClearCacheResponse]:
         """Empty the authorization cache of the station."""
-        ...
+        not_supported(request)
 
     def on_data_transfer(self, request: DataTransferRequest, /) -> Reply[DataTransferResponse]:
         """Carry vendor-specific data that no standard message covers."""
-        ...
+        not_supported(request)
 
     def on_get_configuration(
         self, request: GetConfigurationRequest, /
     ) -> Reply[GetConfigurationResponse]:
         """Read configuration keys, or all of them if none are named."""
-        ...
+        not_supported(request)
 
     def on_remote_start_transaction(
         self, request: RemoteStartTransactionRequest, /
     ) -> Reply[RemoteStartTransactionResponse]:
         """Ask the station to start charging for an id tag."""
-        ...
+        not_supported(request)
 
     def on_remote_stop_transaction(
         self, request: RemoteStopTransactionRequest, /
     ) -> Reply[RemoteStopTransactionResponse]:
         """Ask the station to stop a running transaction."""
-        ...
+        not_supported(request)
 
     def on_reset(self, request: ResetRequest, /) -> Reply[ResetResponse]:
         """Restart the station, softly or hard."""
-        ...
+        not_supported(request)
 
     def on_unlock_connector(
         self, request: UnlockConnectorRequest, /
     ) -> Reply[UnlockConnectorResponse]:
         """Ask the station to release the cable lock of a connector."""
-        ...
+        not_supported(request)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp, not_supported
 from ocppj.v16.enums import DiagnosticsStatus, FirmwareStatus
 
 __all__ = [
@@ -186,32 +186,38 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_diagnostics_status_notification(
         self, station: Any, request: DiagnosticsStatusNotificationRequest, /
     ) -> Reply[DiagnosticsStatusNotificationResponse]:
         """Report how the upload of a diagnostics file is going."""
-        ...
+        not_supported(request)
 
     def on_firmware_status_notification(
         self, station: Any, request: FirmwareStatusNotificationRequest, /
     ) -> Reply[FirmwareStatusNotificationResponse]:
         """Report how a firmware update is going."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_get_diagnostics(
         self, request: GetDiagnosticsRequest, /
     ) -> Reply[GetDiagnosticsResponse]:
         """Ask the station to upload a diagnostics file to a given place."""
-        ...
+        not_supported(request)
 
     def on_update_firmware(
         self, request: UpdateFirmwareRequest, /
     ) -> Reply[UpdateFirmwareResponse]:
         """Tell the station where to get new firmware and from what time on."""
-        ...
+        not_supported(request)

@@ -7,7 +7,7 @@ Profile of OCPP 1.6: `localAuthListManagement`.
 
 from typing import ClassVar, Final, Protocol
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v16.datatypes import AuthorizationData
 from ocppj.v16.enums import UpdateStatus, UpdateType
 
@@ -109,14 +109,17 @@ class CSMSHandler(Protocol):
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_get_local_list_version(
         self, request: GetLocalListVersionRequest, /
     ) -> Reply[GetLocalListVersionResponse]:
         """Ask which version of the local authorization list the station holds."""
-        ...
+        not_supported(request)
 
     def on_send_local_list(self, request: SendLocalListRequest, /) -> Reply[SendLocalListResponse]:
         """Replace the local authorization list, or change some entries in it."""
-        ...
+        not_supported(request)

@@ -7,7 +7,7 @@ Profile of OCPP 1.6: `remoteTrigger`.
 
 from typing import ClassVar, Final, Protocol
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v16.enums import MessageTrigger, TriggerMessageStatus
 
 __all__ = [
@@ -68,10 +68,13 @@ class CSMSHandler(Protocol):
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_trigger_message(
         self, request: TriggerMessageRequest, /
     ) -> Reply[TriggerMessageResponse]:
         """Ask the station to send a certain message now."""
-        ...
+        not_supported(request)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp, not_supported
 from ocppj.v16.enums import CancelReservationStatus, ReservationStatus
 
 __all__ = [
@@ -111,14 +111,17 @@ class CSMSHandler(Protocol):
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_cancel_reservation(
         self, request: CancelReservationRequest, /
     ) -> Reply[CancelReservationResponse]:
         """Withdraw a reservation."""
-        ...
+        not_supported(request)
 
     def on_reserve_now(self, request: ReserveNowRequest, /) -> Reply[ReserveNowResponse]:
         """Hold a connector for an id tag until a given time."""
-        ...
+        not_supported(request)

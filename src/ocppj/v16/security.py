@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp, not_supported
 from ocppj.v16.datatypes import CertificateHashDataType, FirmwareType, LogParametersType
 from ocppj.v16.enums import (
     CertificateSignedStatusEnumType,
@@ -476,72 +476,78 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_log_status_notification(
         self, station: Any, request: LogStatusNotificationRequest, /
     ) -> Reply[LogStatusNotificationResponse]:
         """Report how the upload of a log is going."""
-        ...
+        not_supported(request)
 
     def on_security_event_notification(
         self, station: Any, request: SecurityEventNotificationRequest, /
     ) -> Reply[SecurityEventNotificationResponse]:
         """Report a security event, such as tampering or a failed login."""
-        ...
+        not_supported(request)
 
     def on_sign_certificate(
         self, station: Any, request: SignCertificateRequest, /
     ) -> Reply[SignCertificateResponse]:
         """Ask for a certificate by sending a signing request (CSR)."""
-        ...
+        not_supported(request)
 
     def on_signed_firmware_status_notification(
         self, station: Any, request: SignedFirmwareStatusNotificationRequest, /
     ) -> Reply[SignedFirmwareStatusNotificationResponse]:
         """Report how a signed firmware update is going."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_certificate_signed(
         self, request: CertificateSignedRequest, /
     ) -> Reply[CertificateSignedResponse]:
         """Hand over the certificate chain made from a signing request."""
-        ...
+        not_supported(request)
 
     def on_delete_certificate(
         self, request: DeleteCertificateRequest, /
     ) -> Reply[DeleteCertificateResponse]:
         """Remove an installed root certificate, named by its hashes."""
-        ...
+        not_supported(request)
 
     def on_extended_trigger_message(
         self, request: ExtendedTriggerMessageRequest, /
     ) -> Reply[ExtendedTriggerMessageResponse]:
         """Ask the station to send a certain message now, security ones included."""
-        ...
+        not_supported(request)
 
     def on_get_installed_certificate_ids(
         self, request: GetInstalledCertificateIdsRequest, /
     ) -> Reply[GetInstalledCertificateIdsResponse]:
         """List the installed root certificates of one kind."""
-        ...
+        not_supported(request)
 
     def on_get_log(self, request: GetLogRequest, /) -> Reply[GetLogResponse]:
         """Ask the station to upload a diagnostics or security log."""
-        ...
+        not_supported(request)
 
     def on_install_certificate(
         self, request: InstallCertificateRequest, /
     ) -> Reply[InstallCertificateResponse]:
         """Install a root certificate on the station."""
-        ...
+        not_supported(request)
 
     def on_signed_update_firmware(
         self, request: SignedUpdateFirmwareRequest, /
     ) -> Reply[SignedUpdateFirmwareResponse]:
         """Tell the station to fetch firmware, check its signature and install it."""
-        ...
+        not_supported(request)

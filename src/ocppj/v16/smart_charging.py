@@ -7,7 +7,7 @@ Profile of OCPP 1.6: `smartCharging`.
 
 from typing import ClassVar, Final, Protocol
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp, not_supported
 from ocppj.v16.datatypes import ChargingProfile, ChargingSchedule
 from ocppj.v16.enums import (
     ChargingProfilePurposeType,
@@ -165,22 +165,25 @@ class CSMSHandler(Protocol):
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_clear_charging_profile(
         self, request: ClearChargingProfileRequest, /
     ) -> Reply[ClearChargingProfileResponse]:
         """Remove charging profiles by id, or all that match a filter."""
-        ...
+        not_supported(request)
 
     def on_get_composite_schedule(
         self, request: GetCompositeScheduleRequest, /
     ) -> Reply[GetCompositeScheduleResponse]:
         """Ask for the limits that result from all profiles at a connector."""
-        ...
+        not_supported(request)
 
     def on_set_charging_profile(
         self, request: SetChargingProfileRequest, /
     ) -> Reply[SetChargingProfileResponse]:
         """Install a charging profile at a connector or the whole station."""
-        ...
+        not_supported(request)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Maybe, Message, Profile, Reply
+from ocppj.schema import Feature, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v201.datatypes import (
     CustomDataType,
     IdTokenInfoType,
@@ -115,16 +115,22 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_authorize(self, station: Any, request: AuthorizeRequest, /) -> Reply[AuthorizeResponse]:
         """Ask whether the holder of an identifier or contract certificate may charge."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_clear_cache(self, request: ClearCacheRequest, /) -> Reply[ClearCacheResponse]:
         """Have the station forget all identifiers it holds in its authorization cache."""
-        ...
+        not_supported(request)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import JSON, Feature, Maybe, Message, Profile, Reply
+from ocppj.schema import JSON, Feature, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v201.datatypes import CustomDataType, StatusInfoType
 from ocppj.v201.enums import DataTransferStatusEnumType
 
@@ -71,18 +71,24 @@ PROFILE: Final = Profile(PROFILE_NAME, (DATA_TRANSFER,))
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_data_transfer(
         self, station: Any, request: DataTransferRequest, /
     ) -> Reply[DataTransferResponse]:
         """Send data of a vendor's own making."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_data_transfer(self, request: DataTransferRequest, /) -> Reply[DataTransferResponse]:
         """Send data of a vendor's own making."""
-        ...
+        not_supported(request)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v201.datatypes import CustomDataType, MessageInfoType, StatusInfoType
 from ocppj.v201.enums import (
     ClearMessageStatusEnumType,
@@ -204,32 +204,38 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_notify_display_messages(
         self, station: Any, request: NotifyDisplayMessagesRequest, /
     ) -> Reply[NotifyDisplayMessagesResponse]:
         """Send one part of the display messages that were asked for."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_clear_display_message(
         self, request: ClearDisplayMessageRequest, /
     ) -> Reply[ClearDisplayMessageResponse]:
         """Remove one message from the display."""
-        ...
+        not_supported(request)
 
     def on_get_display_messages(
         self, request: GetDisplayMessagesRequest, /
     ) -> Reply[GetDisplayMessagesResponse]:
         """Ask which display messages are stored, by id, priority or state."""
-        ...
+        not_supported(request)
 
     def on_set_display_message(
         self, request: SetDisplayMessageRequest, /
     ) -> Reply[SetDisplayMessageResponse]:
         """Add a message to the display, or replace the one of the same id."""
-        ...
+        not_supported(request)

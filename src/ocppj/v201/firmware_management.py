@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v201.datatypes import CustomDataType, FirmwareType, StatusInfoType
 from ocppj.v201.enums import (
     FirmwareStatusEnumType,
@@ -252,38 +252,44 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_firmware_status_notification(
         self, station: Any, request: FirmwareStatusNotificationRequest, /
     ) -> Reply[FirmwareStatusNotificationResponse]:
         """Report how far a firmware update has come."""
-        ...
+        not_supported(request)
 
     def on_publish_firmware_status_notification(
         self, station: Any, request: PublishFirmwareStatusNotificationRequest, /
     ) -> Reply[PublishFirmwareStatusNotificationResponse]:
         """Report how far the publishing of firmware has come."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_publish_firmware(
         self, request: PublishFirmwareRequest, /
     ) -> Reply[PublishFirmwareResponse]:
         """Have a local controller fetch firmware and offer it to the stations around it."""
-        ...
+        not_supported(request)
 
     def on_unpublish_firmware(
         self, request: UnpublishFirmwareRequest, /
     ) -> Reply[UnpublishFirmwareResponse]:
         """Have a local controller stop offering a firmware file."""
-        ...
+        not_supported(request)
 
     def on_update_firmware(
         self, request: UpdateFirmwareRequest, /
     ) -> Reply[UpdateFirmwareResponse]:
         """Have the station fetch and install new firmware."""
-        ...
+        not_supported(request)

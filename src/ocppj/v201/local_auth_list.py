@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v201.datatypes import AuthorizationData, CustomDataType, StatusInfoType
 from ocppj.v201.enums import SendLocalListStatusEnumType, UpdateEnumType
 
@@ -116,14 +116,17 @@ class CSMSHandler(Protocol):
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_get_local_list_version(
         self, request: GetLocalListVersionRequest, /
     ) -> Reply[GetLocalListVersionResponse]:
         """Ask which version of the local list the station holds."""
-        ...
+        not_supported(request)
 
     def on_send_local_list(self, request: SendLocalListRequest, /) -> Reply[SendLocalListResponse]:
         """Send a new local list, or changes to the present one."""
-        ...
+        not_supported(request)

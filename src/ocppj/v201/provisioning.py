@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp, not_supported
 from ocppj.v201.datatypes import (
     ChargingStationType,
     ComponentVariableType,
@@ -380,46 +380,52 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_boot_notification(
         self, station: Any, request: BootNotificationRequest, /
     ) -> Reply[BootNotificationResponse]:
         """Register with the CSMS, giving the make and model and why the station booted."""
-        ...
+        not_supported(request)
 
     def on_notify_report(
         self, station: Any, request: NotifyReportRequest, /
     ) -> Reply[NotifyReportResponse]:
         """Send one part of a requested device model report."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_get_base_report(self, request: GetBaseReportRequest, /) -> Reply[GetBaseReportResponse]:
         """Ask for one of the predefined reports of the device model."""
-        ...
+        not_supported(request)
 
     def on_get_report(self, request: GetReportRequest, /) -> Reply[GetReportResponse]:
         """Ask for a report on selected components and variables of the device model."""
-        ...
+        not_supported(request)
 
     def on_get_variables(self, request: GetVariablesRequest, /) -> Reply[GetVariablesResponse]:
         """Read the values of one or more variables."""
-        ...
+        not_supported(request)
 
     def on_reset(self, request: ResetRequest, /) -> Reply[ResetResponse]:
         """Have the whole station, or one EVSE, restart."""
-        ...
+        not_supported(request)
 
     def on_set_network_profile(
         self, request: SetNetworkProfileRequest, /
     ) -> Reply[SetNetworkProfileResponse]:
         """Store the data of a connection to a CSMS in a numbered slot of the station."""
-        ...
+        not_supported(request)
 
     def on_set_variables(self, request: SetVariablesRequest, /) -> Reply[SetVariablesResponse]:
         """Change the values of one or more variables."""
-        ...
+        not_supported(request)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import INT64_MAX, Feature, Maybe, Message, Profile, Reply
+from ocppj.schema import INT64_MAX, Feature, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v201.datatypes import (
     ChargingProfileType,
     CustomDataType,
@@ -223,28 +223,31 @@ class CSMSHandler(Protocol):
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_request_start_transaction(
         self, request: RequestStartTransactionRequest, /
     ) -> Reply[RequestStartTransactionResponse]:
         """Ask the station to start a transaction for a given identifier."""
-        ...
+        not_supported(request)
 
     def on_request_stop_transaction(
         self, request: RequestStopTransactionRequest, /
     ) -> Reply[RequestStopTransactionResponse]:
         """Ask the station to stop a running transaction."""
-        ...
+        not_supported(request)
 
     def on_trigger_message(
         self, request: TriggerMessageRequest, /
     ) -> Reply[TriggerMessageResponse]:
         """Ask the station to send a message that it would otherwise send by itself."""
-        ...
+        not_supported(request)
 
     def on_unlock_connector(
         self, request: UnlockConnectorRequest, /
     ) -> Reply[UnlockConnectorResponse]:
         """Ask the station to release the lock on a plug."""
-        ...
+        not_supported(request)

@@ -7,7 +7,7 @@ Functional block H of OCPP 2.0.1: `reservation`.
 
 from typing import Any, ClassVar, Final, Protocol
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp, not_supported
 from ocppj.v201.datatypes import CustomDataType, IdTokenType, StatusInfoType
 from ocppj.v201.enums import (
     CancelReservationStatusEnumType,
@@ -158,24 +158,30 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_reservation_status_update(
         self, station: Any, request: ReservationStatusUpdateRequest, /
     ) -> Reply[ReservationStatusUpdateResponse]:
         """Report that a reservation has expired or was dropped."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_cancel_reservation(
         self, request: CancelReservationRequest, /
     ) -> Reply[CancelReservationResponse]:
         """Withdraw a reservation made earlier."""
-        ...
+        not_supported(request)
 
     def on_reserve_now(self, request: ReserveNowRequest, /) -> Reply[ReserveNowResponse]:
         """Keep an EVSE free for one identifier until a given time."""
-        ...
+        not_supported(request)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import Feature, Maybe, Message, Profile, Reply, Timestamp, not_supported
 from ocppj.v201.datatypes import CustomDataType, StatusInfoType
 from ocppj.v201.enums import (
     CertificateSignedStatusEnumType,
@@ -163,26 +163,32 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_security_event_notification(
         self, station: Any, request: SecurityEventNotificationRequest, /
     ) -> Reply[SecurityEventNotificationResponse]:
         """Report a security event, such as tampering or a failed login."""
-        ...
+        not_supported(request)
 
     def on_sign_certificate(
         self, station: Any, request: SignCertificateRequest, /
     ) -> Reply[SignCertificateResponse]:
         """Send a certificate signing request, to get a new client certificate."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_certificate_signed(
         self, request: CertificateSignedRequest, /
     ) -> Reply[CertificateSignedResponse]:
         """Hand the signed certificate chain to the station that asked for it."""
-        ...
+        not_supported(request)

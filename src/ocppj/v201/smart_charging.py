@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp, not_supported
 from ocppj.v201.datatypes import (
     ChargingLimitType,
     ChargingNeedsType,
@@ -429,62 +429,68 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_cleared_charging_limit(
         self, station: Any, request: ClearedChargingLimitRequest, /
     ) -> Reply[ClearedChargingLimitResponse]:
         """Report that a limit set from outside no longer applies."""
-        ...
+        not_supported(request)
 
     def on_notify_charging_limit(
         self, station: Any, request: NotifyChargingLimitRequest, /
     ) -> Reply[NotifyChargingLimitResponse]:
         """Report that a source other than the CSMS has set a limit."""
-        ...
+        not_supported(request)
 
     def on_notify_ev_charging_needs(
         self, station: Any, request: NotifyEVChargingNeedsRequest, /
     ) -> Reply[NotifyEVChargingNeedsResponse]:
         """Pass on how much energy the vehicle wants, by when and by which kind of current."""
-        ...
+        not_supported(request)
 
     def on_notify_ev_charging_schedule(
         self, station: Any, request: NotifyEVChargingScheduleRequest, /
     ) -> Reply[NotifyEVChargingScheduleResponse]:
         """Pass on the schedule that the vehicle itself has worked out."""
-        ...
+        not_supported(request)
 
     def on_report_charging_profiles(
         self, station: Any, request: ReportChargingProfilesRequest, /
     ) -> Reply[ReportChargingProfilesResponse]:
         """Send one part of the charging profiles that were asked for."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_clear_charging_profile(
         self, request: ClearChargingProfileRequest, /
     ) -> Reply[ClearChargingProfileResponse]:
         """Remove one charging profile by its id, or all those that match."""
-        ...
+        not_supported(request)
 
     def on_get_charging_profiles(
         self, request: GetChargingProfilesRequest, /
     ) -> Reply[GetChargingProfilesResponse]:
         """Ask which charging profiles are installed, by id or by other marks."""
-        ...
+        not_supported(request)
 
     def on_get_composite_schedule(
         self, request: GetCompositeScheduleRequest, /
     ) -> Reply[GetCompositeScheduleResponse]:
         """Ask for the limits that result from all profiles of an EVSE together."""
-        ...
+        not_supported(request)
 
     def on_set_charging_profile(
         self, request: SetChargingProfileRequest, /
     ) -> Reply[SetChargingProfileResponse]:
         """Install a charging profile on an EVSE or on the whole station."""
-        ...
+        not_supported(request)

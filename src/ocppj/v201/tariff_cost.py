@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Maybe, Message, Profile, Reply
+from ocppj.schema import Feature, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v201.datatypes import CustomDataType
 
 __all__ = [
@@ -65,8 +65,11 @@ class CSMSHandler(Protocol):
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_cost_updated(self, request: CostUpdatedRequest, /) -> Reply[CostUpdatedResponse]:
         """Give the cost so far of a running transaction, for display."""
-        ...
+        not_supported(request)

@@ -9,7 +9,17 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import INT64_MAX, Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import (
+    INT64_MAX,
+    Feature,
+    Integer,
+    Maybe,
+    Message,
+    Profile,
+    Reply,
+    Timestamp,
+    not_supported,
+)
 from ocppj.v21.datatypes import (
     AddressType,
     CustomDataType,
@@ -264,34 +274,40 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_authorize(self, station: Any, request: AuthorizeRequest, /) -> Reply[AuthorizeResponse]:
         """Ask whether the holder of an identifier or contract certificate may charge."""
-        ...
+        not_supported(request)
 
     def on_notify_settlement(
         self, station: Any, request: NotifySettlementRequest, /
     ) -> Reply[NotifySettlementResponse]:
         """Tell the CSMS how a card payment ended and how much was taken."""
-        ...
+        not_supported(request)
 
     def on_vat_number_validation(
         self, station: Any, request: VatNumberValidationRequest, /
     ) -> Reply[VatNumberValidationResponse]:
         """Have the CSMS check a VAT number that the driver has typed in."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_clear_cache(self, request: ClearCacheRequest, /) -> Reply[ClearCacheResponse]:
         """Have the station forget all identifiers it holds in its authorization cache."""
-        ...
+        not_supported(request)
 
     def on_notify_web_payment_started(
         self, request: NotifyWebPaymentStartedRequest, /
     ) -> Reply[NotifyWebPaymentStartedResponse]:
         """Warn the station that somebody has begun paying online for one of its EVSEs."""
-        ...
+        not_supported(request)

@@ -9,7 +9,16 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import INT64_MAX, Feature, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import (
+    INT64_MAX,
+    Feature,
+    Maybe,
+    Message,
+    Profile,
+    Reply,
+    Timestamp,
+    not_supported,
+)
 from ocppj.v21.datatypes import CustomDataType, EVSEType, StatusInfoType
 from ocppj.v21.enums import (
     ChangeAvailabilityStatusEnumType,
@@ -155,24 +164,30 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_heartbeat(self, station: Any, request: HeartbeatRequest, /) -> Reply[HeartbeatResponse]:
         """Show that the station is alive, and learn the current time."""
-        ...
+        not_supported(request)
 
     def on_status_notification(
         self, station: Any, request: StatusNotificationRequest, /
     ) -> Reply[StatusNotificationResponse]:
         """Report the present status of one connector."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_change_availability(
         self, request: ChangeAvailabilityRequest, /
     ) -> Reply[ChangeAvailabilityResponse]:
         """Take the station, an EVSE or a connector into service, or out of it."""
-        ...
+        not_supported(request)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v21.datatypes import BatteryDataType, CustomDataType, IdTokenType, StatusInfoType
 from ocppj.v21.enums import BatterySwapEventEnumType, GenericStatusEnumType
 
@@ -116,20 +116,26 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_battery_swap(
         self, station: Any, request: BatterySwapRequest, /
     ) -> Reply[BatterySwapResponse]:
         """Report batteries put in, handed out, or not collected in time, with their state."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_request_battery_swap(
         self, request: RequestBatterySwapRequest, /
     ) -> Reply[RequestBatterySwapResponse]:
         """Start a battery exchange from afar for a given driver."""
-        ...
+        not_supported(request)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp, not_supported
 from ocppj.v21.datatypes import CustomDataType, StatusInfoType
 from ocppj.v21.enums import (
     EnergyTransferModeEnumType,
@@ -124,14 +124,17 @@ class CSMSHandler(Protocol):
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_afrr_signal(self, request: AFRRSignalRequest, /) -> Reply[AFRRSignalResponse]:
         """Pass on a frequency restoration signal from the grid operator."""
-        ...
+        not_supported(request)
 
     def on_notify_allowed_energy_transfer(
         self, request: NotifyAllowedEnergyTransferRequest, /
     ) -> Reply[NotifyAllowedEnergyTransferResponse]:
         """Tell the station which ways of energy transfer a transaction may use."""
-        ...
+        not_supported(request)

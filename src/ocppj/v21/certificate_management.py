@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta, field
 
-from ocppj.schema import INT64_MAX, Feature, Maybe, Message, Profile, Reply
+from ocppj.schema import INT64_MAX, Feature, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v21.datatypes import (
     CertificateHashDataChainType,
     CertificateHashDataType,
@@ -314,44 +314,50 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_get15118_ev_certificate(
         self, station: Any, request: Get15118EVCertificateRequest, /
     ) -> Reply[Get15118EVCertificateResponse]:
         """Pass on a vehicle's request to install or update its contract certificate."""
-        ...
+        not_supported(request)
 
     def on_get_certificate_chain_status(
         self, station: Any, request: GetCertificateChainStatusRequest, /
     ) -> Reply[GetCertificateChainStatusResponse]:
         """Ask the CSMS to look up whether the certificates of a chain have been revoked."""
-        ...
+        not_supported(request)
 
     def on_get_certificate_status(
         self, station: Any, request: GetCertificateStatusRequest, /
     ) -> Reply[GetCertificateStatusResponse]:
         """Ask whether a certificate has been revoked, through the CSMS as go-between."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_delete_certificate(
         self, request: DeleteCertificateRequest, /
     ) -> Reply[DeleteCertificateResponse]:
         """Have the station delete an installed certificate."""
-        ...
+        not_supported(request)
 
     def on_get_installed_certificate_ids(
         self, request: GetInstalledCertificateIdsRequest, /
     ) -> Reply[GetInstalledCertificateIdsResponse]:
         """Ask which certificates are installed, of some kinds or of all."""
-        ...
+        not_supported(request)
 
     def on_install_certificate(
         self, request: InstallCertificateRequest, /
     ) -> Reply[InstallCertificateResponse]:
         """Install a root certificate on the station."""
-        ...
+        not_supported(request)

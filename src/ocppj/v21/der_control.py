@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta, field
 
-from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import Feature, Integer, Maybe, Message, Profile, Reply, Timestamp, not_supported
 from ocppj.v21.datatypes import (
     CustomDataType,
     DERCurveGetType,
@@ -330,40 +330,46 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_notify_der_alarm(
         self, station: Any, request: NotifyDERAlarmRequest, /
     ) -> Reply[NotifyDERAlarmResponse]:
         """Raise or end an alarm about a grid fault that a DER control has met."""
-        ...
+        not_supported(request)
 
     def on_notify_der_start_stop(
         self, station: Any, request: NotifyDERStartStopRequest, /
     ) -> Reply[NotifyDERStartStopResponse]:
         """Report that a scheduled DER control has begun or ended."""
-        ...
+        not_supported(request)
 
     def on_report_der_control(
         self, station: Any, request: ReportDERControlRequest, /
     ) -> Reply[ReportDERControlResponse]:
         """Deliver the DER controls that GetDERControl asked for, in one or more parts."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_clear_der_control(
         self, request: ClearDERControlRequest, /
     ) -> Reply[ClearDERControlResponse]:
         """Remove one DER control by its id, or all of a type, default or scheduled."""
-        ...
+        not_supported(request)
 
     def on_get_der_control(self, request: GetDERControlRequest, /) -> Reply[GetDERControlResponse]:
         """Ask the station to report the DER controls it holds."""
-        ...
+        not_supported(request)
 
     def on_set_der_control(self, request: SetDERControlRequest, /) -> Reply[SetDERControlResponse]:
         """Install a DER control, as a lasting default or for a scheduled time."""
-        ...
+        not_supported(request)

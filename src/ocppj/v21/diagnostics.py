@@ -9,7 +9,17 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import INT64_MAX, Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import (
+    INT64_MAX,
+    Feature,
+    Integer,
+    Maybe,
+    Message,
+    Profile,
+    Reply,
+    Timestamp,
+    not_supported,
+)
 from ocppj.v21.datatypes import (
     CertificateHashDataType,
     ClearMonitoringResultType,
@@ -702,102 +712,108 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_close_periodic_event_stream(
         self, station: Any, request: ClosePeriodicEventStreamRequest, /
     ) -> Reply[ClosePeriodicEventStreamResponse]:
         """Announce that an event stream ends."""
-        ...
+        not_supported(request)
 
     def on_log_status_notification(
         self, station: Any, request: LogStatusNotificationRequest, /
     ) -> Reply[LogStatusNotificationResponse]:
         """Report how far the upload of a log file has come."""
-        ...
+        not_supported(request)
 
     def on_notify_customer_information(
         self, station: Any, request: NotifyCustomerInformationRequest, /
     ) -> Reply[NotifyCustomerInformationResponse]:
         """Send one part of the data held about a customer."""
-        ...
+        not_supported(request)
 
     def on_notify_event(
         self, station: Any, request: NotifyEventRequest, /
     ) -> Reply[NotifyEventResponse]:
         """Report events, mostly of monitors that went off or returned to normal."""
-        ...
+        not_supported(request)
 
     def on_notify_monitoring_report(
         self, station: Any, request: NotifyMonitoringReportRequest, /
     ) -> Reply[NotifyMonitoringReportResponse]:
         """Send one part of a requested report of monitors."""
-        ...
+        not_supported(request)
 
     def on_notify_periodic_event_stream(
         self, station: Any, request: NotifyPeriodicEventStreamRequest, /
     ) -> Reply[None]:
         """Deliver a batch of monitored values of an open stream, expecting no answer."""
-        ...
+        not_supported(request)
 
     def on_open_periodic_event_stream(
         self, station: Any, request: OpenPeriodicEventStreamRequest, /
     ) -> Reply[OpenPeriodicEventStreamResponse]:
         """Ask to open a stream for the values of one variable monitor."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_adjust_periodic_event_stream(
         self, request: AdjustPeriodicEventStreamRequest, /
     ) -> Reply[AdjustPeriodicEventStreamResponse]:
         """Change how often an open event stream sends and how many values it bundles."""
-        ...
+        not_supported(request)
 
     def on_clear_variable_monitoring(
         self, request: ClearVariableMonitoringRequest, /
     ) -> Reply[ClearVariableMonitoringResponse]:
         """Remove one or more monitors by their ids."""
-        ...
+        not_supported(request)
 
     def on_customer_information(
         self, request: CustomerInformationRequest, /
     ) -> Reply[CustomerInformationResponse]:
         """Have the station report, delete, or both, what it holds about one customer."""
-        ...
+        not_supported(request)
 
     def on_get_log(self, request: GetLogRequest, /) -> Reply[GetLogResponse]:
         """Have the station upload a log file."""
-        ...
+        not_supported(request)
 
     def on_get_monitoring_report(
         self, request: GetMonitoringReportRequest, /
     ) -> Reply[GetMonitoringReportResponse]:
         """Ask which monitors are set, on all or on selected variables."""
-        ...
+        not_supported(request)
 
     def on_get_periodic_event_stream(
         self, request: GetPeriodicEventStreamRequest, /
     ) -> Reply[GetPeriodicEventStreamResponse]:
         """Ask which event streams are open."""
-        ...
+        not_supported(request)
 
     def on_set_monitoring_base(
         self, request: SetMonitoringBaseRequest, /
     ) -> Reply[SetMonitoringBaseResponse]:
         """Choose the basic set of monitors that the station runs."""
-        ...
+        not_supported(request)
 
     def on_set_monitoring_level(
         self, request: SetMonitoringLevelRequest, /
     ) -> Reply[SetMonitoringLevelResponse]:
         """Choose down to which severity events are reported."""
-        ...
+        not_supported(request)
 
     def on_set_variable_monitoring(
         self, request: SetVariableMonitoringRequest, /
     ) -> Reply[SetVariableMonitoringResponse]:
         """Set or replace monitors on one or more variables."""
-        ...
+        not_supported(request)

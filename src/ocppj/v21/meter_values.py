@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import INT64_MAX, Feature, Maybe, Message, Profile, Reply
+from ocppj.schema import INT64_MAX, Feature, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v21.datatypes import CustomDataType, MeterValueType
 
 __all__ = [
@@ -65,13 +65,16 @@ PROFILE: Final = Profile(PROFILE_NAME, (METER_VALUES,))
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_meter_values(
         self, station: Any, request: MeterValuesRequest, /
     ) -> Reply[MeterValuesResponse]:
         """Send meter readings of an EVSE or of the main meter."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):

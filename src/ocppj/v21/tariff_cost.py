@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import INT64_MAX, Feature, Maybe, Message, Profile, Reply
+from ocppj.schema import INT64_MAX, Feature, Maybe, Message, Profile, Reply, not_supported
 from ocppj.v21.datatypes import (
     ClearTariffsResultType,
     CustomDataType,
@@ -245,28 +245,31 @@ class CSMSHandler(Protocol):
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_change_transaction_tariff(
         self, request: ChangeTransactionTariffRequest, /
     ) -> Reply[ChangeTransactionTariffResponse]:
         """Replace the tariff of a running transaction."""
-        ...
+        not_supported(request)
 
     def on_clear_tariffs(self, request: ClearTariffsRequest, /) -> Reply[ClearTariffsResponse]:
         """Remove tariffs from the station, chosen by their id, by EVSE, or all of them."""
-        ...
+        not_supported(request)
 
     def on_cost_updated(self, request: CostUpdatedRequest, /) -> Reply[CostUpdatedResponse]:
         """Give the cost so far of a running transaction, for display."""
-        ...
+        not_supported(request)
 
     def on_get_tariffs(self, request: GetTariffsRequest, /) -> Reply[GetTariffsResponse]:
         """Ask which tariffs are installed on one EVSE, or on every EVSE with id 0."""
-        ...
+        not_supported(request)
 
     def on_set_default_tariff(
         self, request: SetDefaultTariffRequest, /
     ) -> Reply[SetDefaultTariffResponse]:
         """Install the tariff for drivers without one of their own, on one EVSE or on all."""
-        ...
+        not_supported(request)

@@ -9,7 +9,17 @@ from typing import Annotated, Any, ClassVar, Final, Protocol
 
 from msgspec import Meta
 
-from ocppj.schema import INT64_MAX, Feature, Integer, Maybe, Message, Profile, Reply, Timestamp
+from ocppj.schema import (
+    INT64_MAX,
+    Feature,
+    Integer,
+    Maybe,
+    Message,
+    Profile,
+    Reply,
+    Timestamp,
+    not_supported,
+)
 from ocppj.v21.datatypes import (
     CostDetailsType,
     CustomDataType,
@@ -149,20 +159,26 @@ PROFILE: Final = Profile(
 
 
 class CSMSHandler(Protocol):
-    """One method for each call of this block that a CSMS answers."""
+    """One method for each call of this block that a CSMS answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_transaction_event(
         self, station: Any, request: TransactionEventRequest, /
     ) -> Reply[TransactionEventResponse]:
         """Report that a transaction has started, changed or ended."""
-        ...
+        not_supported(request)
 
 
 class ChargingStationHandler(Protocol):
-    """One method for each call of this block that a charging station answers."""
+    """One method for each call of this block that a charging station answers.
+
+    A class that derives from it need not define all of them.
+    """
 
     def on_get_transaction_status(
         self, request: GetTransactionStatusRequest, /
     ) -> Reply[GetTransactionStatusResponse]:
         """Ask whether a transaction is still going on and whether messages are waiting."""
-        ...
+        not_supported(request)

@@ -1,6 +1,6 @@
-"""A demonstration CSMS and a simulated charging station, for the command line.
+"""A demonstration CSMS and a simulated charging station.
 
-Owns what the two do. Loaded by `ocppj.cli` only when one of them is asked for.
+Loaded by `ocppj csms` and `ocppj station` only, as it needs asyncio.
 """
 
 __all__: list[str] = []

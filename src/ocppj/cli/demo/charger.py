@@ -1,7 +1,7 @@
-"""A simulated charging station, of no OCPP version in particular.
+"""A simulated charging station.
 
-Owns its state and what it does by itself: it boots, keeps in touch, and charges. How it says so is
-the dialect's business.
+Owns its state and what it does on its own: it boots, sends heartbeats, and charges. The messages
+that it sends depend on the OCPP version: they come from a dialect.
 """
 
 import asyncio
@@ -15,20 +15,24 @@ from ocppj.cli.demo.messages import Message, request
 from ocppj.codec import Codec
 from ocppj.errors import CallFailed, CallTimeout, ConnectionLost, DecodeError
 
-__all__ = ["Charge", "Charger", "Connector", "Dialect"]
+__all__ = ["Charge", "Charger", "Connector", "StationMessages"]
 
 VENDOR: Final = "ocppj"
 MODEL: Final = "Simulated"
 POWER: Final = 11_000
+"""In watts."""
+
 STEP: Final = POWER // 60
-"""Watt-hours from one meter value to the next, a minute later."""
+"""Watt-hours between two meter values: those of a minute."""
 
 VALUES: Final = 5
+"""Number of meter values in a charging session."""
+
 INTERVAL: Final = 10
-"""Seconds to the next BootNotification or Heartbeat where the CSMS does not say."""
+"""Seconds between attempts to boot, or heartbeats, unless the CSMS sets an interval."""
 
 PAUSE: Final = 0.1
-"""Seconds until a connection that cannot be written to is known to be lost."""
+"""Seconds between attempts to send on a connection that is being lost."""
 
 
 @dataclass
@@ -36,15 +40,15 @@ class Charge:
     """A charging session.
 
     Attributes:
-        connector: where.
-        token: who pays; as it came.
-        remote_id: that of the remote start, where there is one.
-        transaction: its id; `None` before there is one.
+        connector: where it charges.
+        token: who pays, in the form of the request that started it.
+        remote_id: id of the remote start, if it has one.
+        transaction: id of the transaction; `None` until it is known.
         sequence: number of the next event.
-        start: of the meter, in Wh.
+        start: the meter at the start, in Wh.
         reason: why it ends: left, remote, refused, reset or unlock.
-        stopped: is set when it is to end before the car is full.
-        ended: is set when it has ended.
+        stopped: set to end it before the car is full.
+        ended: set when it has ended.
     """
 
     connector: "Connector"
@@ -58,7 +62,7 @@ class Charge:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self, reason: str) -> None:
-        """Let it end."""
+        """End it."""
         if not self.stopped.is_set():
             self.reason = reason
             self.stopped.set()
@@ -66,15 +70,15 @@ class Charge:
 
 @dataclass
 class Connector:
-    """A connector, on an EVSE of its own.
+    """A connector, the only one of its EVSE.
 
     Attributes:
         number: from 1.
-        state: Available, Preparing, Charging, Finishing, Unavailable.
+        state: Available, Preparing, Charging, Finishing or Unavailable.
         operative: whether it may charge.
-        meter: its register, in Wh.
-        charge: the session that goes on.
-        last_status: the status that the CSMS was told last.
+        meter: its reading, in Wh.
+        charge: the current session.
+        last_status: the status that was sent last.
     """
 
     number: int
@@ -85,55 +89,58 @@ class Connector:
     last_status: str | None = None
 
 
-class Dialect(Protocol):
-    """How a version says it. A message that is `None` is not sent.
+class StationMessages(Protocol):
+    """The messages of the station in an OCPP version. `None` is not sent.
 
     Attributes:
-        statuses: of connectors: state here -> state there.
+        statuses: state of a `Connector` -> status in this version.
     """
 
     statuses: ClassVar[Mapping[str, str]]
 
     def boot(self, *, again: bool) -> Message:
-        """Tell of a start, or of one after a reset."""
+        """The station has started, or started again after a reset."""
 
     def status(self, connector: Connector) -> Message:
-        """Tell of a connector's state."""
+        """A connector has changed its state."""
 
     def begin(self, charge: Charge) -> Message:
-        """Tell of the start of a transaction."""
+        """A transaction has started."""
 
     def begun(self, charge: Charge, response: Any) -> bool:
-        """Take in the answer, `None` if there is no good one; tell whether it may go on."""
+        """Handle the response to `begin`, and return whether the transaction may go on.
+
+        The response is `None` if there was an error or no response.
+        """
 
     def charging(self, charge: Charge) -> Message | None:
-        """Tell that energy flows."""
+        """Energy flows."""
 
     def meter(self, charge: Charge) -> Message:
-        """Tell what the meter says."""
+        """The meter has a new reading."""
 
     def end(self, charge: Charge) -> Message | None:
-        """Tell of the end of a transaction."""
+        """A transaction has ended."""
 
 
 class Charger:
     """The station.
 
     Args:
-        dialects: OCPP version -> its codec and dialect.
+        dialects: OCPP version -> codec and messages.
         pace: seconds between meter values.
-        watch: is told of each task.
+        watch: called with each task.
 
     Attributes:
         connectors: by number.
-        interval: seconds between heartbeats, or attempts to boot; the CSMS says how many.
-        pace: as given, unless the CSMS changes it.
-        charged: is set when a charging session has ended.
+        interval: seconds between heartbeats, or attempts to boot; set by the CSMS.
+        pace: seconds between meter values; the CSMS may change it.
+        charged: set when a charging session has ended.
     """
 
     def __init__(
         self,
-        dialects: Mapping[str, tuple[Codec, Dialect]],
+        dialects: Mapping[str, tuple[Codec, StationMessages]],
         pace: float,
         watch: Callable[[asyncio.Task[None]], None],
     ) -> None:
@@ -151,19 +158,19 @@ class Charger:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connected(self, station: ChargingStation) -> None:
-        """Boot, then send heartbeats; given up by the endpoint when the connection is lost."""
+        """Boot, then send heartbeats until the endpoint cancels this, with the connection."""
         previous = self._dialect
         self._station = station
         self._codec, self._dialect = self._dialects[station.version]
         if self._dialect is not previous:
-            self.close()  # what goes on could not be told any more
+            self.close()  # a session cannot go on in another version
         await self._boot()
         while True:
             await asyncio.sleep(self.interval)
             await self._say(("Heartbeat", {}))
 
     def disconnected(self, _station: ChargingStation) -> None:
-        """Keep what there is to say until there is a connection."""
+        """Hold back messages until the next connection has booted."""
         self._ready.clear()
 
     async def _boot(self) -> None:
@@ -190,13 +197,13 @@ class Charger:
         except ConnectionLost:
             raise
         except (CallFailed, CallTimeout, DecodeError):
-            return None  # seen in the traffic
+            return None  # the traffic shows it
 
     async def _say(self, message: Message | None) -> Any:
-        """Call the CSMS, on the next connection if this one is lost.
+        """Call the CSMS, again on the next connection if this one is lost.
 
         Returns:
-            The response; `None` if there is no good one.
+            The response; `None` if there was an error or no response.
         """
         while message is not None:
             await self._ready.wait()
@@ -207,7 +214,7 @@ class Charger:
         return None
 
     def say(self, *messages: Message) -> None:
-        """Send messages once the answer to the CSMS, which is being made, has left."""
+        """Send messages, after the answer to the current call."""
         for message in messages:
             self._start(self._say(message))
 
@@ -226,11 +233,17 @@ class Charger:
 
     @property
     def charges(self) -> list[Charge]:
-        """The sessions that go on."""
+        """The current sessions."""
         return [c.charge for c in self.connectors.values() if c.charge is not None]
 
     def start(self, number: int | None, token: Any, remote_id: int | None = None) -> bool:
-        """Start a session on a connector, any by default; return whether it could be."""
+        """Start a session on an available connector, and return whether there is one.
+
+        Args:
+            number: of the connector; `None` for any.
+            token: who pays.
+            remote_id: id of the remote start.
+        """
         for connector in self.connectors.values():
             if number in (None, connector.number) and connector.state == "Available":
                 charge = Charge(connector, token, remote_id, start=connector.meter)
@@ -240,7 +253,7 @@ class Charger:
         return False
 
     def stop(self, transaction: int | str) -> bool:
-        """Stop a session; return whether there is such a one."""
+        """Stop the session of a transaction, and return whether there is one."""
         for charge in self.charges:
             if charge.transaction == transaction:
                 charge.stop("remote")
@@ -274,7 +287,7 @@ class Charger:
             await self._say(self._dialect.meter(charge))
 
     def change(self, numbers: Iterable[int], *, operative: bool) -> str:
-        """Make connectors available or not; return the status."""
+        """Make connectors available or not, and return the status of the answer."""
         scheduled = False
         for connector in map(self.connectors.__getitem__, numbers):
             connector.operative = operative
@@ -285,7 +298,11 @@ class Charger:
         return "Scheduled" if scheduled else "Accepted"
 
     def reset(self, *, at_once: bool = True) -> str:
-        """Boot again, when the sessions have ended; return the status."""
+        """Boot again when all sessions have ended, and return the status of the answer.
+
+        Args:
+            at_once: whether to stop the sessions.
+        """
         scheduled = bool(self.charges) and not at_once
         if at_once:
             for charge in self.charges:
@@ -300,6 +317,6 @@ class Charger:
         await self._boot()
 
     def close(self) -> None:
-        """Give up all that goes on."""
+        """Cancel all sessions and pending messages."""
         for task in self._tasks:
             task.cancel()

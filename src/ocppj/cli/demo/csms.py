@@ -1,7 +1,4 @@
-"""`ocppj csms`: the demonstration CSMS listens, and does what it is told.
-
-Owns its run.
-"""
+"""Runs `ocppj csms`: the demonstration CSMS listens and runs commands."""
 
 import argparse
 import asyncio
@@ -57,7 +54,7 @@ async def _serve(arguments: argparse.Namespace, script: list[str]) -> int:
         address = f"[{host}]" if ":" in host else host
         screen.write(f"listening at ws://{address}:{server.port}; help lists the commands")
         prompt = Prompt(central, screen)
-        commands = asyncio.create_task(_obey(prompt, screen, arguments.script, script))
+        commands = asyncio.create_task(_run_commands(prompt, screen, arguments.script, script))
         screen.watch(commands)
         stack.callback(commands.cancel)
         return await screen.ended
@@ -71,10 +68,10 @@ def _authenticate(password: str | None) -> Authenticate | None:
     if password is None:
         return None
     secret = password.encode()
-    return basic(lambda _station_id, said: compare_digest(said, secret))
+    return basic(lambda _station_id, given: compare_digest(given, secret))
 
 
-async def _obey(prompt: Prompt, screen: Screen, path: str, script: list[str]) -> None:
+async def _run_commands(prompt: Prompt, screen: Screen, path: str, script: list[str]) -> None:
     for number, line in enumerate(script, 1):
         try:
             await prompt.run(line)

@@ -1,6 +1,6 @@
-"""Messages as plain JSON objects: what the tables of the demonstration are written in.
+"""Messages as plain JSON objects, in which the tables of the demonstration are written.
 
-Owns the way from such an object to a checked message, through the codec alone.
+Owns how they become validated messages: through the codec alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,38 +14,41 @@ from ocppj.codec import Codec
 from ocppj.frames import CallResult
 from ocppj.policy import Policy
 
-__all__ = ["Answer", "Message", "handler", "now", "request", "response"]
+__all__ = ["Answer", "Message", "Payload", "handler", "now", "request", "response"]
 
-Message: TypeAlias = tuple[str, Mapping[str, Any]]
-"""An action, and the payload of its call."""
+Payload: TypeAlias = Mapping[str, Any]
+"""A payload as a JSON object, with a `datetime` for a timestamp."""
 
-Answer: TypeAlias = Mapping[str, Any] | Callable[..., Mapping[str, Any]]
-"""The payload of a result, or what makes it."""
+Message: TypeAlias = tuple[str, Payload]
+"""Action and payload of a call."""
+
+Answer: TypeAlias = Payload | Callable[..., Payload]
+"""The payload of a result, or a function that returns it."""
 
 to_json = msgspec.json.Encoder().encode
 
 
 def now() -> datetime:
-    """Return the time, for a timestamp."""
+    """Return the time for a timestamp."""
     return datetime.now(UTC)
 
 
-def request(codec: Codec, action: str, payload: Mapping[str, Any] | msgspec.Raw) -> Any:
-    """Return the request that a JSON object is.
+def request(codec: Codec, action: str, payload: Payload | msgspec.Raw) -> Any:
+    """Return the request with a payload.
 
     Raises:
-        DecodeError: it is none, or there is no such action.
+        DecodeError: the version does not have the action, or the payload is not valid.
     """
     strict = codec.with_policy(Policy.strict())
     frame: Any = strict.decode(b'[2,"-",%b,%b]' % (to_json(action), to_json(payload)))
     return frame.payload
 
 
-def response(codec: Codec, action: str, payload: Mapping[str, Any]) -> Any:
-    """Return the response that a JSON object is.
+def response(codec: Codec, action: str, payload: Payload) -> Any:
+    """Return the response with a payload.
 
     Raises:
-        DecodeError: it is none.
+        DecodeError: the payload is not valid.
     """
     frame = CallResult("-", msgspec.Raw(to_json(payload)))
     return codec.with_policy(Policy.strict()).decode_result(frame, action).payload
@@ -58,18 +61,18 @@ def handler(
 
     Args:
         codec: of the version.
-        answers: action -> answer; a function gets the context and what a handler method gets.
-            Actions that the version does not have are left out.
-        context: see there.
-        hooks: what else the object has.
+        answers: action -> payload, or a function that returns it. It is called with `context` and
+            the arguments of a handler method. Actions that the version does not have are ignored.
+        context: the first arguments of these functions.
+        hooks: further attributes of the object.
     """
 
     def method(action: str, answer: Answer) -> Callable[..., Any]:
-        def answered(*arguments: Any) -> Any:
+        def respond(*arguments: Any) -> Any:
             payload = answer(*context, *arguments) if callable(answer) else answer
             return response(codec, action, payload)
 
-        return answered
+        return respond
 
     methods = {
         codec.features[action].method: method(action, answer)

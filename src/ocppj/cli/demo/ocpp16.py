@@ -1,29 +1,47 @@
-"""The simulated station in OCPP 1.6.
-
-Owns its messages and answers in this version.
-"""
+"""The messages and answers of the two ends in OCPP 1.6."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ocppj.cli.demo.charger import MODEL, VENDOR, Charge, Charger, Connector
 from ocppj.cli.demo.dialect import (
+    ACCEPTED,
     REJECTED,
     SHARED_ANSWERS,
     TRIGGERS,
-    Speaker,
+    CSMSDialect,
+    Dialect,
+    StationDialect,
     Triggered,
-    accepted_or_rejected,
+    accepted_if,
     meter_readings,
     set_seconds,
 )
-from ocppj.cli.demo.messages import Answer, Message, now
+from ocppj.cli.demo.messages import Answer, Message, Payload, now
 
-__all__ = ["SPEAKER"]
+__all__ = ["DIALECT"]
 
 
-class _Speaker(Speaker):
-    """OCPP 1.6."""
+class _CSMS(CSMSDialect):
+    """The CSMS in OCPP 1.6."""
+
+    authorized: ClassVar[Payload] = {"idTagInfo": ACCEPTED}
+
+    def start(self, number: int, token: str, remote_id: int) -> Message:  # noqa: ARG002  only 2.x
+        return "RemoteStartTransaction", {"connectorId": number, "idTag": token}
+
+    def stop(self, transaction: int | str) -> Message:
+        return "RemoteStopTransaction", {"transactionId": int(transaction)}
+
+    def unlock(self, number: int, connector: int) -> Message:  # noqa: ARG002  there are no EVSEs
+        return "UnlockConnector", {"connectorId": number}
+
+    def reset(self) -> Message:
+        return "Reset", {"type": "Soft"}
+
+
+class _Station(StationDialect):
+    """The station in OCPP 1.6."""
 
     statuses: ClassVar[Mapping[str, str]] = {
         name: name for name in ("Available", "Preparing", "Charging", "Finishing", "Unavailable")
@@ -36,7 +54,7 @@ class _Speaker(Speaker):
         "unlock": "UnlockCommand",
     }
 
-    def boot(self, *, again: bool) -> Message:  # noqa: ARG002  OCPP 1.6 does not say why
+    def boot(self, *, again: bool) -> Message:  # noqa: ARG002  OCPP 1.6 gives no reason
         return "BootNotification", {"chargePointVendor": VENDOR, "chargePointModel": MODEL}
 
     def status(self, connector: Connector) -> Message:
@@ -61,15 +79,15 @@ class _Speaker(Speaker):
         charge.transaction = response.transaction_id
         return bool(response.id_tag_info.status == "Accepted")
 
-    def charging(self, charge: Charge) -> None:  # noqa: ARG002  its status says it
+    def charging(self, charge: Charge) -> None:  # noqa: ARG002  its status tells
         return None
 
     def meter(self, charge: Charge) -> Message:
         return self.values(charge.connector)
 
     def values(self, connector: Connector) -> Message:
-        """Tell what a meter says, in a transaction or not."""
-        going = None if connector.charge is None else connector.charge.transaction
+        """Return the readings of a meter, in a transaction or not."""
+        transaction = None if connector.charge is None else connector.charge.transaction
         values = [
             {"value": str(value), "measurand": measurand, "unit": unit}
             for measurand, value, unit in meter_readings(connector)
@@ -77,7 +95,7 @@ class _Speaker(Speaker):
         return "MeterValues", {
             "connectorId": connector.number,
             "meterValue": [{"timestamp": now(), "sampledValue": values}],
-            **({} if going is None else {"transactionId": going}),
+            **({} if transaction is None else {"transactionId": transaction}),
         }
 
     def end(self, charge: Charge) -> Message | None:
@@ -95,19 +113,19 @@ class _Speaker(Speaker):
         "DiagnosticsStatusNotification": lambda *_: [
             ("DiagnosticsStatusNotification", {"status": "Idle"})
         ],
-        "MeterValues": lambda speaker, _, connectors: [speaker.values(c) for c in connectors],
+        "MeterValues": lambda dialect, _, connectors: [dialect.values(c) for c in connectors],
     }
 
-    def _start(self, charger: Charger, request: Any) -> dict[str, Any]:
-        return accepted_or_rejected(charger.start(request.connector_id, request.id_tag))
+    def _start(self, charger: Charger, request: Any) -> Payload:
+        return accepted_if(charger.start(request.connector_id, request.id_tag))
 
-    def _stop(self, charger: Charger, request: Any) -> dict[str, Any]:
-        return accepted_or_rejected(charger.stop(request.transaction_id))
+    def _stop(self, charger: Charger, request: Any) -> Payload:
+        return accepted_if(charger.stop(request.transaction_id))
 
-    def _trigger(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _trigger(self, charger: Charger, request: Any) -> Payload:
         return self.trigger(charger, request.requested_message, request.connector_id)
 
-    def _unlock(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _unlock(self, charger: Charger, request: Any) -> Payload:
         connector = charger.connectors.get(request.connector_id)
         if connector is None:
             return {"status": "NotSupported"}
@@ -118,14 +136,14 @@ class _Speaker(Speaker):
     def _reset(self, charger: Charger, _request: Any) -> dict[str, Any]:
         return {"status": charger.reset()}
 
-    def _availability(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _availability(self, charger: Charger, request: Any) -> Payload:
         number = request.connector_id
         numbers = [number] if number else list(charger.connectors)
         if not charger.connectors.keys() >= set(numbers):
             return REJECTED
         return {"status": charger.change(numbers, operative=request.type == "Operative")}
 
-    def _get(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _get(self, charger: Charger, request: Any) -> Payload:
         known = {name: getattr(charger, name_here) for name, name_here in self.settings.items()}
         asked = request.key or list(known)
         found = [
@@ -138,10 +156,10 @@ class _Speaker(Speaker):
             "unknownKey": [name for name in asked if name not in known],
         }
 
-    def _set(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _set(self, charger: Charger, request: Any) -> Payload:
         if request.key not in self.settings:
             return {"status": "NotSupported"}
-        return accepted_or_rejected(set_seconds(charger, self.settings[request.key], request.value))
+        return accepted_if(set_seconds(charger, self.settings[request.key], request.value))
 
     settings: ClassVar = {"HeartbeatInterval": "interval", "MeterValueSampleInterval": "pace"}
 
@@ -161,4 +179,4 @@ class _Speaker(Speaker):
     }
 
 
-SPEAKER = _Speaker()
+DIALECT = Dialect(_CSMS(), _Station())

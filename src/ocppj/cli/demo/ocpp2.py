@@ -1,7 +1,4 @@
-"""The simulated station in OCPP 2.0.1 and 2.1, which say all of this alike.
-
-Owns its messages and answers in these versions.
-"""
+"""The messages and answers of the two ends in OCPP 2.0.1 and 2.1, which are the same."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -9,22 +6,47 @@ from uuid import uuid4
 
 from ocppj.cli.demo.charger import MODEL, VENDOR, Charge, Charger, Connector
 from ocppj.cli.demo.dialect import (
+    ACCEPTED,
     REJECTED,
     SHARED_ANSWERS,
     TRIGGERS,
-    Speaker,
+    CSMSDialect,
+    Dialect,
+    StationDialect,
     Triggered,
-    accepted_or_rejected,
+    accepted_if,
     meter_readings,
     set_seconds,
 )
-from ocppj.cli.demo.messages import Answer, Message, now
+from ocppj.cli.demo.messages import Answer, Message, Payload, now
 
-__all__ = ["SPEAKER"]
+__all__ = ["DIALECT"]
 
 
-class _Speaker(Speaker):
-    """OCPP 2.0.1 and 2.1."""
+class _CSMS(CSMSDialect):
+    """The CSMS in OCPP 2.0.1 and 2.1."""
+
+    authorized: ClassVar[Payload] = {"idTokenInfo": ACCEPTED}
+
+    def start(self, number: int, token: str, remote_id: int) -> Message:
+        return "RequestStartTransaction", {
+            "evseId": number,
+            "idToken": {"idToken": token, "type": "Central"},
+            "remoteStartId": remote_id,
+        }
+
+    def stop(self, transaction: int | str) -> Message:
+        return "RequestStopTransaction", {"transactionId": transaction}
+
+    def unlock(self, number: int, connector: int) -> Message:
+        return "UnlockConnector", {"evseId": number, "connectorId": connector}
+
+    def reset(self) -> Message:
+        return "Reset", {"type": "Immediate"}
+
+
+class _Station(StationDialect):
+    """The station in OCPP 2.0.1 and 2.1."""
 
     statuses: ClassVar[Mapping[str, str]] = {
         "Available": "Available",
@@ -65,9 +87,9 @@ class _Speaker(Speaker):
             idToken=charge.token,
         )
 
-    def begun(self, charge: Charge, response: Any) -> bool:  # noqa: ARG002
-        verdict = None if response is None else response.id_token_info
-        return verdict is None or bool(verdict.status == "Accepted")
+    def begun(self, charge: Charge, response: Any) -> bool:  # noqa: ARG002  of the protocol
+        info = None if response is None else response.id_token_info
+        return info is None or bool(info.status == "Accepted")
 
     def charging(self, charge: Charge) -> Message:
         state = {"chargingState": "Charging"}
@@ -86,7 +108,7 @@ class _Speaker(Speaker):
     def event(
         self, charge: Charge, event_type: tuple[str, str], facts: Mapping[str, Any], **more: Any
     ) -> Message:
-        """Tell of a transaction."""
+        """Return a TransactionEvent."""
         charge.sequence += 1
         return "TransactionEvent", {
             "eventType": event_type[0],
@@ -113,18 +135,18 @@ class _Speaker(Speaker):
         "TransactionEvent": _events,
     }
 
-    def _start(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _start(self, charger: Charger, request: Any) -> Payload:
         started = charger.start(request.evse_id, request.id_token, request.remote_start_id)
-        return accepted_or_rejected(started)
+        return accepted_if(started)
 
-    def _stop(self, charger: Charger, request: Any) -> dict[str, Any]:
-        return accepted_or_rejected(charger.stop(request.transaction_id))
+    def _stop(self, charger: Charger, request: Any) -> Payload:
+        return accepted_if(charger.stop(request.transaction_id))
 
-    def _trigger(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _trigger(self, charger: Charger, request: Any) -> Payload:
         number = None if request.evse is None else request.evse.id
         return self.trigger(charger, request.requested_message, number)
 
-    def _unlock(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _unlock(self, charger: Charger, request: Any) -> Payload:
         connector = charger.connectors.get(request.evse_id)
         if connector is None or request.connector_id != 1:
             return {"status": "UnknownConnector"}
@@ -132,23 +154,23 @@ class _Speaker(Speaker):
             return {"status": "OngoingAuthorizedTransaction"}
         return {"status": "Unlocked"}
 
-    def _reset(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _reset(self, charger: Charger, request: Any) -> Payload:
         return {"status": charger.reset(at_once=request.type == "Immediate")}
 
-    def _availability(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _availability(self, charger: Charger, request: Any) -> Payload:
         numbers = list(charger.connectors) if request.evse is None else [request.evse.id]
         if not charger.connectors.keys() >= set(numbers):
             return REJECTED
         operative = request.operational_status == "Operative"
         return {"status": charger.change(numbers, operative=operative)}
 
-    def _ongoing(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _ongoing(self, charger: Charger, request: Any) -> Payload:
         if request.transaction_id is None:
             return {"messagesInQueue": False}
-        going = any(c.transaction == request.transaction_id for c in charger.charges)
-        return {"ongoingIndicator": going, "messagesInQueue": False}
+        ongoing = any(c.transaction == request.transaction_id for c in charger.charges)
+        return {"ongoingIndicator": ongoing, "messagesInQueue": False}
 
-    def _get(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _get(self, charger: Charger, request: Any) -> Payload:
         results = []
         for asked in request.get_variable_data:
             status, name = self._setting(asked)
@@ -156,7 +178,7 @@ class _Speaker(Speaker):
             results.append({**_about(asked, status), **value})
         return {"getVariableResult": results}
 
-    def _set(self, charger: Charger, request: Any) -> dict[str, Any]:
+    def _set(self, charger: Charger, request: Any) -> Payload:
         results = []
         for asked in request.set_variable_data:
             status, name = self._setting(asked)
@@ -219,4 +241,4 @@ def _about(asked: Any, status: str) -> dict[str, Any]:
     }
 
 
-SPEAKER = _Speaker()
+DIALECT = Dialect(_CSMS(), _Station())

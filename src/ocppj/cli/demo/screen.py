@@ -1,6 +1,6 @@
-"""The screen of a command that runs until it is told to end; and the loop that it runs on.
+"""The output of a command that runs until it is ended, and the event loop that it runs on.
 
-Owns colour, the prompt, and how the run ends.
+Owns colours, the prompt, and how the run ends.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ CLEAR: Final = "\r\x1b[K"
 
 
 class Screen:
-    """Writes lines as they come, above the prompt where there is one.
+    """Writes lines, above the prompt if there is one.
 
     Args:
-        prompt: whether the user is asked for commands.
+        prompt: whether to prompt for commands, if stdout is a terminal.
 
     Attributes:
-        ended: the exit status, once the run is to end.
+        ended: done when the run is to end, with the exit status or an error.
     """
 
     def __init__(self, *, prompt: bool = False) -> None:
@@ -39,7 +39,7 @@ class Screen:
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def write(self, line: str, colour: Colour = "") -> None:
-        """Write a line at once. If stdout is closed, the run ends."""
+        """Write a line at once. If stdout cannot be written to, the run ends."""
         before = CLEAR if self._prompt else ""
         after = f"\n{self._prompt}"
         if self._coloured and colour:
@@ -47,7 +47,7 @@ class Screen:
         self._put(line, before, after)
 
     def ask(self) -> None:
-        """Show the prompt again, after a line of the user's."""
+        """Show the prompt again, after the user has entered a line."""
         self._put("", CLEAR if self._prompt else "", self._prompt)
 
     def _put(self, line: str, before: str, after: str) -> None:
@@ -64,7 +64,7 @@ class Screen:
             self.ended.set_result(status)
 
     def watch(self, task: asyncio.Task[None]) -> None:
-        """Let the run end with a task's error."""
+        """End the run with the error of a task, if it fails."""
 
         def failed(task: asyncio.Task[None]) -> None:
             if not task.cancelled() and (error := task.exception()) is not None:
@@ -74,7 +74,7 @@ class Screen:
 
     @contextmanager
     def show_log(self) -> Iterator[None]:
-        """Show what is logged in the meantime."""
+        """Show log records, those of `ocppj.aio` from INFO on."""
         root, ours, shown = logging.getLogger(), logging.getLogger("ocppj.aio"), _Log(self)
         level = ours.level
         root.addHandler(shown)
@@ -102,7 +102,7 @@ class _Log(logging.Handler):
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    """Run a command to its end, on uvloop where it is installed; return the exit status."""
+    """Run a command, on uvloop if it is installed, and return the exit status."""
     factory = import_module("uvloop").new_event_loop if find_spec("uvloop") else None
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(main())

@@ -1,7 +1,4 @@
-"""`ocppj station`: the simulated station connects, and does what its CSMS tells it.
-
-Owns its run.
-"""
+"""Runs `ocppj station`: connects the simulated station to a CSMS."""
 
 import argparse
 import asyncio
@@ -11,9 +8,9 @@ from urllib.parse import urlsplit
 
 from ocppj.aio import Backoff, ChargingStation
 from ocppj.aio.transport import load
-from ocppj.cli.demo import ocpp2, ocpp16
 from ocppj.cli.demo import screen as screens
 from ocppj.cli.demo.charger import Charger
+from ocppj.cli.demo.dialects import DIALECTS
 from ocppj.cli.demo.messages import handler
 from ocppj.cli.demo.screen import Screen
 from ocppj.cli.demo.traffic import Traffic
@@ -24,7 +21,6 @@ from ocppj.errors import ConnectionLost
 
 __all__ = ["run"]
 
-SPEAKERS: Final = {"1.6": ocpp16.SPEAKER, "2.0.1": ocpp2.SPEAKER, "2.1": ocpp2.SPEAKER}
 BACKOFF: Final = Backoff(minimum=1.0, random_range=1.0)
 
 
@@ -41,12 +37,12 @@ def run(arguments: argparse.Namespace) -> int:
 async def _serve(arguments: argparse.Namespace) -> int:
     screen = Screen()
     codecs = {name: Codec(name) for name in dict.fromkeys(arguments.versions or arguments.known)}
-    dialects = {name: (codec, SPEAKERS[name]) for name, codec in codecs.items()}
+    dialects = {name: (codec, DIALECTS[name].station) for name, codec in codecs.items()}
     charger = Charger(dialects, arguments.pace, screen.watch)
     hooks = {"on_connect": charger.connected, "on_disconnect": charger.disconnected}
     handlers = {
-        name: handler(codec, speaker.answers, speaker, charger, **hooks)
-        for name, (codec, speaker) in dialects.items()
+        name: handler(codec, dialect.answers, dialect, charger, **hooks)
+        for name, (codec, dialect) in dialects.items()
     }
     try:
         station = ChargingStation(arguments.id, handlers, codecs=codecs)
@@ -59,7 +55,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
         stack.enter_context(screen.show_log())
         stack.callback(charger.close)
         for attempt, wait in enumerate(BACKOFF.waits(), 1):
-            traffic.tell(station.id, f"connecting to {arguments.url}")
+            traffic.show_status(station.id, f"connecting to {arguments.url}")
             connecting = station.connect(
                 arguments.url, transport=traffic, password=arguments.password, backoff=BACKOFF
             )
@@ -68,9 +64,9 @@ async def _serve(arguments: argparse.Namespace) -> int:
                 break
             except ConnectionLost as error:
                 if arguments.once and attempt == arguments.attempts:
-                    print_error(f"{error}; given up after {attempt} attempts")
+                    print_error(f"{error}; gave up after {attempt} attempts")
                     return FAILED
-                traffic.tell(station.id, f"{error}; again in {wait:.1f} s", "red")
+                traffic.show_status(station.id, f"{error}; retrying in {wait:.1f} s", "red")
             await asyncio.sleep(wait)
         if arguments.once:
             once = asyncio.create_task(_once(charger, screen))
@@ -81,7 +77,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
 def _check(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
-        raise ValueError(f"{url}: use a URL such as ws://127.0.0.1:9000")
+        raise ValueError(f"{url} is not the URL of a CSMS: use one such as ws://127.0.0.1:9000")
 
 
 async def _once(charger: Charger, screen: Screen) -> None:

@@ -1,6 +1,6 @@
-"""The traffic of an endpoint, shown as it passes: a transport around another one.
+"""Shows the traffic of an endpoint: a transport that wraps another one.
 
-Owns how a frame is shown. Knows nothing of sessions or handlers; it decodes for itself.
+Owns how a frame is shown. Knows nothing of sessions or handlers: it decodes frames itself.
 """
 
 import shutil
@@ -21,6 +21,7 @@ from ocppj.aio.transport import (
     Transport,
     TransportModule,
 )
+from ocppj.catalog import Version
 from ocppj.cli.demo.screen import Colour, Screen
 from ocppj.cli.terminal import inline_json, shortened
 from ocppj.codec import Codec
@@ -30,9 +31,11 @@ from ocppj.frames import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Fra
 __all__ = ["Traffic", "TrafficEvent"]
 
 WIDTH: Final = 160
+"""Width of a line if stdout is not a terminal."""
+
 MIN_WIDTH: Final = 40
 MAX_CALLS: Final = 64
-"""So many calls without an answer are kept, to tell their action when it comes."""
+"""Maximum number of pending calls whose action is kept, to show it with the answer."""
 
 ARROWS: Final[Mapping[Direction, str]] = {"in": "<-", "out": "->"}
 COLOURS: Final[Mapping[str, Colour]] = {
@@ -40,11 +43,11 @@ COLOURS: Final[Mapping[str, Colour]] = {
     "send": "cyan",
     "result": "green",
     "error": "red",
-    "refused": "red",
+    "invalid": "red",
 }
 PAYLOADS: Final = ("call", "result", "send")
 HIDDEN_FIELD: Final = "timestamp"
-"""Not shown of a payload: the line has a time."""
+"""Not shown of a payload: the line has the time."""
 
 LABELS: Final = {
     CALL: "call",
@@ -56,14 +59,14 @@ LABELS: Final = {
 
 
 class TrafficEvent(NamedTuple):
-    """A frame that has passed.
+    """A frame that was received or sent.
 
     Attributes:
         station_id: of the station.
         direction: received or sent.
-        label: call, result, error, send; or refused.
-        action: of the call or of what is answered; `"?"` where it is not known.
-        text: the payload as it came, or what is wrong.
+        label: call, result, error or send; invalid if it cannot be decoded.
+        action: of the call, or of the call that is answered; `"?"` if it is not known.
+        text: the payload in JSON, or what is wrong.
     """
 
     station_id: str
@@ -74,14 +77,14 @@ class TrafficEvent(NamedTuple):
 
 
 class Traffic:
-    """A transport that shows what passes through another one.
+    """A transport that wraps another one and shows its traffic.
 
     Args:
-        transport: the other one.
-        codecs: of the versions that are spoken.
-        screen: where to show it.
-        station_id: of the station that connects; a CSMS is told by the stations.
-        note: is called with each frame, if given.
+        transport: the other transport.
+        codecs: of the supported versions.
+        screen: shows the traffic.
+        station_id: of the station that connects; not for a CSMS.
+        note: called with each frame.
     """
 
     def __init__(
@@ -94,7 +97,7 @@ class Traffic:
         note: Callable[[TrafficEvent], None] | None = None,
     ) -> None:
         self._transport = transport
-        self._codecs = {f"ocpp{codec.version}": codec for codec in codecs}
+        self._codecs = {Version.named(codec.version).subprotocol: codec for codec in codecs}
         self._screen = screen
         self._station_id = station_id
         self._note = note
@@ -112,16 +115,18 @@ class Traffic:
 
         def attached(subprotocol: str | None, transport: Transport) -> Receiver:
             tap = _Tap(self, self._station_id, subprotocol, transport)
-            self.tell(self._station_id, f"connected to {url}, {subprotocol or 'no subprotocol'}")
+            self.show_status(
+                self._station_id, f"connected to {url}, {subprotocol or 'no subprotocol'}"
+            )
             return tap.to(attach(subprotocol, tap))
 
         return await self._transport.connect(url, subprotocols, attached, **options)
 
     def codec(self, subprotocol: str | None) -> Codec | None:
-        """Return the codec of a subprotocol; `None` if it is not spoken."""
+        """Return the codec of a subprotocol, `None` if it is not supported."""
         return self._codecs.get(subprotocol or "")
 
-    def tell(self, station_id: str, text: str, colour: Colour = "grey") -> None:
+    def show_status(self, station_id: str, text: str, colour: Colour = "grey") -> None:
         """Show a line about a station."""
         clock = datetime.now().astimezone().isoformat(timespec="milliseconds")[11:23]
         width = max(shutil.get_terminal_size((WIDTH, 24)).columns, MIN_WIDTH)
@@ -131,13 +136,13 @@ class Traffic:
         """Show a frame."""
         text = _summary(event.text) if event.label in PAYLOADS else event.text
         line = f"{ARROWS[event.direction]} {event.label:7} {event.action} {text}".rstrip()
-        self.tell(event.station_id, line, COLOURS[event.label])
+        self.show_status(event.station_id, line, COLOURS[event.label])
         if self._note is not None:
             self._note(event)
 
 
 class _ShownAdmission(Admission):
-    """Shows who is not let in."""
+    """Shows rejected handshakes."""
 
     def __init__(self, admission: Admission, path: str, traffic: Traffic) -> None:
         self._admission = admission
@@ -153,13 +158,13 @@ class _ShownAdmission(Admission):
         return self._show_refusal(found) if isinstance(found, HTTPStatus) else found
 
     def _show_refusal(self, refusal: HTTPStatus) -> HTTPStatus:
-        text = f"is not let in: {refusal.value} {refusal.phrase}"
-        self._traffic.tell(self._path, text, "red")
+        text = f"rejected: {refusal.value} {refusal.phrase}"
+        self._traffic.show_status(self._path, text, "red")
         return refusal
 
 
 class _ShownAcceptor:
-    """Stands before the acceptor."""
+    """Wraps the acceptor of a CSMS: shows connections and their frames."""
 
     def __init__(self, acceptor: Acceptor, traffic: Traffic) -> None:
         self._acceptor = acceptor
@@ -177,15 +182,15 @@ class _ShownAcceptor:
         tap = _Tap(self._traffic, station_id, subprotocol, transport)
         receiver = await self._acceptor.enter(handshake, subprotocol, tap)
         if receiver is None:
-            reason = "connected already" if subprotocol else "no common OCPP version"
-            self._traffic.tell(station_id, f"is not let in: {reason}", "red")
+            reason = "already connected" if subprotocol else "no common OCPP version"
+            self._traffic.show_status(station_id, f"rejected: {reason}", "red")
             return None
-        self._traffic.tell(station_id, f"connected, {subprotocol}")
+        self._traffic.show_status(station_id, f"connected, {subprotocol}")
         return tap.to(receiver)
 
 
 class _Tap:
-    """Stands between a connection and its transport, as each to the other."""
+    """Sits between a connection and its transport, and is each to the other."""
 
     def __init__(
         self, traffic: Traffic, station_id: str, subprotocol: str | None, transport: Transport
@@ -215,9 +220,9 @@ class _Tap:
 
     def lost(self, reason: str = "") -> None:
         self._receiver.lost(reason)
-        if self._codec is not None:  # a transport may say it twice
+        if self._codec is not None:  # a transport may report it twice
             self._codec = None
-            self._traffic.tell(self._station_id, "disconnected")
+            self._traffic.show_status(self._station_id, "disconnected")
 
     def _show(self, direction: Direction, data: bytes) -> None:
         if self._codec is None:
@@ -226,13 +231,17 @@ class _Tap:
         try:
             frame = self._codec.decode(data, answered)
         except DecodeError as error:
-            action, text = _action(self._codec, data, answered), f"{error}: {_text(data)}"
-            self._traffic.show(TrafficEvent(self._station_id, direction, "refused", action, text))
+            action = error.action
+            if error.message_type not in (CALL, SEND):
+                action = answered.pop(error.message_id or "", None)
+            text = f"{error}: {_text(data)}"
+            event = TrafficEvent(self._station_id, direction, "invalid", action or "?", text)
+            self._traffic.show(event)
             return
         self._traffic.show(self._event(self._codec, direction, data, frame, answered))
         for violation in frame.violations:
             text = f"   tolerated {violation.rule} at {violation.path}"
-            self._traffic.tell(self._station_id, text, "red")
+            self._traffic.show_status(self._station_id, text, "red")
 
     def _event(
         self,
@@ -258,24 +267,15 @@ class _Tap:
         return TrafficEvent(self._station_id, direction, label, action, text)
 
 
-def _action(codec: Codec, data: bytes, answered: dict[str, str]) -> str:
-    """Return the action of a frame that is refused, as far as it can be told."""
-    try:
-        head = codec.peek(data)
-    except DecodeError:
-        return "?"
-    return head.action or answered.pop(head.message_id, "?")
-
-
 def _text(data: bytes | str) -> str:
     return data if isinstance(data, str) else data.decode(errors="backslashreplace")
 
 
 def _summary(payload: str) -> str:
-    """Return the values in a payload, those on top first."""
+    """Return the values in a payload, those at the top level first."""
     try:
         value = msgspec.json.decode(payload)
-    except msgspec.DecodeError:  # a result to no call is not decoded, and may have any number
+    except msgspec.DecodeError:  # the result of an unknown call, whose payload was not decoded
         return inline_json(payload)
     return " ".join(_values("", value))
 

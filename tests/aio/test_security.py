@@ -1,4 +1,4 @@
-"""Who may connect: subprotocols, identities, passwords, certificates, duplicates."""
+"""Who may connect: subprotocols, identities, passwords, certificates."""
 
 import asyncio
 import ssl
@@ -12,7 +12,7 @@ import pytest
 import ocppj
 from ocppj import v16
 from ocppj.aio import CSMS, ChargingStation, Handshake, basic, certificate
-from tests.aio.conftest import ENDS, End, context, until
+from tests.aio.ends import ENDS, End, context
 from tests.aio.wire import (
     BOOT,
     HEARTBEAT,
@@ -45,7 +45,7 @@ def test_without_a_common_subprotocol_the_handshake_finishes_and_the_connection_
     end.run(main())
 
 
-def test_the_first_that_is_spoken_of_those_offered_is_taken(end: End) -> None:
+def test_the_first_supported_subprotocol_offered_is_chosen(end: End) -> None:
     async def main() -> None:
         csms = CSMS({"1.6": object(), "2.0.1": object()})
         async with (
@@ -73,8 +73,8 @@ def test_identities_are_percent_encoded(end: End, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a:b", "x" * 49, "a\nb", "\x00"])
-def test_what_is_no_identity(name: str) -> None:
-    with pytest.raises(ValueError, match="is no identity"):
+def test_invalid_identities(name: str) -> None:
+    with pytest.raises(ValueError, match="is not a valid station identity"):
         ChargingStation(name, {"2.0.1": object()})
 
 
@@ -83,13 +83,13 @@ NO_FILE_NAMES += [f"a{mark}b" for mark in "\x00\n\r\t\x1b\x7f\x85\u2028\u202e"]
 
 
 @pytest.mark.parametrize("version", ["1.6", "2.0.1"])
-def test_what_would_lead_a_path_astray_is_no_identity(end: End, version: str) -> None:
+def test_identities_with_parts_of_a_path_are_invalid(end: End, version: str) -> None:
     async def main() -> None:
         asked: list[str] = []
         csms = CSMS({"1.6": object(), "2.0.1": object()})
         async with end.listen(csms, known=lambda name: not asked.append(name)) as server:
             for name in NO_FILE_NAMES:
-                with pytest.raises(ValueError, match="is no identity"):
+                with pytest.raises(ValueError, match="is not a valid station identity"):
                     ChargingStation(name, {version: object()})
                 for segment in (quote(name, safe=""), quote(name, safe="").replace(".", "%2E")):
                     async with dial(
@@ -178,7 +178,7 @@ def test_basic_authentication(end: End, *, quick: bool) -> None:
 
 
 @pytest.mark.parametrize("quick", [True, False])
-def test_a_check_that_fails_lets_nobody_in(
+def test_a_check_that_raises_rejects_the_station(
     end: End, caplog: pytest.LogCaptureFixture, *, quick: bool
 ) -> None:
     def check(name: str) -> bool:
@@ -199,7 +199,7 @@ def test_a_check_that_fails_lets_nobody_in(
     assert "secret" in caplog.text
 
 
-def test_a_check_that_never_answers_lets_nobody_in(
+def test_a_check_that_never_returns_rejects_the_station(
     end: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(name: str) -> bool:
@@ -251,126 +251,7 @@ def test_tls_and_a_certificate_bound_to_the_identity(end: End, certificates: Pat
     end.run(main())
 
 
-def test_compression_is_what_the_websockets_transport_offers(end: End) -> None:
-    async def main() -> None:
-        asked = {"Sec-WebSocket-Extensions": "permessage-deflate"}
-        async with (
-            end.listen(CSMS({"2.0.1": Central()})) as server,
-            dial(server, headers=asked) as raw,
-        ):
-            agreed = raw.headers.get("sec-websocket-extensions", "")
-            offers = end.transport == "websockets"
-            assert agreed.partition(";")[0] == ("permessage-deflate" if offers else "")
-
-    end.run(main())
-
-
-def test_both_transports_talk_to_each_other(end: End) -> None:
-    other = End("picows" if end.transport == "websockets" else "websockets", end.loop)
-
-    async def main() -> None:
-        csms = CSMS({"2.0.1": Central()})
-        station = ChargingStation("CS-1", {"2.0.1": Charger()})
-        async with end.listen(csms) as server, other.connect(station, server):
-            await station.call(BOOT)
-            assert (await csms.stations["CS-1"].call(UNLOCK)).status == "Unlocked"
-
-    end.run(main())
-
-
-@pytest.mark.parametrize(("policy", "stays"), [("ping", 0), ("oldest", 0), ("newest", 1)])
-def test_of_two_connections_that_live(end: End, policy: Any, stays: int) -> None:
-    async def main() -> None:
-        csms = CSMS({"2.0.1": Central()}, duplicates=policy)
-        stations = [ChargingStation("CS-1", {"2.0.1": Charger()}) for _ in range(2)]
-        async with (
-            end.listen(csms) as server,
-            end.connect(stations[0], server),
-            end.connect(stations[1], server),
-        ):
-            await stations[stays].call(BOOT)
-            await until(lambda: not stations[1 - stays].connected)
-            assert (await csms.stations["CS-1"].call(UNLOCK)).status == "Unlocked"
-
-    end.run(main())
-
-
-@pytest.mark.parametrize(("policy", "new"), [("ping", True), ("oldest", False), ("newest", True)])
-def test_of_two_connections_the_older_of_which_is_dead(end: End, policy: Any, *, new: bool) -> None:
-    async def main() -> None:
-        central = Central()
-        csms = CSMS({"2.0.1": central}, duplicates=policy, ping_timeout=0.1)
-        async with (
-            end.listen(csms, close_timeout=0.1)
-            if end.transport == "websockets"
-            else (end.listen(csms)) as server,
-            dial(server) as dead,
-        ):
-            old = await csms.station("CS-1")
-            call = asyncio.create_task(old.call(UNLOCK))
-            await dead.message()
-            async with dial(server) as raw:
-                if new:
-                    raw.send(HEARTBEAT)
-                    assert (await raw.message())[:2] == [3, "h"]
-                    with pytest.raises(ocppj.ConnectionLost):
-                        await call
-                    dead.send(HEARTBEAT)  # nobody listens any more
-                    assert await dead.close_code() == 1008
-                    assert csms.stations["CS-1"] is not old
-                    told = [("connect", "CS-1"), ("disconnect", "CS-1"), ("connect", "CS-1")]
-                    assert central.events == told
-                else:
-                    assert await raw.close_code() == 1008
-                    assert csms.stations["CS-1"] is old
-                    call.cancel()
-
-    end.run(main())
-
-
-def test_three_at_once_do_not_drive_out_the_one_that_lives(end: End) -> None:
-    async def main() -> None:
-        csms = CSMS({"2.0.1": Central()}, ping_timeout=0.5)
-        first = ChargingStation("CS-1", {"2.0.1": Charger()})
-        async with end.listen(csms) as server, end.connect(first, server):
-            seen = await csms.station("CS-1")
-
-            async def intrude() -> int | None:
-                async with dial(server) as raw:
-                    return await raw.close_code()
-
-            assert await asyncio.gather(*(intrude() for _ in range(3))) == [1008] * 3
-            assert csms.stations["CS-1"] is seen
-            await first.call(BOOT)
-
-    end.run(main())
-
-
-def test_three_at_once_after_one_that_is_dead(end: End) -> None:
-    async def main() -> None:
-        csms = CSMS({"2.0.1": Central()}, ping_timeout=0.1)
-        stations = [ChargingStation("CS-1", {"2.0.1": Charger()}) for _ in range(3)]
-        async with end.listen(csms) as server, dial(server) as dead:
-            old = await csms.station("CS-1")
-
-            async def enter(station: ChargingStation) -> bool:
-                async with end.connect(station, server):
-                    try:
-                        await station.call(BOOT)
-                    except ocppj.ConnectionLost:
-                        return False
-                    await asyncio.sleep(0.2)  # while the others are turned away
-                    return True
-
-            entered = await asyncio.gather(*map(enter, stations))
-            assert sorted(entered) == [False, False, True]
-            assert old.closed
-            dead.abort()
-
-    end.run(main())
-
-
-def test_who_waits_to_enter_does_not_outlive_the_server(end: End) -> None:
+def test_a_station_whose_check_is_pending_does_not_outlive_the_server(end: End) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()}, ping_timeout=0.2)
         async with end.listen(csms) as server:
@@ -388,7 +269,7 @@ def test_who_waits_to_enter_does_not_outlive_the_server(end: End) -> None:
     end.run(main())
 
 
-def test_each_check_is_made_once_and_in_a_task(end: End) -> None:
+def test_each_check_runs_once_and_in_a_task(end: End) -> None:
     asked: list[tuple[str, object]] = []
 
     async def known(station_id: str) -> bool:
@@ -413,7 +294,7 @@ def test_each_check_is_made_once_and_in_a_task(end: End) -> None:
 
 
 @pytest.mark.parametrize("name", ["AA:BB:CC", "x" * 49])
-def test_identities_of_1_6_have_no_such_rules(end: End, name: str) -> None:
+def test_identities_of_1_6_may_be_long_and_have_colons(end: End, name: str) -> None:
     class Old:
         def on_heartbeat(self, station: Any, request: Any) -> Any:
             return v16.HeartbeatResponse(current_time=NOW)
@@ -424,7 +305,7 @@ def test_identities_of_1_6_have_no_such_rules(end: End, name: str) -> None:
         async with end.listen(csms) as server, end.connect(station, server):
             assert (await station.call(v16.HeartbeatRequest())).current_time == NOW
             assert list(csms.stations) == [name]
-        with pytest.raises(ValueError, match="is no identity"):
+        with pytest.raises(ValueError, match="is not a valid station identity"):
             ChargingStation(name, {"2.0.1": object(), "1.6": object()})
 
     end.run(main())

@@ -1,0 +1,108 @@
+"""What `CSMS` in one process and `ocppj.fleet.Fleet` have in common.
+
+Code that is written on `Directory` asks which stations there are, calls them and hears of changes
+without knowing on which machine they are connected.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol, TypeVar, overload
+
+from ocppj.aio.events import EventStream
+from ocppj.codec import Codec
+from ocppj.schema import Request
+
+__all__ = ["Directory", "StationHandle", "StationInfo"]
+
+R = TypeVar("R")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
+
+
+class StationInfo(Protocol):
+    """What is known of a station that is connected."""
+
+    @property
+    def id(self) -> str:
+        """Its identity."""
+
+    @property
+    def version(self) -> str:
+        """The OCPP version that was negotiated."""
+
+    @property
+    def node(self) -> str:
+        """Id of the node that holds the connection; empty at a `CSMS`."""
+
+    @property
+    def since(self) -> datetime:
+        """When it connected."""
+
+    @property
+    def generation(self) -> int:
+        """Number of the connection; a later one is larger."""
+
+    @property
+    def address(self) -> str:
+        """Address of the peer; empty if it is not known."""
+
+
+class StationHandle(Protocol):
+    """A station that can be called: `ocppj.aio.Station` and `ocppj.fleet.RemoteStation`."""
+
+    @property
+    def id(self) -> str:
+        """Its identity."""
+
+    @property
+    def version(self) -> str:
+        """The OCPP version that was negotiated."""
+
+    @property
+    def codec(self) -> Codec:
+        """The codec of its messages."""
+
+    @overload
+    async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
+
+    @overload  # a request of one version or another
+    async def call(
+        self, request: Request[R] | Request[R2] | Request[R3], timeout: float | None = None
+    ) -> R | R2 | R3: ...
+
+    async def send(self, request: object) -> None:
+        """Send a SEND message, which is never answered (OCPP 2.1)."""
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close its connection."""
+
+
+class Directory(Protocol):
+    """Which stations are connected, how to call one, and what changes."""
+
+    @property
+    def stations(self) -> Mapping[str, StationInfo]:
+        """Identity -> what is known, of all that are connected."""
+
+    async def station(self, station_id: str, *, timeout: float | None = 0.0) -> StationHandle:
+        """Return a station; wait for it if it is not connected.
+
+        Raises:
+            ConnectionLost: it has not connected in time.
+        """
+
+    @overload
+    async def call(
+        self, station_id: str, request: Request[R], timeout: float | None = None
+    ) -> R: ...
+
+    @overload  # a request of one version or another
+    async def call(
+        self,
+        station_id: str,
+        request: Request[R] | Request[R2] | Request[R3],
+        timeout: float | None = None,
+    ) -> R | R2 | R3: ...
+
+    def events(self) -> EventStream:
+        """Return the changes from now on."""

@@ -1,0 +1,226 @@
+"""The end that holds the stations: a node of the fleet.
+
+`Gateway` is an `ocppj.aio.node.Node` whose calls are answered by workers. What it does with frames
+is the business of `ocppj.fleet.forward`, with commands of `ocppj.fleet.commands`, and against other
+nodes of `ocppj.fleet.membership`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final, Self
+
+from ocppj.aio.endpoint import HOOKS, MAX_HANDLING, MAX_WAITING, Endpoint, by_subprotocol
+from ocppj.aio.metrics import Metrics
+from ocppj.aio.node import Node, NodeAcceptor, Server
+from ocppj.aio.security import Authenticate, IsKnown
+from ocppj.aio.stations import Duplicates, Station
+from ocppj.codec import Codec
+from ocppj.fleet.broker import Broker
+from ocppj.fleet.commands import Commands
+from ocppj.fleet.forward import Forwarder
+from ocppj.fleet.logbook import Logbook
+from ocppj.fleet.membership import Membership, node_id
+from ocppj.fleet.presence import LEASE
+from ocppj.fleet.subjects import token
+from ocppj.handlers import Handlers
+from ocppj.session import TIMEOUT
+
+__all__ = ["Gateway"]
+
+DEADLINE: Final = 20.0
+MAX_IN_FLIGHT: Final = 10_000
+MAX_COMMANDS: Final = 10_000
+ASK_MARGIN: Final = 2.0
+"""Seconds that another node has to answer, beside those for the ping of its station."""
+
+
+class Gateway(Node):
+    """Holds charging stations for a fleet; workers answer their calls.
+
+    It enters the fleet as long as it listens, or as it is used as an asynchronous context manager.
+
+    Args:
+        versions: OCPP versions that are offered.
+        broker: see `connect`.
+        handlers: OCPP version -> object with methods for actions that are answered here, without a
+            worker. Its hooks `on_connect` and `on_disconnect` are called here too.
+        heartbeat: whether Heartbeats are answered here, also while there is no broker.
+        codecs: OCPP version -> codec, for versions that need another than `Codec(version)`:
+            leniency, vendor features.
+        deadline: seconds that a worker has to answer; stations usually wait for 30.
+        timeout: seconds to wait for the response to a call of this process.
+        duplicates: which connection stays when a connected station connects again, to this node or
+            to another one: see `ocppj.aio.CSMS`.
+        ping_timeout: seconds.
+        lease: seconds after which a node that does not renew its entry counts as dead, if the fleet
+            does not have one yet.
+        name: beginning of the node's id; the host's name by default.
+        max_waiting: maximum number of queued calls to one station.
+        max_handling: maximum number of calls of one station that are handled at a time.
+        max_in_flight: maximum number of calls that wait for workers. Further ones are answered
+            GenericError.
+        max_commands: maximum number of commands at a time. Further ones are `busy`.
+        metrics: counts frames, latencies and connections.
+
+    Attributes:
+        stations: identity -> station, of all that are connected to this node.
+        node: its id.
+        broker: as given.
+        deadline: as given.
+        max_in_flight: as given.
+        in_flight: number of calls that wait for workers at the moment.
+
+    Raises:
+        TypeError: a handler is a class, not an instance.
+        ValueError: there is no version, or one is unknown; or a method belongs to no action that a
+            CSMS receives; or a limit is too low.
+    """
+
+    def __init__(
+        self,
+        versions: Iterable[str],
+        broker: Broker,
+        *,
+        handlers: Mapping[str, object] | None = None,
+        heartbeat: bool = True,
+        codecs: Mapping[str, Codec] | None = None,
+        deadline: float = DEADLINE,
+        timeout: float = TIMEOUT,
+        duplicates: Duplicates = "ping",
+        ping_timeout: float = 5.0,
+        lease: float = LEASE,
+        name: str | None = None,
+        max_waiting: int = MAX_WAITING,
+        max_handling: int = MAX_HANDLING,
+        max_in_flight: int = MAX_IN_FLIGHT,
+        max_commands: int = MAX_COMMANDS,
+        metrics: Metrics | None = None,
+    ) -> None:
+        limits = {"deadline": deadline, "lease": lease, "max_in_flight": max_in_flight}
+        for limit, value in (limits | {"max_commands": max_commands}).items():
+            if not value > 0:
+                raise ValueError(f"{limit}={value!r}: use more than 0")
+        self.broker = broker
+        self.deadline = deadline
+        self.max_in_flight = max_in_flight
+        self.in_flight = 0
+        self.logbook = Logbook()
+        self._commands = Commands(broker, max_commands, self.logbook)
+        shared = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
+
+        def make(codec: Codec, handler: object | None) -> Endpoint:
+            methods = None
+            if handler is not None:
+                methods = Handlers(handler, codec, HOOKS, role="csms")
+            return Endpoint(
+                codec=codec,
+                role="csms",
+                responder=Forwarder(self, codec, methods, heartbeat=heartbeat),
+                metrics=metrics,
+                on_connect=_after(self._entered, getattr(handler, "on_connect", None)),
+                on_disconnect=_after(self._left, getattr(handler, "on_disconnect", None)),
+                **shared,  # type: ignore[arg-type]  # mypy takes all for the type of one
+            )
+
+        local = dict(handlers or {})
+        offered = {version: local.pop(version, None) for version in versions}
+        if not offered:
+            raise ValueError('no version is offered: name one, such as ["2.0.1"]')
+        if local:
+            raise ValueError(f"handlers for {min(local)}, which is not offered")
+        super().__init__(
+            by_subprotocol(offered, codecs, make),
+            duplicates=duplicates,
+            ping_timeout=ping_timeout,
+            claim=self._claim,
+        )
+        self.node = node_id(name)
+        self._membership = Membership(
+            broker,
+            node=self.node,
+            stations=self._stations,
+            lease=lease,
+            patience=ping_timeout + ASK_MARGIN,
+            receive=self._commands.received,
+            logbook=self.logbook,
+        )
+        self._users = 0
+        self._joining = asyncio.Lock()
+
+    @property
+    def ready(self) -> bool:
+        """Whether stations should connect here: the broker is there, and it is not draining."""
+        return self._users > 0 and self._membership.ready and self._membership.accepting
+
+    async def __aenter__(self) -> Self:
+        async with self._joining:
+            if not self._users:
+                await self._membership.join()
+            self._users += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        async with self._joining:
+            self._users -= 1
+            if not self._users:
+                await self._commands.wait(ASK_MARGIN)
+                await self._membership.leave()
+
+    @asynccontextmanager
+    async def listen(self, *args: Any, **options: Any) -> AsyncIterator[Server]:
+        """Enter the fleet and listen for charging stations until the context ends.
+
+        The arguments are those of `ocppj.aio.CSMS.listen`.
+
+        Raises:
+            BrokerError: the fleet cannot be entered.
+        """
+        async with self, super().listen(*args, **options) as server:
+            yield server
+
+    def acceptor(
+        self, *, known: IsKnown | None = None, authenticate: Authenticate | None = None
+    ) -> NodeAcceptor:
+        """Return what lets stations enter, for a transport: see `listen` for the arguments."""
+
+        def named(station_id: str) -> bool | Awaitable[bool]:
+            return _has_token(station_id) and (known is None or known(station_id))
+
+        return super().acceptor(known=named, authenticate=authenticate)
+
+    def generation(self, station_id: str) -> int:
+        """Return the number of a station's connection; 0 while it is not known."""
+        return self._membership.generation(station_id)
+
+    async def _claim(self, station: Station) -> bool:
+        return await self._membership.claim(station)
+
+    def _entered(self, station: Station) -> None:
+        self._membership.entered(station)
+
+    def _left(self, station: Station) -> None:
+        self._membership.left(station)
+
+
+def _has_token(station_id: str) -> bool:
+    """Return whether an identity fits into a subject."""
+    try:
+        token(station_id)
+    except ValueError:
+        return False
+    return True
+
+
+def _after(
+    first: Callable[[Station], None], hook: Callable[[Station], Any] | None
+) -> Callable[[Station], Any]:
+    """Return a hook that calls ours and then the user's."""
+    if hook is None:
+        return first
+
+    def both(station: Station) -> Awaitable[Any] | Any:
+        first(station)
+        return hook(station)
+
+    return both

@@ -1,0 +1,286 @@
+"""A station that is connected to some node, as a worker or a `Fleet` sees it.
+
+Owns the client's end of commands: from a typed request to `<prefix>.call.<station>`, and from the
+reply's `Ocpp-Status` to the response, or to the exception that a call in one process raises.
+"""
+
+from time import time
+from typing import Any, Final, TypeVar, overload
+
+import msgspec
+
+from ocppj.codec import Codec
+from ocppj.errors import (
+    ERROR_RULES,
+    CallFailed,
+    CallTimeout,
+    ConnectionLost,
+    EncodeError,
+    Fault,
+    LocalProtocolError,
+    OcppError,
+    PayloadError,
+)
+from ocppj.fleet.broker import NO_RESPONDERS, Broker, Reply
+from ocppj.fleet.client import BrokerBusy, BrokerError, BrokerLost
+from ocppj.fleet.subjects import (
+    ACTION,
+    CLOSE,
+    DEADLINE,
+    GENERATION,
+    STATUS,
+    TIMEOUT,
+    TRACEPARENT,
+    headers,
+    parse_headers,
+    parse_json,
+    token,
+)
+from ocppj.frames import Call, CallResult, Send
+from ocppj.schema import Request
+
+__all__ = ["Failure", "RemoteStation", "call_raw"]
+
+MARGIN: Final = 1.0
+"""Seconds that we wait longer than the node, which knows better what has happened."""
+
+R = TypeVar("R")
+R2 = TypeVar("R2")
+R3 = TypeVar("R3")
+
+
+class Failure(msgspec.Struct, omit_defaults=True):
+    """What a reply says that is not a response.
+
+    Attributes:
+        code: error code of the station, or of the fault in its response.
+        description: a text.
+        details: of the station.
+        path: JSON path of the fault in the request, or in the response.
+    """
+
+    code: str = ""
+    description: str = ""
+    details: dict[str, Any] = {}
+    path: str | None = None
+
+
+async def call_raw(  # noqa: PLR0917  it is what a command consists of
+    broker: Broker,
+    station_id: str,
+    action: str,
+    payload: bytes,
+    timeout: float,
+    generation: int | None = None,
+    *,
+    version: str,
+    trace: str | None = None,
+) -> bytes:
+    """Send a command and return the payload of the station's response, as JSON.
+
+    Args:
+        broker: connection to NATS.
+        station_id: of the station.
+        action: what it is asked for.
+        payload: of the request, as JSON. The node validates it.
+        timeout: seconds, from now to the response.
+        generation: of the connection, if it must not go to a later one.
+        version: of OCPP; whose error codes an invalid response is described by.
+        trace: `traceparent` of the caller.
+
+    Raises:
+        CallFailed: the station answered with an error.
+        CallTimeout: no response in time. The station may have handled the command nevertheless.
+        ConnectionLost: the station is not connected, or the connection to it or to the broker
+            ended.
+        DecodeError: the station's response is invalid.
+        EncodeError: the request is invalid. Nothing was sent.
+        LocalProtocolError: too many commands are queued.
+    """
+    values = {
+        ACTION: action,
+        TIMEOUT: f"{timeout:g}",
+        DEADLINE: str(int((time() + timeout) * 1000)),
+    }
+    if generation is not None:
+        values[GENERATION] = str(generation)
+    if trace is not None:
+        values[TRACEPARENT] = trace
+    reply = await _ask(broker, station_id, payload, values, timeout)
+    status = parse_headers(reply.headers).get(STATUS)
+    if status == "result":
+        return reply.payload
+    raise _failed(station_id, action, version, status, reply.payload, timeout)
+
+
+async def _ask(
+    broker: Broker, station_id: str, payload: bytes, values: dict[str, str], timeout: float
+) -> Reply:
+    subject = broker.subjects.call(token(station_id))
+    try:
+        reply = await broker.request(subject, payload, headers(values), timeout + MARGIN)
+    except TimeoutError:
+        raise CallTimeout(f"no answer from the node of {station_id} within {timeout:g} s") from None
+    except BrokerLost as error:
+        raise ConnectionLost(str(error)) from error
+    except BrokerBusy as error:
+        raise LocalProtocolError(str(error)) from error
+    except BrokerError as error:
+        raise EncodeError(str(error)) from error
+    if reply.status == NO_RESPONDERS:
+        raise ConnectionLost(f"{station_id} is not connected")
+    return reply
+
+
+def _failed(  # noqa: PLR0917  the parts of a reply and what was asked
+    station_id: str,
+    action: str,
+    version: str,
+    status: str | None,
+    payload: bytes,
+    timeout: float,
+) -> OcppError:
+    """Return the exception for a reply without a response."""
+    try:
+        failure = parse_json(payload, Failure)
+    except ValueError:
+        failure = Failure()
+    if status == "error" and failure.path is not None:
+        return _invalid_response(failure, version)
+    if status == "error":
+        return CallFailed(failure.code, failure.description, failure.details)
+    if status == "timeout":
+        return CallTimeout(f"{station_id} did not answer {action} within {timeout:g} s")
+    if status == "busy":
+        return LocalProtocolError(failure.description or f"{station_id} is busy")
+    if status == "invalid":
+        return EncodeError(failure.description or f"{action} is not valid", failure.path)
+    return ConnectionLost(failure.description or f"{station_id} is not connected any more")
+
+
+def _invalid_response(failure: Failure, version: str) -> PayloadError:
+    rules = ERROR_RULES[version]
+    faults = (fault for fault, code in rules.codes.items() if code == failure.code)
+    return PayloadError(next(faults, Fault.FORMAT), failure.description, rules, failure.path)
+
+
+class RemoteStation:
+    """A charging station that is connected to a node of the fleet.
+
+    What it has in common with `ocppj.aio.Station` behaves alike: the same responses, the same
+    exceptions. Two are equal if they stand for one connection.
+
+    Attributes:
+        id: its identity.
+        generation: number of the connection. What is sent goes to this connection or to none.
+    """
+
+    __slots__ = ("_broker", "_codec", "_timeout", "generation", "id")
+
+    def __init__(
+        self, broker: Broker, codec: Codec, station_id: str, generation: int, timeout: float
+    ) -> None:
+        self.id = station_id
+        self.generation = generation
+        self._broker = broker
+        self._codec = codec
+        self._timeout = timeout
+
+    @property
+    def version(self) -> str:
+        """The OCPP version that was negotiated."""
+        return self._codec.version
+
+    @property
+    def codec(self) -> Codec:
+        """The codec of its messages."""
+        return self._codec
+
+    @overload
+    async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
+
+    @overload  # a request of one version or another
+    async def call(
+        self, request: Request[R] | Request[R2] | Request[R3], timeout: float | None = None
+    ) -> R | R2 | R3: ...
+
+    async def call(self, request: Request[Any], timeout: float | None = None) -> Any:
+        """Call the station and return its response.
+
+        Args:
+            request: the payload.
+            timeout: seconds to wait for the response, including the time in queues.
+
+        Raises:
+            CallFailed: the station answered with an error.
+            CallTimeout: no response in time. The station may have handled the call nevertheless.
+            ConnectionLost: the connection has ended: a `CallTimeout` too.
+            DecodeError: the response is invalid.
+            EncodeError: the request is invalid. Nothing was sent.
+            LocalProtocolError: a CSMS may not send the request, or too many calls are queued.
+        """
+        feature = self._codec.feature(request)
+        if feature.response_type is None:
+            raise LocalProtocolError(f"{feature.name} is never answered: use send")
+        payload = await self._deliver(request, feature.name, timeout)
+        result = CallResult("0", msgspec.Raw(payload or b"null"))
+        return self._codec.decode_result(result, feature.name).payload
+
+    async def send(self, request: object) -> None:
+        """Send a SEND message, which is never answered (OCPP 2.1).
+
+        Raises:
+            ConnectionLost: the connection has ended.
+            EncodeError: the request is invalid.
+            LocalProtocolError: a CSMS may not send it, or it has a response.
+        """
+        feature = self._codec.feature(request)
+        if feature.response_type is not None:
+            raise LocalProtocolError(f"{feature.name} has an answer: use call")
+        await self._deliver(request, feature.name, None)
+
+    async def _deliver(self, request: object, action: str, timeout: float | None) -> bytes:
+        feature = self._codec.features[action]
+        if feature.sender == "charging_station":
+            raise LocalProtocolError(f"{action} is not sent by a csms")
+        seconds = self._timeout if timeout is None else timeout
+        if not seconds > 0:
+            raise ValueError(f"timeout={timeout!r}: use seconds above 0")
+        make = Call if feature.response_type is not None else Send
+        payload = self._codec.peek(self._codec.encode(make("0", action, request))).payload
+        return await call_raw(
+            self._broker,
+            self.id,
+            action,
+            bytes(payload),
+            seconds,
+            self.generation,
+            version=self.version,
+        )
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection. Return when the node has begun to do so.
+
+        Args:
+            code: WebSocket close code.
+            reason: sent to the station; at most 123 bytes.
+
+        Raises:
+            ConnectionLost: it has ended already.
+        """
+        values = {CLOSE: str(code), GENERATION: str(self.generation)}
+        reply = await _ask(self._broker, self.id, reason.encode(), values, self._timeout)
+        status = parse_headers(reply.headers).get(STATUS)
+        if status != "result":
+            raise _failed(self.id, "close", self.version, status, reply.payload, self._timeout)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RemoteStation):
+            return NotImplemented
+        return (self.id, self.generation) == (other.id, other.generation)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.generation))
+
+    def __repr__(self) -> str:
+        return f"<RemoteStation {self.id!r}, OCPP {self.version}, generation {self.generation}>"

@@ -1,0 +1,291 @@
+"""The end that has the handlers: the objects that `CSMS` takes, on any number of machines.
+
+A worker gets frames as messages of a queue group, each of which goes to one worker. What it answers
+is checked again by the node that holds the station.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final, Self
+
+import msgspec
+
+from ocppj.aio.endpoint import HOOKS
+from ocppj.catalog import Version
+from ocppj.codec import Codec
+from ocppj.errors import DecodeError, RemoteProtocolError
+from ocppj.fleet.broker import Broker
+from ocppj.fleet.client import BrokerError
+from ocppj.fleet.logbook import Logbook
+from ocppj.fleet.station import RemoteStation
+from ocppj.fleet.subjects import (
+    DEADLINE,
+    GENERATION,
+    VIOLATIONS,
+    Subjects,
+    parse_headers,
+    parse_json,
+)
+from ocppj.frames import Call, Send
+from ocppj.handlers import Handlers
+from ocppj.policy import Policy
+from ocppj.session import TIMEOUT, Session
+
+__all__ = ["WORKERS", "Worker"]
+
+WORKERS: Final = "workers"
+"""Queue group of all workers of a fleet."""
+
+MAX_HANDLING: Final = 1000
+GRACE: Final = 10.0
+RULES: Final = frozenset(Policy.__struct_fields__) - {"zone"}
+
+log: Final = logging.getLogger("ocppj.fleet")
+
+
+class _Version:
+    """Codec and handlers of one OCPP version."""
+
+    def __init__(self, codec: Codec, handler: object) -> None:
+        self.codec = codec
+        self.handlers = Handlers(handler, codec, HOOKS, role="csms")
+        self.on_connect: Callable[[Any], Any] | None = getattr(handler, "on_connect", None)
+        self.on_disconnect: Callable[[Any], Any] | None = getattr(handler, "on_disconnect", None)
+        self._lenient: dict[frozenset[str], Codec] = {}
+
+    def decoder(self, violations: str | None) -> Codec:
+        """Return the codec for a frame of which a node says what its policy has tolerated."""
+        if violations is None:
+            return self.codec
+        rules = RULES.intersection(violations.split(","))
+        if rules not in self._lenient:
+            policy = msgspec.structs.replace(self.codec.policy, **dict.fromkeys(rules, "report"))
+            if len(self._lenient) > 64:
+                self._lenient.clear()
+            self._lenient[rules] = self.codec.with_policy(policy)
+        return self._lenient[rules]
+
+
+class _Event(msgspec.Struct):
+    """An event of a station, as a node publishes it."""
+
+    event: str
+    station: str
+    version: str
+    generation: int
+
+
+class Worker:
+    """Answers the calls of the fleet's stations by the methods of handler objects.
+
+    An asynchronous context manager: it joins the fleet, and leaves it after what it has begun.
+
+    Args:
+        handlers: OCPP version -> object with a method for each action that it answers, as for
+            `ocppj.aio.CSMS`. The methods take `(station, request)`, where the station is a
+            `RemoteStation`. `on_connect(station)` and `on_disconnect(station)` are called at one
+            worker of the fleet, at most once for each connection, and not necessarily before or
+            after the station's calls are handled.
+        broker: see `connect`.
+        codecs: OCPP version -> codec, for versions that need another than `Codec(version)`:
+            vendor features. What a node's policy has tolerated of a frame is tolerated here too.
+        timeout: seconds to wait for the response to a call.
+        max_handling: maximum number of calls that are handled at a time. Further ones are
+            answered GenericError.
+        grace: seconds that handlers have to finish when the worker leaves.
+
+    Raises:
+        TypeError: a handler is a class, not an instance.
+        ValueError: there is no handler, a version is unknown, or a method belongs to no action that
+            a CSMS receives.
+    """
+
+    def __init__(
+        self,
+        handlers: Mapping[str, object],
+        broker: Broker,
+        *,
+        codecs: Mapping[str, Codec] | None = None,
+        timeout: float = TIMEOUT,
+        max_handling: int = MAX_HANDLING,
+        grace: float = GRACE,
+    ) -> None:
+        if not handlers:
+            raise ValueError('no version is handled: give handlers for one, such as {"2.0.1": ...}')
+        if max_handling < 1:
+            raise ValueError(f"max_handling={max_handling!r}: use 1 or more")
+        custom = {Version.named(name): codec for name, codec in (codecs or {}).items()}
+        self._versions: dict[str, _Version] = {}
+        for name, handler in handlers.items():
+            version = Version.named(name)
+            codec = custom.pop(version, None) or Codec(version.name)
+            if codec.version != version.name:
+                raise ValueError(f"the codec for {name} is one for {codec.version}")
+            self._versions[version.name] = _Version(codec, handler)
+        if custom:
+            raise ValueError(f"a codec for {next(iter(custom)).name}, which has no handlers")
+        self._broker = broker
+        self._timeout = timeout
+        self._max_handling = max_handling
+        self._grace = grace
+        self._subscriptions: list[int] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._logbook = Logbook()
+
+    @property
+    def handling(self) -> int:
+        """Number of calls that are handled at the moment."""
+        return len(self._tasks)
+
+    async def __aenter__(self) -> Self:
+        subjects, listen = self._broker.subjects, self._broker.listen
+        for name in self._versions:
+            self._subscriptions.append(listen(subjects.up(name), self._received, WORKERS))
+        if any(one.on_connect or one.on_disconnect for one in self._versions.values()):
+            self._subscriptions.append(listen(subjects.event(), self._changed, WORKERS))
+        await self._broker.flush()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.leave()
+
+    async def leave(self) -> None:
+        """Take no more calls, and wait for the handlers at work, so that their answers go out."""
+        subscriptions, self._subscriptions = self._subscriptions, []
+        try:
+            for sid in subscriptions:
+                self._broker.unsubscribe(sid)
+            await self._broker.flush()  # what was on its way to us has come
+        except BrokerError:
+            log.debug("a worker leaves while there is no connection to the broker")
+        for sid in subscriptions:
+            self._broker.unlisten(sid)
+        if self._tasks:
+            _, late = await asyncio.wait(set(self._tasks), timeout=self._grace)
+            for task in late:
+                task.cancel()
+            if late:
+                log.warning("%d handlers have not finished within %g s", len(late), self._grace)
+                await asyncio.wait(late)
+        if self._broker.connected:
+            await self._broker.flush()
+
+    def _received(self, subject: str, reply: str, header_lines: bytes, payload: bytes) -> None:
+        """Handle a frame of a station."""
+        values = parse_headers(header_lines)
+        try:
+            version, station_id, _ = Subjects.split(subject)
+            generation = int(values.get(GENERATION, "0"))
+            deadline = int(values.get(DEADLINE, "0")) / 1000
+            known = self._versions[version]
+        except (KeyError, ValueError) as error:
+            self._logbook.note("message", f"a message to {subject:.200} is not valid: {error!r}")
+            return
+        if deadline and time.time() > deadline:
+            self._logbook.note("deadline", f"{station_id}: a call came after its deadline")
+            return
+        session = Session(known.decoder(values.get(VIOLATIONS)), "csms")
+        try:
+            frame = session.receive(payload)
+        except (DecodeError, RemoteProtocolError) as error:
+            self._logbook.note("frame", f"{station_id}: a frame is not valid here: {error}")
+            self._answer(reply, error.reply())
+            return
+        station = RemoteStation(self._broker, known.codec, station_id, generation, self._timeout)
+        if isinstance(frame, Call):
+            self._serve(known.handlers, session, frame, station, reply)
+        elif isinstance(frame, Send):
+            self._notify(known.handlers, frame, station)
+
+    def _serve(
+        self, handlers: Handlers, session: Session, call: Call[Any], station: Any, reply: str
+    ) -> None:
+        if len(self._tasks) >= self._max_handling:
+            problem = f"{self._max_handling} calls are handled already"
+            self._logbook.note("busy", problem)
+            self._answer(reply, session.fail(call, "GenericError", problem))
+            return
+        answer = handlers.answer(session, call, (station,), self._reporter(station))
+        if isinstance(answer, bytes):
+            self._answer(reply, answer)
+        else:
+            self._start(self._finish(session, call, answer, reply))
+
+    async def _finish(
+        self, session: Session, call: Call[Any], answer: Awaitable[bytes], reply: str
+    ) -> None:
+        try:
+            data = await answer
+        except asyncio.CancelledError:  # by the handler itself, or because we leave
+            data = session.fail(call, "InternalError")
+        self._answer(reply, data)
+
+    def _answer(self, reply: str, data: bytes | None) -> None:
+        if not reply or data is None:
+            return
+        try:
+            self._broker.post(reply, data)
+        except BrokerError as error:
+            self._logbook.note("answer", f"an answer is lost: {error}")
+
+    def _notify(self, handlers: Handlers, send: Send[Any], station: RemoteStation) -> None:
+        if len(self._tasks) >= self._max_handling:
+            self._logbook.note("send", "a SEND is dropped, too many handlers are at work")
+            return
+        waiting = handlers.notify(send, (station,), self._reporter(station))
+        if waiting is not None:
+            self._start(_await(waiting))
+
+    def _reporter(
+        self, station: RemoteStation
+    ) -> Callable[[Call[Any] | Send[Any], Exception], None]:
+        def report(message: Call[Any] | Send[Any], error: Exception) -> None:
+            text = f"{station.id}: {message.action} failed"
+            self._logbook.note(message.action, text, level=logging.ERROR, error=error)
+
+        return report
+
+    def _changed(self, _subject: str, _reply: str, _headers: bytes, payload: bytes) -> None:
+        """Call the hook for a station that has connected or disconnected."""
+        try:
+            event = parse_json(payload, _Event)
+        except ValueError as error:
+            self._logbook.note("event", f"an event is not valid: {error}")
+            return
+        known = self._versions.get(event.version)
+        if known is None or event.event not in {"connected", "disconnected"}:
+            return
+        hook = known.on_connect if event.event == "connected" else known.on_disconnect
+        if hook is None:
+            return
+        if len(self._tasks) >= self._max_handling:
+            self._logbook.note("hook", f"{hook!r} is not called, too many handlers are at work")
+            return
+        station = RemoteStation(
+            self._broker, known.codec, event.station, event.generation, self._timeout
+        )
+        self._start(self._call_hook(hook, station))
+
+    async def _call_hook(self, hook: Callable[[Any], Any], station: RemoteStation) -> None:
+        try:
+            waiting = hook(station)
+            if hasattr(waiting, "__await__"):
+                await waiting
+        except Exception as error:  # noqa: BLE001  handlers are other people's code
+            text = f"{station.id}: {hook!r} failed"
+            self._logbook.note(repr(hook), text, level=logging.ERROR, error=error)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def __repr__(self) -> str:
+        versions = ", ".join(self._versions)
+        return f"<Worker, OCPP {versions}, {self.handling} at work>"
+
+
+async def _await(waiting: Awaitable[None]) -> None:
+    await waiting
