@@ -203,9 +203,10 @@ SURFACE = {
     CSMS: {"acceptor", "asgi", "call", "events", "listen", "station"},
     ChargingStation: {"call", "connect", "connected", "send", "version", "wait_connected"},
     Server: {"close"},
-    Station: set(
-        "address call close closed codec end generation handshake id node ping send since version".split()
-    ),
+    Station: {
+        *("address", "codec", "generation", "id", "node", "since", "version"),
+        *("call", "close", "closed", "end", "handshake", "ping", "send"),
+    },
 }
 
 
