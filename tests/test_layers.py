@@ -47,17 +47,25 @@ LAYERS: dict[str, set[str]] = {
         "policy",
         "schema",
     },
-    "_core.backend_py": {
+    "_core.reader": {
         "_core.depth",
-        "_core.encoding",
         "_core.exponents",
-        "_core.faults",
         "_core.payload",
         "_core.table",
         "errors",
         "frames",
         "policy",
         "schema",
+    },
+    "_core.backend_py": {
+        "_core.encoding",
+        "_core.exponents",
+        "_core.faults",
+        "_core.reader",
+        "_core.table",
+        "errors",
+        "frames",
+        "policy",
     },
     "_core.backend": {"_core.backend_py"},
     "codec": {

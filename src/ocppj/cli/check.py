@@ -6,20 +6,24 @@ Owns its options, its help, and which log is checked. `report` checks it.
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from ocppj.cli.guess import MAX_SAMPLED, MIN_SHARE, VERSION_ORDER
 from ocppj.cli.options import AUTO, Commands, add_policy, add_version
+from ocppj.cli.page.history import History
 from ocppj.cli.replay import MAX_PENDING, NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, UNKNOWN_MODEL
 from ocppj.cli.report import JsonOutput, Output, Report, TextOutput
 from ocppj.cli.sources import SAMPLES, STDIN_TIMEOUT, File, Sample, Source, Stdin
 from ocppj.cli.tally import MAX_EXAMPLES, MAX_MODELS, OTHER_MODELS
-from ocppj.cli.terminal import Progress, print_error, print_lines
+from ocppj.cli.terminal import Progress, print_error, print_lines, printable
 
 __all__ = ["add", "run"]
 
 MAX_LISTED: Final = 50
 """Maximum number of refused frames, and of rows of violations, listed without --all."""
+
+PAGE_SUFFIXES: Final = (".html", ".htm")
 
 NOTES: Final = f"""\
 Without FILE or --sample, check reads stdin if it is a file, or a pipe with data or an end within
@@ -44,6 +48,11 @@ the file and version. FILE ends in .toml or .json and has some of these settings
               rules
   preset      "strict" (the default), "lenient" or "repair": for rules that are not set
   zone        for timestamps without a zone: "+01:00", "Europe/Berlin"
+
+--html FILE writes a page: frames over time, actions, latencies from call to answer, refused frames,
+violations, and the session of each station as a sequence. Times are read from the text around the
+frames; those with a zone are converted to UTC. The page is one file that loads and runs nothing. It
+has names of stations and values of violations: mind who reads it.
 
 --json writes one object:
   ocppj       version of ocppj
@@ -84,6 +93,9 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--json", action="store_true", help="write one JSON object")
     parser.add_argument("--all", action="store_true", help="list every refused frame")
+    parser.add_argument(
+        "--html", type=_page, metavar="FILE", help="write a page with charts and sessions"
+    )
     parser.add_argument("files", nargs="*", metavar="FILE", help="a log; - is stdin")
 
 
@@ -96,6 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         sources = [_stdin_or_sample(print_error if arguments.json else print_lines)]
     limit = sys.maxsize if arguments.all else MAX_LISTED
     progress = Progress(sum(source.size for source in sources))
+    history = None if arguments.html is None else History()
     output: Output
     if arguments.json:
         output = JsonOutput()
@@ -109,6 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
         limit=limit,
         output=output,
         progress=progress,
+        history=history,
     )
     try:
         for source in sources:
@@ -118,7 +132,26 @@ def run(arguments: argparse.Namespace) -> int:
         report.close()
     finally:
         progress.clear()
+    if history is not None:
+        from ocppj.cli.page.render import render  # noqa: PLC0415  most runs write no page
+
+        page = render(history, report.tally.summary())
+        arguments.html.write_text(page, encoding="utf-8", newline="\n")
     return report.status
+
+
+def _page(path: str) -> Path:
+    """Return the path of a page, if it can be written."""
+    file = Path(path)
+    if file.suffix.lower() not in PAGE_SUFFIXES:  # perhaps a log, which must not be overwritten
+        problem = f"use a file that ends in {' or '.join(PAGE_SUFFIXES)}"
+        raise argparse.ArgumentTypeError(printable(f"{path}: {problem}"))
+    try:
+        file.open("ab").close()
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or str(error)
+        raise argparse.ArgumentTypeError(printable(f"{path}: {problem}")) from None
+    return file
 
 
 def _stdin_or_sample(write: Callable[[str], None]) -> Source:

@@ -7,12 +7,11 @@ A result has the version of its call. Owns these rules; knows nothing of output.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Final
 
-from ocppj.cli.attribution import station_key
 from ocppj.cli.log import Line, LogError
 from ocppj.cli.replay import Replay, drop_older_half
 from ocppj.codec import Codec
@@ -51,19 +50,34 @@ string in 1.6 and anything in 2.x, but many 1.6 stations send objects."""
 _ANSWERS: Final = (b"[3,", b"[4,")
 
 
-def read_sample(lines: Iterator[Line], has_line: Callable[[], bool]) -> Iterator[Line]:
-    """Yield the first lines of a log, up to `MAX_SAMPLED` and `MAX_SAMPLE_SIZE`.
+def read_sample(
+    lines: Iterator[Line], has_line: Callable[[], bool]
+) -> tuple[list[Line], Iterator[Line]]:
+    """Read the first lines of a log, up to `MAX_SAMPLED` and `MAX_SAMPLE_SIZE`.
 
     Args:
         lines: of the log.
         has_line: whether the next line can be read without waiting long.
+
+    Returns:
+        The sample, and all lines, the sample included.
     """
+    sample: list[Line] = []
     size = 0
-    for _ in range(MAX_SAMPLED):
-        if size >= MAX_SAMPLE_SIZE or not has_line() or (line := next(lines, None)) is None:
-            return
-        size += len(line[1])
-        yield line
+    try:
+        while len(sample) < MAX_SAMPLED and size < MAX_SAMPLE_SIZE and has_line():
+            if (line := next(lines, None)) is None:
+                break
+            size += len(line[1])
+            sample.append(line)
+    except LogError as error:
+        lines = _failing(error)
+    return sample, chain(sample, lines)
+
+
+def _failing(error: LogError) -> Iterator[Line]:
+    yield from ()
+    raise error
 
 
 class Classifier:
@@ -157,11 +171,6 @@ def _votes(votes: Mapping[frozenset[str], int], version: str) -> int:
     return sum(count for matches, count in votes.items() if version in matches)
 
 
-def _failing(error: LogError) -> Iterator[Line]:
-    yield from ()
-    raise error
-
-
 class GuessingReplay:
     """Replays a log, each frame with the version of its station.
 
@@ -190,20 +199,14 @@ class GuessingReplay:
         """Whether any call of the log has voted."""
         return any(station.vote_count for station in self._stations.values())
 
-    def guess(self, lines: Iterator[Line], has_line: Callable[[], bool]) -> Iterator[Line]:
-        """Guess versions from a sample of a log, and return all lines, the sample included.
+    def guess(self, sample: Sequence[Line], key: Callable[[bytes], Hashable]) -> None:
+        """Guess versions from the first lines of a log.
 
         Args:
-            lines: of the log.
-            has_line: whether the next line can be read without waiting long.
+            sample: the first lines.
+            key: returns the key of a station, given the text around a frame.
         """
-        sample: list[Line] = []
-        rest = lines
-        try:
-            sample.extend(read_sample(lines, has_line))
-        except LogError as error:
-            rest = _failing(error)
-        self._key = station_key(sample)
+        self._key = key
         self._shared = len({self._key(around) for _, _, around in sample}) <= 1
         for self._sampled, text, around in sample:
             action = self._classifier.voting_action(text)
@@ -217,7 +220,6 @@ class GuessingReplay:
         for station in self._stations.values():
             if not station.vote_count:
                 station.versions = [self._version]
-        return chain(sample, rest)
 
     def run(self, lines: Iterable[Line]) -> None:
         """Decode frames and count them."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -38,6 +38,9 @@ MAX_PENDING: Final = 2**16
 
 MAX_ID_LENGTH: Final = 255
 """Maximum length of the message ids kept. A policy may tolerate longer ones."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 NO_ACTION: Final = "(no action)"
 UNKNOWN_ACTION: Final = "(unknown action)"
@@ -110,16 +113,13 @@ class PendingCalls:
         self.newest[message_id] = action
 
 
-def drop_older_half(entries: dict[Any, Any]) -> list[Any]:
-    """Drop the older half of a dict and return its keys.
+def drop_older_half(entries: dict[K, V]) -> dict[K, V]:
+    """Drop the older half of a dict, and return it.
 
     Dropping one entry at a time would be slow: the first key of a dict is slow to find when many
     before it were deleted.
     """
-    dropped = list(islice(entries, len(entries) // 2))
-    for key in dropped:
-        del entries[key]
-    return dropped
+    return {key: entries.pop(key) for key in list(islice(entries, len(entries) // 2))}
 
 
 def _keep(calls: dict[str, str], message_id: str, action: str) -> None:
@@ -138,6 +138,8 @@ class Replay:
         on_tolerated: called with line number, action, station model and violations of each frame
             with violations, also those that the policy accepts silently. The model is that of the
             latest BootNotification.
+        on_frame: called with line number, frame or error, action and station model of each frame,
+            after the others.
 
     Attributes:
         frames: number of frames decoded or refused.
@@ -149,6 +151,7 @@ class Replay:
         counts: defaultdict[str, Counts],
         on_refused: Callable[[int, str, DecodeError], object],
         on_tolerated: Callable[[int, str, str, tuple[Violation, ...]], object] = lambda *_: None,
+        on_frame: Callable[[int, Frame | DecodeError, str, str], object] | None = None,
     ) -> None:
         # Violations that are accepted silently also tell which call a result answers best.
         self._codec = codec.with_policy(codec.policy.reporting())
@@ -157,6 +160,7 @@ class Replay:
         self._counts = counts
         self._on_refused = on_refused
         self._on_tolerated = on_tolerated
+        self._on_frame = on_frame
         self._model = UNKNOWN_MODEL
         self._features = codec.features
         self._pending = PendingCalls()
@@ -216,13 +220,19 @@ class Replay:
             else:
                 pending[message_id] = action
         elif isinstance(frame, CallResult):
-            counts[self._answer(frame.message_id)].results += 1
+            action = self._answer(frame.message_id)
+            counts[action].results += 1
         elif isinstance(frame, Send):
-            counts[frame.action].sends += 1
+            action = frame.action
+            counts[action].sends += 1
         elif isinstance(frame, CallResultError):
-            counts[self._answered.pop(frame.message_id, UNKNOWN_CALL)].errors += 1
+            action = self._answered.pop(frame.message_id, UNKNOWN_CALL)
+            counts[action].errors += 1
         else:
-            counts[self._answer(frame.message_id)].errors += 1
+            action = self._answer(frame.message_id)
+            counts[action].errors += 1
+        if self._on_frame is not None:
+            self._on_frame(number, frame, action, self._model)
 
     def refused(self, number: int, text: bytes, error: DecodeError) -> None:
         """Count a frame that `decode` has refused, unless it answers an older call of its id."""
@@ -241,13 +251,18 @@ class Replay:
                 self._pending.prefer(message_id, other[0])
                 self._tolerated(number, text, other[1])
                 # The newest call stays pending, in the place of the older one.
-                self._counts[self._answer(message_id)].results += 1
+                action = self._answer(message_id)
+                self._counts[action].results += 1
+                if self._on_frame is not None:
+                    self._on_frame(number, other[1], action, self._model)
                 return
             action = self._answer(message_id)
         elif message_id is not None and error.message_type == CALLERROR:
             action = self._answer(message_id)
         self._counts[action].refused += 1
         self._on_refused(number, action, error)
+        if self._on_frame is not None:
+            self._on_frame(number, error, action, self._model)
 
     def _tolerated(self, number: int, text: bytes, frame: Frame) -> None:
         if isinstance(frame, Call) and frame.action == _BOOT:
