@@ -1,11 +1,11 @@
 # cython: language_level=3, auto_pickle=False, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
-"""The compiled backend, the twin of `ocppj._core.backend_py`: it takes what is plainly right.
+"""The compiled backend, the twin of `ocppj._core.backend_py`: a fast path for valid frames.
 
-A CALL or an expected CALLRESULT in the usual spelling is read here: its head is scanned in place,
-its action looked up without making a string, a copy of its payload given to the bound decoder.
-On the way back a payload is checked in place instead of being decoded again. Any doubt (white
-space elsewhere, an escape in the id, an unknown action, any error of a decoder) goes to
-`backend_py`, which alone raises.
+Decoding: the head of a CALL or of an expected CALLRESULT is scanned in place, the action is looked
+up without creating a string, and a copy of the payload is passed to the bound decoder. Encoding:
+the payload is checked in place instead of decoding the bytes again. Any doubt (an escape in the id,
+white space in unusual places, an unknown action, an error of a decoder) is left to `backend_py`, so
+only the reference rejects anything.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -34,8 +34,8 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
-    /* Call with one argument; give back an Exception that it raises, others pass. Cython's try costs
-       more. */
+    /* Call with one argument and return the value, or the Exception that was raised. A BaseException
+       propagates. This is faster than Cython's try. */
     static PyObject *value_or_exception(PyObject *call, PyObject *argument) {
         PyObject *arguments[2] = {NULL, argument};
         PyObject *value = PyObject_Vectorcall(
@@ -91,7 +91,7 @@ cdef inline void set_slot(object target, Py_ssize_t offset, object value):
 
 
 cdef struct Slot:
-    # Borrowed from the codec's table, which outlives the slot.
+    # Borrowed references: the codec's table outlives the slot.
     const char* name
     Py_ssize_t size
     PyObject* action
@@ -100,7 +100,7 @@ cdef struct Slot:
 
 
 cdef inline uint64_t fingerprint(const char* name, Py_ssize_t size) noexcept nogil:
-    """Mix the size and the first and last eight bytes; only the high bits depend on all of them."""
+    """Return a hash of the size and the first and last eight bytes. Only its high bits are good."""
     cdef uint64_t first = 0, last = 0
     if size >= 8:
         memcpy(&first, name, 8)
@@ -113,11 +113,11 @@ cdef inline uint64_t fingerprint(const char* name, Py_ssize_t size) noexcept nog
 
 
 cdef inline const char* past_string(const char* p, const char* end) noexcept nogil:
-    """Return where the plain ASCII string that opens at `p` has its closing quote; else NULL."""
+    """Return the closing quote of the string whose first character is at `p`; NULL if in doubt."""
     cdef unsigned char c
     cdef uint64_t word
     while end - p >= 8:
-        # Eight characters at once; the first that is special is a quote or a doubt.
+        # Eight characters at once. The first special one is the closing quote or a doubt.
         memcpy(&word, p, 8)
         word = specials(word)
         if word:
@@ -135,7 +135,7 @@ cdef inline const char* past_string(const char* p, const char* end) noexcept nog
 
 
 cdef inline const char* past_comma(const char* p, const char* end) noexcept nogil:
-    """Return what stands behind a comma and any spaces at `p`; NULL where there is no comma."""
+    """Return what follows the comma at `p` and any spaces; NULL if there is no comma."""
     if p >= end or p[0] != c',':
         return NULL
     p += 1
@@ -145,7 +145,7 @@ cdef inline const char* past_comma(const char* p, const char* end) noexcept nogi
 
 
 cdef struct Head:
-    # Of a CALL or CALLRESULT in the usual spelling; pointers are into the frame.
+    # The head of a CALL or CALLRESULT. The pointers point into the frame.
     char message_type
     const char* id
     Py_ssize_t id_size
@@ -155,7 +155,7 @@ cdef struct Head:
 
 
 cdef inline bint scan_head(const char* p, const char* end, Head* head) noexcept nogil:
-    """Fill in the head of the frame at `p`; tell whether it was found without any doubt."""
+    """Fill in the head of the frame at `p`; return whether it is certainly valid."""
     if end - p < 10 or p[0] != c'[':
         return False
     head.message_type = p[1]
@@ -198,7 +198,7 @@ cdef inline object new_frame(
     object cls, Py_ssize_t id_at, object message_id, Py_ssize_t payload_at, object payload,
     Py_ssize_t action_at, object action,
 ):
-    """Return a frame, its slots filled in place: that is cheaper than calling its class."""
+    """Return a new frame. Setting its slots directly is faster than calling its class."""
     cdef object frame = PyType_GenericAlloc(<PyTypeObject*>cls, 0)
     set_slot(frame, id_at, message_id)
     set_slot(frame, payload_at, payload)
@@ -208,7 +208,10 @@ cdef inline object new_frame(
 
 
 cdef class Index:
-    """The fast calls of a table by the bytes of their action: open addressing, never changed."""
+    """A hash table (open addressing): bytes of an action -> its entry in the fast calls.
+
+    Never changed after it is built.
+    """
 
     cdef Slot* slots
     cdef Py_ssize_t mask
@@ -227,7 +230,7 @@ cdef class Index:
             raise MemoryError
         self.mask = size - 1
         for action, decode in calls.items():
-            # Names are compared as they stand in JSON: one that would be escaped there has no slot.
+            # Names are compared with JSON text, so one that has to be escaped there has no slot.
             if not action.isascii() or not action.isprintable() or '"' in action or "\\" in action:
                 continue
             name = PyUnicode_AsUTF8AndSize(action, &length)
@@ -252,7 +255,10 @@ cdef class Index:
 
 
 cdef class Backend:
-    """The frames of one codec, from bytes and to bytes. One instance may serve any thread."""
+    """Decodes and encodes the frames of one codec. Threads can share an instance.
+
+    `ocppj.Codec` has the documentation of the public methods.
+    """
 
     cdef readonly object _table
     cdef readonly object _policy
@@ -267,12 +273,12 @@ cdef class Backend:
 
     def __init__(self, table, policy=STRICT):
         if self._table is not None:
-            raise RuntimeError("a codec is made once")
+            raise RuntimeError("a codec cannot be initialized again")
         self._table = table
         self._policy = policy
         self.reference = backend_py.Backend(table, policy)
         if table.index is None:
-            # Two threads may both make one; either will do.
+            # Two threads may both build one; they are equal.
             table.index = Index(table)
         self.index = table.index
         self.results = table.fast_results
@@ -298,7 +304,7 @@ cdef class Backend:
         frame = self.try_decode(p, size, pending)
         if frame is not None and not PyExceptionInstance_Check(frame):
             return frame
-        # Where a policy may bend the payload, only the reference can tell.
+        # If the policy might tolerate the payload, only the reference can tell.
         error = None
         if not (self.is_lenient and frame is not None):
             error = self.explain(p, size, pending, frame)
@@ -307,11 +313,11 @@ cdef class Backend:
         raise error from frame
 
     cdef object try_decode(self, const char* p, Py_ssize_t size, object pending):
-        """Return the frame, what its payload's decoder has raised, or None where there is any doubt."""
+        """Return the frame, or the exception that its payload's decoder raised, or None if in doubt."""
         cdef const char* end = p + size
         cdef Head head
         cdef Slot* slot
-        cdef PyObject* found
+        cdef PyObject* entry
         if size > self.max_size or not scan_head(p, end, &head) or too_many_exponents(p, size):
             return None
         if head.action is not NULL:
@@ -323,25 +329,25 @@ cdef class Backend:
                 return payload
             return new_frame(Call, CALL_ID, ascii_string(head.id, head.id_size), CALL_PAYLOAD, payload,
                         CALL_ACTION, <object>slot.action)
-        # (Where another thread may change `pending` meanwhile, the reference reads it.)
+        # Without a GIL another thread may change `pending` now; then the reference reads it.
         if READS_SLOTS and PyDict_CheckExact(pending):
             message_id = ascii_string(head.id, head.id_size)
-            found = PyDict_GetItemWithError(pending, message_id)
-            if found is NULL:
+            entry = PyDict_GetItemWithError(pending, message_id)
+            if entry is NULL:
                 return None
-            found = PyDict_GetItemWithError(self.results, <object>found)
-            if found is NULL:
+            entry = PyDict_GetItemWithError(self.results, <object>entry)
+            if entry is NULL:
                 return None
-            payload = try_payload(<object>found, head.payload, end)
+            payload = try_payload(<object>entry, head.payload, end)
             if payload is None or PyExceptionInstance_Check(payload):
                 return payload
             return new_frame(CallResult, RESULT_ID, message_id, RESULT_PAYLOAD, payload, 0, None)
         return None
 
     cdef object explain(self, const char* p, Py_ssize_t size, object pending, object fast_error):
-        """Return what the reference says of a frame that `try_decode` did not take, or None.
+        """Return the reference's error for a frame that `try_decode` rejected, or None if in doubt.
 
-        It is asked only where nothing can be wrong but the action or the payload.
+        The reference is asked only if nothing but the action or the payload can be wrong.
         """
         cdef Head head
         cdef const char* after
@@ -361,7 +367,7 @@ cdef class Backend:
         return self.reference._explain((head.message_type - c'0', message_id, action), payload, fast_error)
 
     cdef const char* payload_end(self, const char* p, const char* end) noexcept nogil:
-        """Return where the payload at `p` ends if the frame ends with it and both are JSON; else NULL."""
+        """Return the end of the payload at `p` if it is the frame's last element; NULL if in doubt."""
         cdef const char* after
         if self.max_depth <= MAX_LEVELS:
             return NULL
@@ -376,13 +382,14 @@ cdef class Backend:
         return self.reference.encode(frame, validate=validate) if data is None else data
 
     cdef object try_encode(self, object frame):
-        """Return the bytes, or None where there is any doubt."""
+        """Return the bytes, or None if in doubt."""
         cdef Timestamps timestamps
         cdef Shape shape
         cdef Slot* slot
         cdef PyObject* message_id
         cdef PyObject* payload
-        cdef PyObject* found
+        cdef PyObject* action
+        cdef PyObject* entry
         cdef const char* name
         cdef Py_ssize_t size
         cdef bytes data
@@ -391,13 +398,13 @@ cdef class Backend:
         if type(frame) is Call:
             message_id = FIELD(<PyObject*>frame, CALL_ID)
             payload = FIELD(<PyObject*>frame, CALL_PAYLOAD)
-            found = FIELD(<PyObject*>frame, CALL_ACTION)
-            if message_id is NULL or payload is NULL or found is NULL:
+            action = FIELD(<PyObject*>frame, CALL_ACTION)
+            if message_id is NULL or payload is NULL or action is NULL:
                 return None
-            if not PyUnicode_CheckExact(<object>found):
+            if not PyUnicode_CheckExact(<object>action):
                 return None
             try:
-                name = PyUnicode_AsUTF8AndSize(<object>found, &size)
+                name = PyUnicode_AsUTF8AndSize(<object>action, &size)
             except UnicodeEncodeError:
                 return None
             slot = self.index.lookup(name, size)
@@ -408,8 +415,8 @@ cdef class Backend:
             payload = FIELD(<PyObject*>frame, RESULT_PAYLOAD)
             if message_id is NULL or payload is NULL:
                 return None
-            found = PyDict_GetItem(self.response_actions, <object>TYPE_OF(payload))
-            if found is NULL or PyDict_GetItem(self.results, <object>found) is NULL:
+            action = PyDict_GetItem(self.response_actions, <object>TYPE_OF(payload))
+            if action is NULL or PyDict_GetItem(self.results, <object>action) is NULL:
                 return None
         else:
             return None
@@ -417,9 +424,9 @@ cdef class Backend:
             return None
         if PyUnicode_GET_LENGTH_(message_id) > MESSAGE_ID_LENGTH:
             return None
-        found = PyDict_GetItem(self.shapes, <object>TYPE_OF(payload))
-        if found is not NULL:
-            shape = <Shape>found
+        entry = PyDict_GetItem(self.shapes, <object>TYPE_OF(payload))
+        if entry is not NULL:
+            shape = <Shape>entry
         else:
             try:
                 shape = Shape.build(<object>TYPE_OF(payload), self.shapes)
@@ -455,7 +462,7 @@ cdef class Backend:
         return self.reference.peek(data) if envelope is None else envelope
 
     cdef object try_peek(self, object data, const char* p, Py_ssize_t size):
-        """Return the envelope of a CALL or CALLRESULT, or None where there is any doubt."""
+        """Return the envelope of a CALL or CALLRESULT, or None if in doubt."""
         cdef Head head
         cdef const char* start
         cdef const char* after
@@ -482,11 +489,14 @@ cdef class Backend:
 
 
 cdef inline object try_payload(object decode, const char* p, const char* end):
-    """Return the payload between `p` and the frame's last bracket, its decoder's exception, or None."""
+    """Decode the payload between `p` and the frame's last bracket.
+
+    Return it, or the exception that its decoder raised, or None if in doubt.
+    """
     cdef const char* last = end - 1
     while last > p and (last[0] == c'\n' or last[0] == c' ' or last[0] == c'\r'):
         last -= 1
     if last - p < 2 or last[0] != c']' or p[0] != c'{':
         return None
-    # A copy of the slice: a memoryview of it cost 100 ns more in the design's prototype.
+    # A copy: decoding a memoryview took 100 ns longer in a prototype.
     return value_or_exception(decode, PyBytes_FromStringAndSize(p, last - p))

@@ -1,6 +1,6 @@
-# A payload checked in place, before it is encoded: "yes" means that `decode` would take the bytes
-# and give back an equal payload, once the fractions of its timestamps are cut to milliseconds.
-# Everything that is not plainly so is a "no", for the reference to judge.
+# Check a payload in place before it is encoded. "Conforms" means that `decode` would accept its
+# bytes and return an equal payload, once its timestamps are rounded. Anything that is not certain
+# does not conform, and is left to the reference (`ocppj._core.encoding`).
 
 from cpython.datetime cimport import_datetime
 from cpython.list cimport PyList_CheckExact, PyList_GET_ITEM, PyList_GET_SIZE
@@ -25,7 +25,7 @@ cdef extern from *:
     """
     #include <string.h>
     #include <structmember.h>
-    /* Where a Struct's field is: msgspec keeps them in slots. */
+    /* Where a field is in a Struct: msgspec stores fields in slots. */
     static Py_ssize_t slot_offset(PyObject *descriptor) {
         if (Py_TYPE(descriptor) != &PyMemberDescr_Type) return -1;
         return ((PyMemberDescrObject *)descriptor)->d_member->offset;
@@ -34,11 +34,11 @@ cdef extern from *:
     #define FIELD(object, offset) (*(PyObject **)((char *)(object) + (offset)))
     #define SET_FIELD(object, offset, value) (FIELD(object, offset) = Py_NewRef(value))
     #ifdef Py_GIL_DISABLED
-    #define READS_SLOTS 0   /* another thread may set a field while we look */
+    #define READS_SLOTS 0   /* another thread may set a field while we read it */
     #else
     #define READS_SLOTS 1
     #endif
-    /* Where a timestamp stands, found by its Z: that letter is rare, quotes and digits are not. */
+    /* Find a timestamp by its Z: that letter is rare, quotes and digits are not. */
     static const char *find_timestamp(const char *p, const char *end, const char *text, int size) {
         const char *z = p + size - 2;
         while (z < end - 1 && (z = (const char *)memchr(z, 'Z', (size_t)(end - 1 - z))) != NULL) {
@@ -82,13 +82,13 @@ cdef int HALF = UNIT // 2
 
 
 cdef struct Timestamps:
-    # Timestamps with a fraction, in the order in which they are encoded.
+    # The timestamps with a fraction, in the order in which they are encoded.
     int count
     PyObject* items[MAX_TIMESTAMPS]
 
 
 cdef class Part:
-    """What a field or an item may hold: `ocppj._core.plan.Part`, ready for C."""
+    """What a field or an item may hold: `ocppj._core.plan.Part` with C types."""
 
     cdef int kind
     cdef bint optional
@@ -100,7 +100,7 @@ cdef class Part:
     cdef Shape shape
 
     @staticmethod
-    cdef Part of(object part, bint optional, Py_ssize_t offset, dict known, dict building):
+    cdef Part of(object part, bint optional, Py_ssize_t offset, dict shapes, dict building):
         cdef Part new = Part.__new__(Part)
         new.kind = _KINDS.index(part.kind)
         new.optional = optional
@@ -117,31 +117,31 @@ cdef class Part:
             new.low = 0 if low is None else low
             new.high = 2**62 if high is None else high
         if new.kind == LIST:
-            new.item = Part.of(part.item, False, -1, known, building)
+            new.item = Part.of(part.item, False, -1, shapes, building)
         elif new.kind == STRUCT:
-            new.shape = Shape.of(part.cls, known, building)
+            new.shape = Shape.of(part.cls, shapes, building)
         return new
 
 
 cdef class Shape:
-    """What a Struct may hold: `ocppj._core.plan.Plan`, ready for C. Never changed once it can be seen."""
+    """What a Struct may hold: `ocppj._core.plan.Plan` with C types. Never changed after `build`."""
 
     cdef object cls
     cdef list parts
-    cdef bint known
+    cdef bint complete
 
     @staticmethod
-    cdef Shape build(object cls, dict known):
-        """Make the shape of a type and of those within it; only then are they put with the others."""
+    cdef Shape build(object cls, dict shapes):
+        """Create the shapes of a type and the types in it, then publish them all in `shapes`."""
         cdef dict building = {}
-        cdef Shape new = Shape.of(cls, known, building)
+        cdef Shape new = Shape.of(cls, shapes, building)
         for inner, shape in building.items():
-            known.setdefault(inner, shape)
+            shapes.setdefault(inner, shape)
         return new
 
     @staticmethod
-    cdef Shape of(object cls, dict known, dict building):
-        cdef Shape new = known.get(cls) or building.get(cls)
+    cdef Shape of(object cls, dict shapes, dict building):
+        cdef Shape new = shapes.get(cls) or building.get(cls)
         cdef list parts = []
         cdef bint complete
         if new is not None:
@@ -154,8 +154,8 @@ cdef class Shape:
         for name, part, optional in zip(plan.names, plan.parts, plan.optional):
             offset = slot_offset(getattr(new.cls, name))
             complete = complete and offset > 0
-            parts.append(Part.of(part, optional, offset, known, building))
-        new.known = complete and READS_SLOTS
+            parts.append(Part.of(part, optional, offset, shapes, building))
+        new.complete = complete and READS_SLOTS
         return new
 
 
@@ -163,7 +163,7 @@ cdef bint struct_conforms(PyObject* value, Shape shape, Timestamps* timestamps) 
     cdef Py_ssize_t i
     cdef Part part
     cdef PyObject* item
-    if not shape.known or TYPE_OF(value) != <PyObject*>shape.cls:
+    if not shape.complete or TYPE_OF(value) != <PyObject*>shape.cls:
         return False
     for i in range(PyList_GET_SIZE(shape.parts)):
         part = <Part>PyList_GET_ITEM(shape.parts, i)
@@ -234,7 +234,7 @@ cdef bint conforms(PyObject* value, Part part, Timestamps* timestamps) noexcept:
 
 
 cdef inline void digits(char* end, int number) noexcept:
-    """Write a number over the zeros that end here."""
+    """Write a number over the zeros before `end`."""
     while number:
         end -= 1
         end[0] = c'0' + number % 10
@@ -242,10 +242,10 @@ cdef inline void digits(char* end, int number) noexcept:
 
 
 cdef object round_timestamps(bytes data, Timestamps* timestamps):
-    """Return encoded bytes with the fractions of timestamps in milliseconds; None in doubt.
+    """Return encoded bytes with their timestamps rounded to `FRACTION_DIGITS`; None if in doubt.
 
-    msgspec writes six digits. Each timestamp is looked for by its whole text; a text of the user's
-    that reads the same as one of them is a doubt.
+    msgspec writes six digits. Each timestamp is found by its text, and it is a doubt if a string
+    field contains the same text.
     """
     cdef char text[MAX_TIMESTAMPS][TIMESTAMP_SIZE]
     cdef const char* start = PyBytes_AS_STRING(data)
