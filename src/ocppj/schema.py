@@ -51,7 +51,7 @@ INT64_MAX = 2**63 - 1
 VENDOR_ID_LENGTH = 255
 TOO_DEEP = "nested too deep"
 PYDANTIC = "ocppj.integrations.pydantic"
-"""What pydantic is told of messages; imported when it asks."""
+"""Gives pydantic the schema of messages. Imported on first use."""
 
 Integer: TypeAlias = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
 """An integer of at most 64 bits. OCPP 2.x says 32, but stations use larger transaction ids."""

@@ -1,4 +1,4 @@
-"""Both backends, one truth: the same value or the same error, whatever comes."""
+"""Both backends give the same value or the same error for any input."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ CHECKS = examples(400)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_good_frames(version: str) -> None:
+def test_valid_frames(version: str) -> None:
     backends = [backend_factory(name)(version) for name in ("cython", "python")]
 
     @CHECKS
@@ -64,12 +64,12 @@ def test_mutated_frames(version: str) -> None:
         envelope = peeked(backends[0], data)
         assert envelope == peeked(backends[1], data)
         if isinstance(envelope, ocppj.Envelope):
-            # (Not orjson here: 1e999 is JSON, though no number for it.)
+            # Not orjson, which rejects 1e999 although it is JSON.
             assert json.loads(envelope.payload) == json.loads(data)[-1]
             assert json.loads(envelope.reframe("é"))[1] == "é"
             assert envelope.reframe("x") == backends[0].peek(data.decode()).reframe("x")
         if not isinstance(compiled, tuple):
-            # What is taken is JSON for an independent parser too, and the id is the one in it.
+            # An accepted frame is JSON for an independent parser too, with the same id.
             assert parsed(data)[1] == compiled.message_id
         try:
             text = data.decode()
@@ -220,7 +220,7 @@ ODD = [
 
 
 def spoil(value: Any, where: list[int], what: list[Any]) -> None:
-    """Put something odd into a field somewhere within a payload."""
+    """Set some field of a payload to an odd value."""
     for step in where:
         names = value.__struct_fields__
         inner = getattr(value, names[step % len(names)]) if names else None
@@ -239,7 +239,7 @@ def spoil(value: Any, where: list[int], what: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_spoilt_payloads_are_encoded_alike(version: str) -> None:
+def test_invalid_payloads_are_encoded_alike(version: str) -> None:
     backends = [backend_factory(name)(version) for name in ("cython", "python")]
     wheres = st.lists(st.integers(0, 40), min_size=1, max_size=4)
     whats = st.lists(st.sampled_from(ODD), min_size=1, max_size=3)
@@ -253,7 +253,7 @@ def test_spoilt_payloads_are_encoded_alike(version: str) -> None:
         assert compiled == reference
         if isinstance(compiled, bytes):
             again = backends[1].decode(compiled, {frame.message_id: action})
-            # As values: an integer in a field of floats is read as a float.
+            # Compared as values: an integer in a field for floats is decoded as a float.
             assert json.loads(encoded(backends[1], again)) == json.loads(compiled)
 
     check()
