@@ -1,8 +1,8 @@
-"""Builds the compiled backend; everything else is in pyproject.toml.
+"""Build the compiled backend. Everything else is in pyproject.toml.
 
-OCPPJ_BUILD_EXT=yes    the extension must compile
-OCPPJ_BUILD_EXT=no     no extension: the package is pure Python
-OCPPJ_BUILD_EXT=auto   (default) try, and install without it where it cannot be compiled
+OCPPJ_BUILD_EXT=yes    build the extension, fail if it does not compile
+OCPPJ_BUILD_EXT=no     install pure Python
+OCPPJ_BUILD_EXT=auto   (default) build the extension, install pure Python if it does not compile
 """
 
 import os
@@ -21,7 +21,7 @@ if wanted != "no":
         [Extension("ocppj._core.backend_c", ["ext/backend_c.pyx"])], build_dir="build"
     )
     for extension in extensions:
-        # cythonize() drops it when it is given to Extension().
+        # Set here because cythonize() drops what Extension() is given.
         extension.optional = wanted == "auto"
 
 setup(ext_modules=extensions)

@@ -1,13 +1,16 @@
-# A payload checked in place, before it is encoded: "yes" means that `decode` would take the bytes
-# and give back an equal payload, once the fractions of its timestamps are cut to milliseconds.
-# Everything that is not plainly so is a "no", for the reference to judge.
+# Check a payload in place before it is encoded. "Conforms" means that `decode` would accept its
+# bytes and return an equal payload, once its timestamps are rounded. Anything that is not certain
+# does not conform, and is left to the reference (`ocppj._core.encoding`).
 
 from cpython.datetime cimport import_datetime
 from cpython.list cimport PyList_CheckExact, PyList_GET_ITEM, PyList_GET_SIZE
 from libc.math cimport isfinite
 
 from ocppj._core.plan import KINDS as _KINDS, plan as _plan
-from ocppj.schema import FRACTION_DIGITS as _FRACTION_DIGITS, INT64_MAX as _INT64_MAX, INT64_MIN as _INT64_MIN
+from ocppj.schema import (
+    FRACTION_DIGITS as _FRACTION_DIGITS, INT64_MAX as _INT64_MAX, INT64_MIN as _INT64_MIN,
+    JSON as _JSON, CustomData as _CustomData,
+)
 
 cdef extern from "datetime.h":
     bint PyDateTime_CheckExact(PyObject*)
@@ -25,7 +28,7 @@ cdef extern from *:
     """
     #include <string.h>
     #include <structmember.h>
-    /* Where a Struct's field is: msgspec keeps them in slots. */
+    /* Where a field is in a Struct: msgspec stores fields in slots. */
     static Py_ssize_t slot_offset(PyObject *descriptor) {
         if (Py_TYPE(descriptor) != &PyMemberDescr_Type) return -1;
         return ((PyMemberDescrObject *)descriptor)->d_member->offset;
@@ -34,11 +37,11 @@ cdef extern from *:
     #define FIELD(object, offset) (*(PyObject **)((char *)(object) + (offset)))
     #define SET_FIELD(object, offset, value) (FIELD(object, offset) = Py_NewRef(value))
     #ifdef Py_GIL_DISABLED
-    #define READS_SLOTS 0   /* another thread may set a field while we look */
+    #define READS_SLOTS 0   /* another thread may set a field while we read it */
     #else
     #define READS_SLOTS 1
     #endif
-    /* Where a timestamp stands, found by its Z: that letter is rare, quotes and digits are not. */
+    /* Find a timestamp by its Z: that letter is rare, quotes and digits are not. */
     static const char *find_timestamp(const char *p, const char *end, const char *text, int size) {
         const char *z = p + size - 2;
         while (z < end - 1 && (z = (const char *)memchr(z, 'Z', (size_t)(end - 1 - z))) != NULL) {
@@ -68,6 +71,10 @@ cdef extern from "Python.h":
 
 import_datetime()
 
+cdef inline void set_slot(object target, Py_ssize_t offset, object value):
+    SET_FIELD(<PyObject*>target, offset, <PyObject*>value)
+
+
 cdef enum Kind:
     BOOL, INT, FLOAT, STR, ENUM, TIMESTAMP, LIST, STRUCT, OTHER
 
@@ -82,13 +89,13 @@ cdef int HALF = UNIT // 2
 
 
 cdef struct Timestamps:
-    # Timestamps with a fraction, in the order in which they are encoded.
+    # The timestamps with a fraction, in the order in which they are encoded.
     int count
     PyObject* items[MAX_TIMESTAMPS]
 
 
 cdef class Part:
-    """What a field or an item may hold: `ocppj._core.plan.Part`, ready for C."""
+    """What a field or an item may hold: `ocppj._core.plan.Part` with C types."""
 
     cdef int kind
     cdef bint optional
@@ -98,14 +105,18 @@ cdef class Part:
     cdef object cls
     cdef Part item
     cdef Shape shape
+    cdef str wire  # the name of a field in JSON
+    cdef Py_ssize_t order  # of a field among those of its Struct
+    cdef bint nullable
 
     @staticmethod
-    cdef Part of(object part, bint optional, Py_ssize_t offset, dict known, dict building):
+    cdef Part of(object part, bint optional, Py_ssize_t offset, dict shapes, dict building):
         cdef Part new = Part.__new__(Part)
         new.kind = _KINDS.index(part.kind)
         new.optional = optional
         new.offset = offset
         new.cls = part.cls
+        new.nullable = part.cls is _JSON
         low, high = part.low, part.high
         if new.kind == FLOAT:
             new.least = -float("inf") if low is None else low
@@ -117,32 +128,34 @@ cdef class Part:
             new.low = 0 if low is None else low
             new.high = 2**62 if high is None else high
         if new.kind == LIST:
-            new.item = Part.of(part.item, False, -1, known, building)
+            new.item = Part.of(part.item, False, -1, shapes, building)
         elif new.kind == STRUCT:
-            new.shape = Shape.of(part.cls, known, building)
+            new.shape = Shape.of(part.cls, shapes, building)
         return new
 
 
 cdef class Shape:
-    """What a Struct may hold: `ocppj._core.plan.Plan`, ready for C. Never changed once it can be seen."""
+    """What a Struct may hold: `ocppj._core.plan.Plan` with C types. Never changed after `build`."""
 
     cdef object cls
     cdef list parts
-    cdef bint known
+    cdef bint complete
+    cdef bint repairable  # closed, with no fields but those that `repair.pxi` knows
 
     @staticmethod
-    cdef Shape build(object cls, dict known):
-        """Make the shape of a type and of those within it; only then are they put with the others."""
+    cdef Shape build(object cls, dict shapes):
+        """Create the shapes of a type and the types in it, then publish them all in `shapes`."""
         cdef dict building = {}
-        cdef Shape new = Shape.of(cls, known, building)
+        cdef Shape new = Shape.of(cls, shapes, building)
         for inner, shape in building.items():
-            known.setdefault(inner, shape)
+            shapes.setdefault(inner, shape)
         return new
 
     @staticmethod
-    cdef Shape of(object cls, dict known, dict building):
-        cdef Shape new = known.get(cls) or building.get(cls)
+    cdef Shape of(object cls, dict shapes, dict building):
+        cdef Shape new = shapes.get(cls) or building.get(cls)
         cdef list parts = []
+        cdef Part field
         cdef bint complete
         if new is not None:
             return new
@@ -151,11 +164,20 @@ cdef class Shape:
         new.cls = getattr(cls, "__origin__", cls)
         new.parts = parts
         complete = plan.complete
-        for name, part, optional in zip(plan.names, plan.parts, plan.optional):
+        wires = getattr(new.cls, "__struct_encode_fields__", plan.names)
+        for name, wire, part, optional in zip(plan.names, wires, plan.parts, plan.optional):
             offset = slot_offset(getattr(new.cls, name))
             complete = complete and offset > 0
-            parts.append(Part.of(part, optional, offset, known, building))
-        new.known = complete and READS_SLOTS
+            field = Part.of(part, optional, offset, shapes, building)
+            field.wire = wire
+            field.order = len(parts)
+            parts.append(field)
+        new.complete = complete and READS_SLOTS
+        config = new.cls.__struct_config__
+        new.repairable = config.forbid_unknown_fields and not config.array_like and config.tag is None
+        for wire, part in zip(wires, plan.parts):
+            if not wire.isascii() or part.kind == "other" and part.cls not in (_CustomData, _JSON):
+                new.repairable = False
         return new
 
 
@@ -163,7 +185,7 @@ cdef bint struct_conforms(PyObject* value, Shape shape, Timestamps* timestamps) 
     cdef Py_ssize_t i
     cdef Part part
     cdef PyObject* item
-    if not shape.known or TYPE_OF(value) != <PyObject*>shape.cls:
+    if not shape.complete or TYPE_OF(value) != <PyObject*>shape.cls:
         return False
     for i in range(PyList_GET_SIZE(shape.parts)):
         part = <Part>PyList_GET_ITEM(shape.parts, i)
@@ -234,7 +256,7 @@ cdef bint conforms(PyObject* value, Part part, Timestamps* timestamps) noexcept:
 
 
 cdef inline void digits(char* end, int number) noexcept:
-    """Write a number over the zeros that end here."""
+    """Write a number over the zeros before `end`."""
     while number:
         end -= 1
         end[0] = c'0' + number % 10
@@ -242,10 +264,10 @@ cdef inline void digits(char* end, int number) noexcept:
 
 
 cdef object round_timestamps(bytes data, Timestamps* timestamps):
-    """Return encoded bytes with the fractions of timestamps in milliseconds; None in doubt.
+    """Return encoded bytes with their timestamps rounded to `FRACTION_DIGITS`; None if in doubt.
 
-    msgspec writes six digits. Each timestamp is looked for by its whole text; a text of the user's
-    that reads the same as one of them is a doubt.
+    msgspec writes six digits. Each timestamp is found by its text, and it is a doubt if a string
+    field contains the same text.
     """
     cdef char text[MAX_TIMESTAMPS][TIMESTAMP_SIZE]
     cdef const char* start = PyBytes_AS_STRING(data)

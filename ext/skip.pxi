@@ -1,8 +1,17 @@
-# JSON gone over without being decoded: "yes" means that the text is valid, however little of the
-# grammar it takes to be sure. No recursion; an escape by code point, a byte that is not ASCII and
-# whatever nests deep are left to the reference.
+# Skip over JSON without decoding it. The functions return the end of a value only if it is
+# certainly valid, else NULL. Escapes by code point, text that is not ASCII, exponents and deep
+# nesting are left to the reference. There is no recursion.
 
-DEF MAX_LEVELS = 24
+DEF MAX_LEVELS = 24  # an array on the C stack; deeper values are left to the reference
+
+
+cdef inline Py_ssize_t count_brackets(const char* p, const char* end) noexcept nogil:
+    """Return how many brackets open: no value nests deeper."""
+    cdef Py_ssize_t count = 0
+    while p < end:
+        count += p[0] & 0xDF == c'['  # the letters [ and { differ in one bit
+        p += 1
+    return count
 
 
 cdef inline const char* past_space(const char* p, const char* end) noexcept nogil:
@@ -12,11 +21,11 @@ cdef inline const char* past_space(const char* p, const char* end) noexcept nogi
 
 
 cdef inline const char* past_text(const char* p, const char* end) noexcept nogil:
-    """Return what is behind the string whose first character is at `p`; NULL in doubt."""
+    """Return what follows the string whose first character is at `p`; NULL if in doubt."""
     cdef unsigned char c
     cdef uint64_t word
     while True:
-        # Eight characters at once as long as none of them is special; then on to the first that is.
+        # Eight characters at once while none is special; then skip to the first special one.
         while end - p >= 8:
             memcpy(&word, p, 8)
             word = specials(word)
@@ -43,7 +52,7 @@ cdef extern from *:
     #if defined(__GNUC__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     #define first_byte(bits) (__builtin_ctzll(bits) >> 3)
     #else
-    #define first_byte(bits) 0  /* right, if slower */
+    #define first_byte(bits) 0  /* correct, but slower */
     #endif
     """
     int first_byte(uint64_t) noexcept nogil
@@ -52,7 +61,7 @@ cdef extern from *:
 cdef inline uint64_t specials(uint64_t word) noexcept nogil:
     """Return a bit for each of eight bytes that is a quote, a backslash, a control or not ASCII.
 
-    Bits behind the first may be wrong.
+    Only the first bit is reliable.
     """
     cdef uint64_t ones = <uint64_t>0x0101010101010101
     cdef uint64_t quote = word ^ (ones * 0x22)
@@ -88,8 +97,8 @@ cdef inline const char* past_number(const char* p, const char* end) noexcept nog
 
 cdef extern from *:
     """
-    /* Count what may begin an exponent: a digit, an e, and a digit or a sign. No branch, so that the
-       compiler can take many bytes at once. */
+    /* Count what may be the start of an exponent: a digit, an e, and a digit or a sign. There are no
+       branches, so that the compiler can vectorize the loop. */
     static Py_ssize_t count_exponents(const char *text, Py_ssize_t size) {
         const unsigned char *p = (const unsigned char *)text;
         Py_ssize_t found = 0;
@@ -110,9 +119,9 @@ cdef extern from *:
 
 
 cdef inline bint too_many_exponents(const char* p, Py_ssize_t size) noexcept nogil:
-    """Tell whether there may be more numbers that are expensive to decode than a frame may have.
+    """Return whether a frame may have too many numbers that are expensive to decode.
 
-    Strings are counted too: `ocppj._core.exponents`, the reference, tells them apart.
+    Text in strings is counted too. The reference, `ocppj._core.exponents`, leaves it out.
     """
     return size > SEARCHED_SIZE and count_exponents(p, size) > MAX_EXPONENTS
 
@@ -122,7 +131,7 @@ cdef inline const char* past_word(const char* p, const char* end, const char* wo
 
 
 cdef inline const char* past_key(const char* p, const char* end) noexcept nogil:
-    """Return what is behind a key and its colon."""
+    """Return what follows a key and its colon; NULL if in doubt."""
     p = past_space(p, end)
     if p >= end or p[0] != c'"':
         return NULL
@@ -134,7 +143,7 @@ cdef inline const char* past_key(const char* p, const char* end) noexcept nogil:
 
 
 cdef const char* past_value(const char* p, const char* end) noexcept nogil:
-    """Return what is behind the value at `p`; NULL in doubt."""
+    """Return what follows the value at `p`; NULL if in doubt."""
     cdef char closing[MAX_LEVELS]
     cdef int level = 0
     while True:
@@ -144,7 +153,7 @@ cdef const char* past_value(const char* p, const char* end) noexcept nogil:
         if p[0] == c'{' or p[0] == c'[':
             if level == MAX_LEVELS:
                 return NULL
-            closing[level] = p[0] + 2  # } is two behind {, ] behind [
+            closing[level] = p[0] + 2  # in ASCII, } is { + 2, and ] is [ + 2
             level += 1
             p = past_space(p + 1, end)
             if p < end and p[0] == closing[level - 1]:
@@ -169,7 +178,7 @@ cdef const char* past_value(const char* p, const char* end) noexcept nogil:
                 p = past_number(p, end)
             if p is NULL:
                 return NULL
-        # A value has ended, or an empty container is about to.
+        # After a value, or at the end of an empty container.
         while level:
             p = past_space(p, end)
             if p >= end:

@@ -200,12 +200,12 @@ def test_stations_are_a_mapping(end: End) -> None:
 
 
 SURFACE = {
-    CSMS: {"acceptor", "call", "events", "listen", "station"},
+    CSMS: {"acceptor", "asgi", "call", "events", "listen", "station"},
     ChargingStation: {"call", "connect", "connected", "send", "version", "wait_connected"},
     Server: {"close"},
     Station: {
-        *("address", "call", "close", "closed", "codec", "end", "generation", "handshake", "id"),
-        *("node", "ping", "send", "since", "version"),
+        *("address", "codec", "generation", "id", "node", "since", "version"),
+        *("call", "close", "closed", "end", "handshake", "ping", "send"),
     },
 }
 

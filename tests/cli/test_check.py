@@ -1,4 +1,4 @@
-"""`ocppj check`: what it prints, how it exits, and that it survives whatever it is given."""
+"""`ocppj check`: output, exit status, and robustness against any input."""
 
 import io
 import json
@@ -286,7 +286,7 @@ def test_json_is_documented_in_the_help(run: Any, log: Any) -> None:
     assert not [key for key in keys if not re.search(rf"\b{key}\b", text)]
 
 
-def test_json_is_plain_ascii_whatever_the_file_is_called(run: Any, log: Any) -> None:
+def test_json_is_ascii_for_any_file_name(run: Any, log: Any) -> None:
     path = log(BAD, name="\x1b[31m\x7f\x85\udcff.log")
     done = run("check", "--json", path)
     assert done.out.replace("\n", "").isprintable()

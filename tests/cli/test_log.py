@@ -41,7 +41,7 @@ PREFIXES = [
         b'[4, "1", "GenericError", "", {}]',
         b'[2,"1","DataTransfer",{"vendorId":"a","data":[2,"2","Heartbeat",{}]}]',
         b'[2,"1","DataTransfer",{"vendorId":"a ] [3,\\"1\\",{}] }]"}]',
-        # Broken ones are found as well, so that the decoder says what is wrong with them.
+        # Invalid frames are found as well, so that the decoder can reject them.
         b'[2,5,"Heartbeat",{}]',
         b'[7,"1",{}]',
         b'["2","1","Heartbeat",{}]',

@@ -1,4 +1,4 @@
-"""Where a log comes from: files, the samples, and whatever stdin may be."""
+"""Where a log comes from: files, the samples, and the kinds of stdin."""
 
 import io
 import json
@@ -95,7 +95,7 @@ def test_a_sample_may_go_with_files(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert names == [SAMPLE, str(path)]
 
 
-# --- stdin, whatever it is ------------------------------------------------------------------------
+# --- kinds of stdin -------------------------------------------------------------------------------
 
 
 @pytest.fixture

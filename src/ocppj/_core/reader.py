@@ -284,9 +284,9 @@ def _value(raw: msgspec.Raw) -> Any:
 def unknown_action(table: Table, head: FrameHead) -> UnknownActionError:
     """Return the error for a frame whose action is not in the table."""
     action = head[2] or ""
-    name = f"{action} " if _PLAIN_NAME.fullmatch(action) else ""
+    name = f" {action}" if _PLAIN_NAME.fullmatch(action) else ""
     rules = table.version.error_rules
-    return UnknownActionError(Fault.ACTION, f"action {name}is not known", rules, None, head)
+    return UnknownActionError(Fault.ACTION, f"unknown action{name}", rules, None, head)
 
 
 def _json_problem(error: msgspec.DecodeError, text: bytes) -> str:

@@ -24,12 +24,13 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar, overload
 from weakref import WeakSet
 
+from ocppj.aio.asgi import SEND_TIMEOUT, Application
 from ocppj.aio.endpoint import Endpoint
 from ocppj.aio.events import EventStream
-from ocppj.aio.link import Link
 from ocppj.aio.security import Admission, Authenticate, Handshake, IsKnown
 from ocppj.aio.stations import GOING_AWAY, Duplicates, Station, StationLink, Stations
-from ocppj.aio.transport import Listening, ServerTransport, Transport, TransportName, load
+from ocppj.aio.tap import Wire
+from ocppj.aio.transport import Listening, Receiver, ServerTransport, Transport, TransportName, load
 from ocppj.errors import ConnectionLost
 from ocppj.schema import Request
 
@@ -68,10 +69,16 @@ class NodeAcceptor:
         return next((name for name in offered if name in self._endpoints), None)
 
     def admission(
-        self, path: str, headers: Mapping[str, str], subprotocol: str | None
+        self,
+        path: str,
+        headers: Mapping[str, str],
+        subprotocol: str | None,
+        segment: str | None = None,
     ) -> Admission:
         """Return what decides whether a station may connect."""
-        admission = Admission(path, headers, subprotocol, self._known, self._authenticate)
+        admission = Admission(
+            path, headers, subprotocol, self._known, self._authenticate, segment=segment
+        )
         self._admissions.add(admission)
         if self.closing:
             admission.give_up()
@@ -79,14 +86,20 @@ class NodeAcceptor:
 
     async def enter(
         self, handshake: Handshake, subprotocol: str | None, transport: Transport
-    ) -> Link | None:
+    ) -> Receiver | None:
         """Let a station enter; `None` if its connection was closed instead."""
         if subprotocol is None:
             await transport.close(1002, "no common subprotocol")
             return None
         endpoint = self._endpoints[subprotocol]
+        wire = None
+        if endpoint.tap is not None:
+            station_id = handshake.station_id
+            transport = wire = Wire(station_id, endpoint.metrics, endpoint.tap, transport)
         link = StationLink(self._stations, self, handshake, endpoint, transport)
-        return link if await self._stations.enter(link) else None
+        if not await self._stations.enter(link):
+            return None
+        return link if wire is None else wire.to(link)
 
     def stop(self) -> None:
         """Let no more stations enter."""
@@ -199,6 +212,35 @@ class Node:
             yield server
         finally:
             await server.close()
+
+    def asgi(
+        self,
+        *,
+        known: IsKnown | None = None,
+        authenticate: Authenticate | None = None,
+        path_parameter: str | None = None,
+        send_timeout: float = SEND_TIMEOUT,
+    ) -> Application:
+        """Return an ASGI application that charging stations connect to.
+
+        It may be served by itself, or share a port with others: `app.mount("/ocpp", csms.asgi())`
+        in Starlette and FastAPI. The server's own settings bound the size of a message in memory,
+        and tell how often it pings.
+
+        Args:
+            known: returns whether an identity is that of a station; others get HTTP 404.
+            authenticate: returns whether a station is who it claims to be; others get HTTP 401. See
+                `ocppj.aio.basic`. ASGI servers tell nothing of client certificates.
+            path_parameter: parameter of the route that is the identity; by default it is the last
+                segment of the path.
+            send_timeout: seconds that a station may take to read what is sent to it. After that its
+                connection counts as lost.
+        """
+
+        def make() -> NodeAcceptor:
+            return self.acceptor(known=known, authenticate=authenticate)
+
+        return Application(make, path_parameter, send_timeout)
 
     async def station(self, station_id: str, *, timeout: float | None = None) -> Station:
         """Return a station; wait until it is connected.

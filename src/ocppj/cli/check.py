@@ -6,20 +6,25 @@ Owns its options, its help, and which log is checked. `report` checks it.
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from ocppj.cli.guess import MAX_SAMPLED, MIN_SHARE, VERSION_ORDER
 from ocppj.cli.options import AUTO, Commands, add_policy, add_version
-from ocppj.cli.replay import MAX_PENDING, NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, UNKNOWN_MODEL
+from ocppj.cli.page.history import History
+from ocppj.cli.pending import MAX_PENDING
+from ocppj.cli.replay import NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, UNKNOWN_MODEL
 from ocppj.cli.report import JsonOutput, Output, Report, TextOutput
 from ocppj.cli.sources import SAMPLES, STDIN_TIMEOUT, File, Sample, Source, Stdin
 from ocppj.cli.tally import MAX_EXAMPLES, MAX_MODELS, OTHER_MODELS
-from ocppj.cli.terminal import Progress, print_error, print_lines
+from ocppj.cli.terminal import Progress, print_error, print_lines, printable
 
 __all__ = ["add", "run"]
 
 MAX_LISTED: Final = 50
 """Maximum number of refused frames, and of rows of violations, listed without --all."""
+
+PAGE_SUFFIXES: Final = (".html", ".htm")
 
 NOTES: Final = f"""\
 Without FILE or --sample, check reads stdin if it is a file, or a pipe with data or an end within
@@ -27,23 +32,30 @@ Without FILE or --sample, check reads stdin if it is a file, or a pipe with data
 In scripts, use FILE "-": it waits for stdin without a limit.
 
 Each line of a log has one frame. Text around it is skipped, such as a timestamp, a level or an
-arrow. Lines without a frame are skipped and counted; with --strict-lines they are refused. A result
-is validated against its call, found by message id within the file. The last {MAX_PENDING:,} calls
-without an answer are kept.
+arrow. Lines without a frame are skipped and counted; with --strict-lines they are refused.
+
+The first {MAX_SAMPLED:,} lines show where a logger names the station: in the text that is the
+same around calls and their answers. A result is validated against its call, found by message id
+among those of its station. In a log that does not name stations, all frames count as those of one
+station. The last {MAX_PENDING:,} calls without an answer are kept.
 
 --version auto guesses the version of each station: the one that most of its calls satisfy. After a
 BootNotification of another version, the station has that one. A result has the version of its call.
-The text around the first {MAX_SAMPLED:,} frames shows where a logger names the station. In a log
-that does not name stations, a frame may be of each version that a BootNotification or one in
-{MIN_SHARE} calls has. If no call shows its version, {VERSION_ORDER[0]} is assumed.
+In a log that does not name stations, a frame may be of each version that a BootNotification or one
+in {MIN_SHARE} calls has. If no call shows its version, {VERSION_ORDER[0]} is assumed.
 
 --lenient, --repair and --policy FILE tolerate frames that break the schema. They are not refused.
-Their violations are counted by rule and by station model: that of the latest BootNotification in
-the file and version. FILE ends in .toml or .json and has some of these settings:
+Their violations are counted by rule and by station model: that of the station's latest
+BootNotification in the file. FILE ends in .toml or .json and has some of these settings:
   RULE        "reject", "report" or "accept" (tolerate, but do not count); `ocppj.Policy` has the
               rules
   preset      "strict" (the default), "lenient" or "repair": for rules that are not set
   zone        for timestamps without a zone: "+01:00", "Europe/Berlin"
+
+--html FILE writes a page: frames over time, actions, latencies from call to answer, refused frames,
+violations, and the session of each station as a sequence. Times are read from the text around the
+frames; those with a zone are converted to UTC. The page is one file that loads and runs nothing. It
+has names of stations and values of violations: mind who reads it.
 
 --json writes one object:
   ocppj       version of ocppj
@@ -84,6 +96,9 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--json", action="store_true", help="write one JSON object")
     parser.add_argument("--all", action="store_true", help="list every refused frame")
+    parser.add_argument(
+        "--html", type=_page, metavar="FILE", help="write a page with charts and sessions"
+    )
     parser.add_argument("files", nargs="*", metavar="FILE", help="a log; - is stdin")
 
 
@@ -96,6 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
         sources = [_stdin_or_sample(print_error if arguments.json else print_lines)]
     limit = sys.maxsize if arguments.all else MAX_LISTED
     progress = Progress(sum(source.size for source in sources))
+    history = None if arguments.html is None else History()
     output: Output
     if arguments.json:
         output = JsonOutput()
@@ -109,6 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
         limit=limit,
         output=output,
         progress=progress,
+        history=history,
     )
     try:
         for source in sources:
@@ -118,7 +135,26 @@ def run(arguments: argparse.Namespace) -> int:
         report.close()
     finally:
         progress.clear()
+    if history is not None:
+        from ocppj.cli.page.render import render  # noqa: PLC0415  most runs write no page
+
+        page = render(history, report.tally.summary())
+        arguments.html.write_text(page, encoding="utf-8", newline="\n")
     return report.status
+
+
+def _page(path: str) -> Path:
+    """Return the path of a page, if it can be written."""
+    file = Path(path)
+    if file.suffix.lower() not in PAGE_SUFFIXES:  # perhaps a log, which must not be overwritten
+        problem = f"use a file that ends in {' or '.join(PAGE_SUFFIXES)}"
+        raise argparse.ArgumentTypeError(printable(f"{path}: {problem}"))
+    try:
+        file.open("ab").close()
+    except (OSError, ValueError) as error:
+        problem = getattr(error, "strerror", None) or str(error)
+        raise argparse.ArgumentTypeError(printable(f"{path}: {problem}")) from None
+    return file
 
 
 def _stdin_or_sample(write: Callable[[str], None]) -> Source:

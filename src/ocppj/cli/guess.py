@@ -7,14 +7,14 @@ A result has the version of its call. Owns these rules; knows nothing of output.
 """
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Final
 
-from ocppj.cli.attribution import station_key
 from ocppj.cli.log import Line, LogError
-from ocppj.cli.replay import Replay, drop_older_half
+from ocppj.cli.pending import drop_older_half
+from ocppj.cli.replay import Replay
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError
 from ocppj.frames import Call, CallResultError, Send
@@ -51,19 +51,34 @@ string in 1.6 and anything in 2.x, but many 1.6 stations send objects."""
 _ANSWERS: Final = (b"[3,", b"[4,")
 
 
-def read_sample(lines: Iterator[Line], has_line: Callable[[], bool]) -> Iterator[Line]:
-    """Yield the first lines of a log, up to `MAX_SAMPLED` and `MAX_SAMPLE_SIZE`.
+def read_sample(
+    lines: Iterator[Line], has_line: Callable[[], bool]
+) -> tuple[list[Line], Iterator[Line]]:
+    """Read the first lines of a log, up to `MAX_SAMPLED` and `MAX_SAMPLE_SIZE`.
 
     Args:
         lines: of the log.
         has_line: whether the next line can be read without waiting long.
+
+    Returns:
+        The sample, and all lines, the sample included.
     """
+    sample: list[Line] = []
     size = 0
-    for _ in range(MAX_SAMPLED):
-        if size >= MAX_SAMPLE_SIZE or not has_line() or (line := next(lines, None)) is None:
-            return
-        size += len(line[1])
-        yield line
+    try:
+        while len(sample) < MAX_SAMPLED and size < MAX_SAMPLE_SIZE and has_line():
+            if (line := next(lines, None)) is None:
+                break
+            size += len(line[1])
+            sample.append(line)
+    except LogError as error:
+        lines = _failing(error)
+    return sample, chain(sample, lines)
+
+
+def _failing(error: LogError) -> Iterator[Line]:
+    yield from ()
+    raise error
 
 
 class Classifier:
@@ -157,11 +172,6 @@ def _votes(votes: Mapping[frozenset[str], int], version: str) -> int:
     return sum(count for matches, count in votes.items() if version in matches)
 
 
-def _failing(error: LogError) -> Iterator[Line]:
-    yield from ()
-    raise error
-
-
 class GuessingReplay:
     """Replays a log, each frame with the version of its station.
 
@@ -190,26 +200,20 @@ class GuessingReplay:
         """Whether any call of the log has voted."""
         return any(station.vote_count for station in self._stations.values())
 
-    def guess(self, lines: Iterator[Line], has_line: Callable[[], bool]) -> Iterator[Line]:
-        """Guess versions from a sample of a log, and return all lines, the sample included.
+    def guess(self, sample: Sequence[Line], key: Callable[[bytes], Hashable]) -> None:
+        """Guess versions from the first lines of a log.
 
         Args:
-            lines: of the log.
-            has_line: whether the next line can be read without waiting long.
+            sample: the first lines.
+            key: returns the key of a station, given the text around a frame.
         """
-        sample: list[Line] = []
-        rest = lines
-        try:
-            sample.extend(read_sample(lines, has_line))
-        except LogError as error:
-            rest = _failing(error)
-        self._key = station_key(sample)
+        self._key = key
         self._shared = len({self._key(around) for _, _, around in sample}) <= 1
         for self._sampled, text, around in sample:
             action = self._classifier.voting_action(text)
             if action is not None:
                 matches = self._classifier.matches(text, action)
-                self._station(around).vote(matches, action)
+                self._station(self._key(around)).vote(matches, action)
         votes = Counter[str]()
         for station in self._stations.values():
             votes.update({version: station.votes(version) for version in VERSION_ORDER})
@@ -217,7 +221,6 @@ class GuessingReplay:
         for station in self._stations.values():
             if not station.vote_count:
                 station.versions = [self._version]
-        return chain(sample, rest)
 
     def run(self, lines: Iterable[Line]) -> None:
         """Decode frames and count them."""
@@ -227,12 +230,13 @@ class GuessingReplay:
             if len(replays) == 1 and text.startswith(_ANSWERS):
                 replays[next(iter(replays))].run((line,))
                 continue
-            station = self._station(around)
+            key = self._key(around)
+            station = self._station(key)
             replay = self._replay(station.versions[0])
             try:
-                frame = replay.decode(text)
+                frame = replay.decode(key, text)
             except DecodeError as error:
-                self._refused(line, error, station)
+                self._refused(line, error, station, key)
                 continue
             if isinstance(frame, Call | Send):
                 action = frame.action
@@ -240,18 +244,20 @@ class GuessingReplay:
                     station.vote(self._classifier.matches(text, action), action)
                 better = self._replay(station.versions[0])
             else:
-                better = self._replay_of_call(frame.message_id, replay)
+                better = self._replay_of_call(key, frame.message_id, replay)
             if better is replay:
-                replay.decoded(number, text, frame)
+                replay.decoded(key, number, text, frame)
             else:
                 better.run((line,))
 
-    def _refused(self, line: Line, error: DecodeError, station: StationVersion) -> None:
+    def _refused(
+        self, line: Line, error: DecodeError, station: StationVersion, key: Hashable
+    ) -> None:
         number, text, _ = line
         replay = self._replay(station.versions[0])
         action = self._classifier.voting_action(text)
         if action is None:
-            better = self._replay_of_call(error.message_id, replay)
+            better = self._replay_of_call(key, error.message_id, replay)
         else:
             may_vote = number > self._sampled and station.abstentions < MAX_ABSTENTIONS
             if action == _BOOT or may_vote:
@@ -259,20 +265,21 @@ class GuessingReplay:
                 station.abstentions += not matches
                 station.vote(matches, action)
             elected = [self._replay(version) for version in station.versions]
-            others = (other for other in elected if other is not replay and other.accepts(text))
+            others = (
+                other for other in elected if other is not replay and other.accepts(key, text)
+            )
             better = next(others, elected[0])
         if better is replay:
-            replay.refused(number, text, error)
+            replay.refused(key, number, text, error)
         else:
             better.run((line,))
 
-    def _replay_of_call(self, message_id: str | None, replay: Replay) -> Replay:
+    def _replay_of_call(self, key: Hashable, message_id: str | None, replay: Replay) -> Replay:
         """Return the replay with the pending call of an answer, or the given one if none has it."""
-        if message_id is not None and len(self._replays) > 1 and not replay.is_pending(message_id):
-            for other in self._replays.values():
-                if other.is_pending(message_id):
-                    return other
-        return replay
+        if message_id is None or len(self._replays) < 2 or replay.is_pending(key, message_id):
+            return replay
+        others = (o for o in self._replays.values() if o.is_pending(key, message_id))
+        return next(others, replay)
 
     def _replay(self, version: str) -> Replay:
         replay = self._replays.get(version)
@@ -280,8 +287,7 @@ class GuessingReplay:
             replay = self._replays[version] = self._make(version)
         return replay
 
-    def _station(self, around: bytes) -> StationVersion:
-        key = self._key(around)
+    def _station(self, key: Hashable) -> StationVersion:
         station = self._stations.get(key)
         if station is None:
             if len(self._stations) >= MAX_STATIONS:

@@ -6,10 +6,10 @@ A command is a module of `ocppj.cli`, named as users type it, with two functions
 - `add(commands)` adds the command with its options to the parser: see `options.Commands.add`.
 - `run(arguments)` runs it and returns one of the exit statuses of `ocppj.cli.options`.
 
-All these modules are imported for each command, so they import nothing that loads asyncio; what
-needs it is a module of its own, which `run` imports. `run` lets a `ModuleNotFoundError` for a
-package in `options.EXTRAS` pass, as it does Ctrl-C and the errors of writing to stdout: `main` says
-how to install the package. Output goes through `ocppj.cli.terminal`, which escapes it.
+All these modules are imported for every command, so they must not load asyncio. Code that needs it
+goes into another module, which `run` imports. `run` need not handle Ctrl-C, errors of writing to
+stdout, or a missing package in `options.EXTRAS`: `main` does, and says how to install the package.
+Write output with `ocppj.cli.terminal`, which escapes it.
 """
 
 import argparse

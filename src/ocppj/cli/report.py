@@ -5,15 +5,17 @@ grow with the log.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
 from typing import Any, Protocol
 
 from ocppj import BACKEND, __version__
-from ocppj.cli.guess import GuessingReplay
+from ocppj.cli.attribution import station_key
+from ocppj.cli.guess import GuessingReplay, read_sample
 from ocppj.cli.log import Log, LogError
 from ocppj.cli.options import AUTO, FAILED, OK, UNUSABLE
+from ocppj.cli.page.history import History
 from ocppj.cli.replay import Counts, Replay
 from ocppj.cli.sources import Source
 from ocppj.cli.tally import NO_ACTIONS, Tally
@@ -28,7 +30,7 @@ from ocppj.cli.terminal import (
 )
 from ocppj.codec import MAX_SIZE, Codec
 from ocppj.errors import DecodeError
-from ocppj.frames import CALL, SEND
+from ocppj.frames import CALL, SEND, Frame
 from ocppj.policy import Policy, Violation
 
 __all__ = ["JsonOutput", "Output", "Report", "TextOutput"]
@@ -54,6 +56,10 @@ class Report:
         limit: maximum number of refused frames that are listed.
         output: writes the report.
         progress: the progress bar, cleared before anything is written.
+        history: collects what a page shows.
+
+    Attributes:
+        tally: the counts.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class Report:
         limit: int,
         output: Output,
         progress: Progress,
+        history: History | None = None,
     ) -> None:
         self._version = version
         self._policy = policy
@@ -72,14 +79,15 @@ class Report:
         self._limit = limit
         self._output = output
         self._progress = progress
-        self._tally = Tally(policy)
+        self._history = history
+        self.tally = Tally(policy)
 
     @property
     def status(self) -> int:
         """The exit status of the command."""
-        if self._tally.unreadable or not self._tally.frames:
+        if self.tally.unreadable or not self.tally.frames:
             return UNUSABLE
-        return FAILED if self._tally.refused else OK
+        return FAILED if self.tally.refused else OK
 
     def check(self, source: Source) -> None:
         """Check a log."""
@@ -94,21 +102,25 @@ class Report:
     def close(self) -> None:
         """Write counts and totals."""
         self._progress.clear()
-        self._output.close(self._tally)
-        if not (self._tally.frames or self._tally.unreadable):
+        self._output.close(self.tally)
+        if not (self.tally.frames or self.tally.unreadable):
             print_error("no frames: nothing to check")
 
     def _check(self, source: Source, log: Log) -> None:
-        tally, refused = self._tally, self._tally.refused
+        tally, refused = self.tally, self.tally.refused
         lines = iter(log)
         if self._progress.active:
             lines = self._progress.watch(lines, log, sum(file["bytes"] for file in tally.files))
         replay: Replay | GuessingReplay
+        sample, lines = read_sample(lines, source.has_line)
+        key = station_key(sample)
         if self._version == AUTO:
-            replay = GuessingReplay(lambda version: self._replay(source.name, version))
-            lines = replay.guess(lines, source.has_line)
+            replay = GuessingReplay(lambda version: self._replay(source.name, version, key))
+            replay.guess(sample, key)
         else:
-            replay = self._replay(source.name, self._version)
+            replay = self._replay(source.name, self._version, key)
+        if self._history is not None:
+            lines = self._history.watch(source.name, lines, key)
         started = time.perf_counter()
         try:
             replay.run(lines)
@@ -123,8 +135,8 @@ class Report:
         entry |= {"frames": sum(versions.values()), "refused": tally.refused - refused}
         tally.files.append(entry | {"skipped_lines": log.skipped, "bytes": log.size})
 
-    def _replay(self, file: str, version: str) -> Replay:
-        tally = self._tally
+    def _replay(self, file: str, version: str, key: Callable[[bytes], Hashable]) -> Replay:
+        tally, history = self.tally, self._history
 
         def on_refused(line: int, action: str, error: DecodeError) -> None:
             tally.refused += 1
@@ -135,14 +147,20 @@ class Report:
                 self._output.list_refused(frame | {"path": error.path})
 
         def on_tolerated(line: int, action: str, model: str, found: tuple[Violation, ...]) -> None:
-            tally.violations.add(file, line, action, model, found)
+            if tally.violations.add(file, line, action, model, found) and history is not None:
+                history.tolerate()
+
+        def on_frame(line: int, frame: Frame | DecodeError, action: str, model: str) -> None:
+            if history is not None:
+                history.note(line, frame, action, model, version)
 
         codec = Codec(version, policy=self._policy)
-        return Replay(codec, tally.actions, on_refused, on_tolerated)
+        observer = None if history is None else on_frame
+        return Replay(codec, tally.actions, on_refused, on_tolerated, observer, key)
 
     def _skip(self, name: str, error: Exception) -> None:
         problem = (isinstance(error, OSError) and error.strerror) or str(error)
-        self._tally.unreadable.append({"file": name, "problem": problem})
+        self.tally.unreadable.append({"file": name, "problem": problem})
         self._progress.clear()
         print_error(f"{name}: {problem}")
 

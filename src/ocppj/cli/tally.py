@@ -47,11 +47,11 @@ class Violations:
 
     def add(
         self, file: str, line: int, action: str, model: str, violations: tuple[Violation, ...]
-    ) -> None:
-        """Count the violations of a frame."""
+    ) -> bool:
+        """Count the violations of a frame, and return whether the policy reports any."""
         reported = [v for v in violations if getattr(self._policy, v.rule) == "report"]
         if not reported:
-            return
+            return False
         self._frames += 1
         if model not in self._models and len(self._models) >= MAX_MODELS:
             model = OTHER_MODELS
@@ -67,6 +67,7 @@ class Violations:
                     value = None if absent else shortened(inline_json(violation.value), MAX_TEXT)
                     example = {"file": file, "line": line, "action": action}
                     cell.examples[place] = example | {"path": path, "value": value}
+        return True
 
     def summary(self) -> dict[str, Any]:
         """Return the counts for JSON, the most frequent rule of a model first."""

@@ -184,7 +184,7 @@ COMMANDS: Final = {
     "wait-for": Command(
         Prompt.wait_for,
         "ID ACTION [TEXT]",
-        "wait for a call with TEXT in it, sent after that of the last wait-for",
+        "wait for a call with TEXT in its payload, also one since the last wait-for",
     ),
     "help": Command(Prompt.help, "", "list the commands"),
     "quit": Command(Prompt.quit, "", "end"),
