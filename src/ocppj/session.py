@@ -192,7 +192,7 @@ class Session:
         try:
             frame = self.codec.decode(data, self._actions)
         except DecodeError as error:
-            self._refuse(error)
+            self._on_decode_error(error)
             raise
         message_type = frame.message_type
         if message_type == CALL:
@@ -205,7 +205,7 @@ class Session:
             raise self._wrong_sender(frame.action, message_type, frame.message_id)
         return frame
 
-    def _refuse(self, error: DecodeError) -> None:
+    def _on_decode_error(self, error: DecodeError) -> None:
         """Update the state after an invalid frame.
 
         A frame that should not have been sent at all is rejected for that, not for its payload.

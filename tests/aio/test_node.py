@@ -200,10 +200,13 @@ def test_stations_are_a_mapping(end: End) -> None:
 
 
 SURFACE = {
-    CSMS: {"acceptor", "call", "listen", "station"},
+    CSMS: {"acceptor", "asgi", "call", "events", "listen", "station"},
     ChargingStation: {"call", "connect", "connected", "send", "version", "wait_connected"},
     Server: {"close"},
-    Station: {"call", "close", "closed", "end", "handshake", "id", "ping", "send", "version"},
+    Station: {
+        *("address", "codec", "generation", "id", "node", "since", "version"),
+        *("call", "close", "closed", "end", "handshake", "ping", "send"),
+    },
 }
 
 

@@ -10,8 +10,10 @@ from ocppj.aio.directory import Directory, StationHandle, StationInfo
 from ocppj.aio.events import EventsLost, EventStream, StationEvent
 from ocppj.aio.metrics import Direction, Metrics
 from ocppj.aio.node import Server
+from ocppj.aio.recorder import Recorder, Redaction
 from ocppj.aio.security import Authenticate, Handshake, basic, certificate
 from ocppj.aio.stations import Duplicates, Station
+from ocppj.aio.tap import Tap, TappedFrame
 from ocppj.aio.transport import TransportName
 
 __all__ = [
@@ -27,11 +29,15 @@ __all__ = [
     "EventsLost",
     "Handshake",
     "Metrics",
+    "Recorder",
+    "Redaction",
     "Server",
     "Station",
     "StationEvent",
     "StationHandle",
     "StationInfo",
+    "Tap",
+    "TappedFrame",
     "TransportName",
     "basic",
     "certificate",

@@ -17,7 +17,8 @@ from ocppj.aio.endpoint import MAX_HANDLING, MAX_WAITING, endpoints
 from ocppj.aio.link import Link
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import path_segment
-from ocppj.aio.transport import ClientTransport, Transport, TransportName, load, shown
+from ocppj.aio.tap import Tap, Wire, observed
+from ocppj.aio.transport import ClientTransport, Receiver, Transport, TransportName, load, shown
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost, LocalProtocolError
 from ocppj.schema import Request
@@ -73,6 +74,7 @@ class ChargingStation:
         max_waiting: maximum number of queued calls.
         max_handling: maximum number of calls of the CSMS that are handled at a time.
         metrics: counts frames, latencies and connections.
+        tap: gets each frame as it passes: see `ocppj.aio.Recorder`.
 
     Attributes:
         id: the identity.
@@ -93,10 +95,13 @@ class ChargingStation:
         max_waiting: int = MAX_WAITING,
         max_handling: int = MAX_HANDLING,
         metrics: Metrics | None = None,
+        tap: Tap | None = None,
     ) -> None:
         self.id = station_id
         limits = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
-        self._endpoints = endpoints(handlers, codecs, "charging_station", metrics=metrics, **limits)
+        self._endpoints = endpoints(
+            handlers, codecs, "charging_station", metrics=observed(metrics, tap), tap=tap, **limits
+        )
         self._path = path_segment(station_id, self._endpoints)
         self._link: Link | None = None
         self._connection: Connection | None = None
@@ -208,15 +213,18 @@ class ChargingStation:
                 else:
                     break
 
-    def _attach(self, subprotocol: str | None, transport: Transport) -> Link:
+    def _attach(self, subprotocol: str | None, transport: Transport) -> Receiver:
         endpoint = self._endpoints.get(subprotocol or "")
         if endpoint is None:
             raise ConnectionLost(f"the CSMS supports none of {', '.join(self._endpoints)}")
+        wire = None
+        if endpoint.tap is not None:
+            transport = wire = Wire(self.id, endpoint.metrics, endpoint.tap, transport)
         self._link = Link(self.id, endpoint, transport, self)
         self._connection = Connection(self._link)
         self._connected.set()
         self._link.opened()
-        return self._link
+        return self._link if wire is None else wire.to(self._link)
 
     def _require_connection(self) -> Connection:
         if self._connection is None or self._link is None:

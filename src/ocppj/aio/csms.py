@@ -6,6 +6,7 @@ from ocppj.aio.endpoint import MAX_HANDLING, MAX_WAITING, endpoints
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.node import Node
 from ocppj.aio.stations import Duplicates
+from ocppj.aio.tap import Tap, observed
 from ocppj.codec import Codec
 from ocppj.session import TIMEOUT
 
@@ -30,6 +31,7 @@ class CSMS(Node):
         max_waiting: maximum number of queued calls to one station.
         max_handling: maximum number of calls of one station that are handled at a time.
         metrics: counts frames, latencies and connections.
+        tap: gets each frame as it passes: see `ocppj.aio.Recorder`.
 
     Attributes:
         stations: identity -> station, of all that are connected.
@@ -51,7 +53,10 @@ class CSMS(Node):
         max_waiting: int = MAX_WAITING,
         max_handling: int = MAX_HANDLING,
         metrics: Metrics | None = None,
+        tap: Tap | None = None,
     ) -> None:
         shared = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
-        offered = endpoints(handlers, codecs, "csms", metrics=metrics, **shared)
+        offered = endpoints(
+            handlers, codecs, "csms", metrics=observed(metrics, tap), tap=tap, **shared
+        )
         super().__init__(offered, duplicates=duplicates, ping_timeout=ping_timeout)

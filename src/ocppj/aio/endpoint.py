@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
 from ocppj.aio.metrics import Metrics
+from ocppj.aio.tap import Tap
 from ocppj.catalog import Version
 from ocppj.codec import Codec
 from ocppj.frames import Call, Send
@@ -103,7 +104,8 @@ class Endpoint:
         max_waiting: maximum number of queued calls of ours, for each connection.
         max_handling: maximum number of calls of the peer handled at a time, for each connection.
             A peer that conforms to OCPP never has more than one.
-        metrics: counts each frame, if given.
+        metrics: counts each frame, if given; from `ocppj.aio.tap.observed` if there is a tap.
+        tap: gets each frame, if given.
         on_connect: called with the owner of each new connection, if given; may be async.
         on_disconnect: called with the owner of each connection that has ended, if given; may be
             async.
@@ -120,6 +122,7 @@ class Endpoint:
     max_waiting: int
     max_handling: int
     metrics: Metrics | None
+    tap: Tap | None = None
     on_connect: Callable[[Any], Any] | None
     on_disconnect: Callable[[Any], Any] | None
     background: set[asyncio.Task[None]] = field(default_factory=set)

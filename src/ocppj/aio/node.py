@@ -27,10 +27,10 @@ from weakref import WeakSet
 from ocppj.aio.asgi import SEND_TIMEOUT, Application
 from ocppj.aio.endpoint import Endpoint
 from ocppj.aio.events import EventStream
-from ocppj.aio.link import Link
 from ocppj.aio.security import Admission, Authenticate, Handshake, IsKnown
 from ocppj.aio.stations import GOING_AWAY, Duplicates, Station, StationLink, Stations
-from ocppj.aio.transport import Listening, ServerTransport, Transport, TransportName, load
+from ocppj.aio.tap import Wire
+from ocppj.aio.transport import Listening, Receiver, ServerTransport, Transport, TransportName, load
 from ocppj.errors import ConnectionLost
 from ocppj.schema import Request
 
@@ -86,14 +86,20 @@ class NodeAcceptor:
 
     async def enter(
         self, handshake: Handshake, subprotocol: str | None, transport: Transport
-    ) -> Link | None:
+    ) -> Receiver | None:
         """Let a station enter; `None` if its connection was closed instead."""
         if subprotocol is None:
             await transport.close(1002, "no common subprotocol")
             return None
         endpoint = self._endpoints[subprotocol]
+        wire = None
+        if endpoint.tap is not None:
+            station_id = handshake.station_id
+            transport = wire = Wire(station_id, endpoint.metrics, endpoint.tap, transport)
         link = StationLink(self._stations, self, handshake, endpoint, transport)
-        return link if await self._stations.enter(link) else None
+        if not await self._stations.enter(link):
+            return None
+        return link if wire is None else wire.to(link)
 
     def stop(self) -> None:
         """Let no more stations enter."""
