@@ -20,6 +20,6 @@ cc -shared -fPIC -O1 -DCYTHON_TRACE_NOGIL=1 -DCYTHON_USE_SYS_MONITORING=0 -I"$in
 printf '[run]\nplugins = Cython.Coverage\nsource = ext\n' >coveragerc
 
 export PYTHONPATH=$work OCPPJ_BACKEND=cython OCPPJ_TEST_PROFILE=quick COVERAGE_CORE=ctrace
-[ "$#" -gt 0 ] || set -- tests/{fuzz/test_escape.py,parity} tests/test_codec.py tests/_core/test_{backend_py,encoding}.py
+[ "$#" -gt 0 ] || set -- tests/{fuzz/test_escape.py,parity} tests/test_codec.py tests/_core/test_{backend_py,encoding,leniency}.py
 python -m coverage run --rcfile=coveragerc -m pytest -q -p no:cacheprovider "$@"
 python -m coverage report --rcfile=coveragerc --show-missing

@@ -1,10 +1,11 @@
 """Guard the hot paths against large losses of speed.
 
 The tests compare ratios of times measured in turn, never times: compiled decode to a bare msgspec
-decode of the payload, validated encode to msgspec's, peek to `orjson.loads`, and a rejected frame
-with its reply to a valid one, all of a TransactionEvent. Each limit is at least twice the ratio
-measured today, and each ratio is tried several times. So a failure means that a fast path is lost
-(for instance that all frames go to the reference), not a few per cent.
+decode of the payload, validated encode to msgspec's, peek to `orjson.loads`, decode of a frame with
+a violation to `orjson.loads`, and a rejected frame with its reply to a valid one, all of a
+TransactionEvent. Each limit is at least 1.6 times the ratio measured today, and each ratio is tried
+several times. So a failure means that a fast path is lost (for instance that all frames go to the
+reference), not a few per cent.
 """
 
 from collections.abc import Callable
@@ -84,6 +85,22 @@ def test_encode_stays_near_an_encode_without_checks() -> None:
 
 def test_peek_stays_below_a_parser() -> None:
     demand(0.6, (codec.peek, TEXT), (orjson.loads, TEXT))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('"seqNo":4', '"seqNo":4,"surplus":4'),
+        ('"seqNo":4', '"seqNo":4,"reservationId":null'),
+        ('"seqNo":4', '"seqNo":"4"'),
+        ('09:30:00Z"', '09:30:00"'),
+    ],
+)
+def test_a_violation_costs_little_more_than_parsing(right: str, wrong: str) -> None:
+    lenient = codec.with_policy(ocppj.Policy.lenient())
+    text = TEXT.replace(right, wrong)
+    assert lenient.decode(text).violations
+    demand(6.5, (lenient.decode, text), (orjson.loads, text))
 
 
 def test_a_rejected_frame_costs_few_valid_ones() -> None:

@@ -128,14 +128,14 @@ F = TypeVar("F", bound=Frame)
 
 def with_violations(frame: F, violations: Iterable[Violation]) -> F:
     """Return a copy of a frame that has these violations."""
-    tolerant: F = _WITH_VIOLATIONS[type(without_violations(frame))](*_values(frame))
+    tolerant: F = WITH_VIOLATIONS[type(without_violations(frame))](*_values(frame))
     tolerant.__dict__["violations"] = tuple(violations)
     return tolerant
 
 
 def without_violations(frame: Frame) -> Frame:
     """Return a frame as one of `FRAMES` itself, without its violations."""
-    if type(frame) in _WITH_VIOLATIONS:
+    if type(frame) in WITH_VIOLATIONS:
         return frame
     cls: Any = next(cls for cls in FRAMES if isinstance(frame, cls))
     plain: Frame = cls(*_values(frame))
@@ -156,7 +156,7 @@ def _form_with_violations(cls: Any) -> Any:
     return type(cls)(cls.__name__, (cls,), namespace, dict=True, gc=True)
 
 
-_WITH_VIOLATIONS: Final = {cls: _form_with_violations(cls) for cls in FRAMES}
+WITH_VIOLATIONS: Final = {cls: _form_with_violations(cls) for cls in FRAMES}
 
 
 class Envelope:

@@ -178,10 +178,10 @@ def dec_hook(depth: int) -> Callable[[type, Any], Any]:
     """
 
     def hook(cls: type, value: Any) -> Any:
+        if cls is CustomData and type(value) is not dict:
+            raise TypeError(f"Expected `object`, got `{JSON_NAMES[type(value)]}`")
         check_json(value, depth)
         if cls is CustomData:
-            if type(value) is not dict:
-                raise TypeError(f"Expected `object`, got `{JSON_NAMES[type(value)]}`")
             if "vendorId" not in value:
                 raise ValueError("Object missing required field `vendorId`")
             vendor_id = value["vendorId"]

@@ -6,6 +6,7 @@ import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import ocppj
 from ocppj import v201
+from ocppj.policy import RULES, Policy
 from tests.conftest import VERSIONS, backend_factory
 from tests.outcomes import encoded, outcome, peeked
 from tests.strategies import edits, examples, frames, mutate, texts
@@ -79,6 +81,91 @@ def test_mutated_frames(version: str) -> None:
                 == outcome(backends[1], text, pending)
                 == compiled
             )
+
+    check()
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects of a JSON value, itself first."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    found = [value] if isinstance(value, dict) else []
+    return found + [one for item in inner for one in objects(item)]
+
+
+def misspell(value: Any, form: int) -> Any:
+    """Return a value as faulty stations send it."""
+    match value:
+        case bool():
+            return str(value).lower() if form % 2 else int(value)
+        case int() | float():
+            return (str(value), float(value), f" {value} ", f"0{value}", f"{value}e0")[form % 5]
+        case list([one]) if form % 2:
+            return one
+        case str() if value.endswith("Z"):
+            bare = value[:-1]
+            forms = (bare, bare.replace("T", " "), bare[:16], bare + "+02", bare + ".5", bare + "z")
+            return forms[form % 6]
+        case str():
+            return (value.swapcase(), 5, 1.5, None)[form % 4]
+    return None
+
+
+SURPLUS = st.sampled_from(["extra", "EXTRA", "a", "é", "id", "ConnectorID", " status ", "x" * 101])
+FAULTS = st.lists(
+    st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 60), SURPLUS),
+    min_size=1,
+    max_size=4,
+)
+SETTINGS = st.sampled_from(["reject", "report", "report", "accept"])
+POLICIES = (
+    st.just(Policy.lenient())
+    | st.just(Policy.repair())
+    | st.builds(
+        Policy,
+        **dict.fromkeys(RULES, SETTINGS),
+        zone=st.sampled_from([UTC, timezone(timedelta(hours=2)), ZoneInfo("Europe/Berlin")]),
+    )
+)
+
+
+def break_rules(payload: Any, faults: list[tuple[int, int, int, str]]) -> None:
+    """Put faults into a payload, each somewhere."""
+    for where, field, form, name in faults:
+        inner = objects(payload)
+        found = inner[where % len(inner)]
+        keys = [*found]
+        if form % 4 == 0 or not keys:
+            found[name] = [None, 1, {"a": [1]}][form % 3]
+        elif form % 4 == 1:
+            found[keys[field % len(keys)]] = None
+        else:
+            key = keys[field % len(keys)]
+            found[key] = misspell(found[key], form // 4)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_broken_rules_are_tolerated_alike(version: str) -> None:
+    made = [backend_factory(name)(version) for name in ("cython", "python")]
+
+    @CHECKS
+    @given(texts(version), FAULTS, POLICIES)
+    def check(
+        frame: tuple[bytes, str, str], faults: list[tuple[int, int, int, str]], policy: Policy
+    ) -> None:
+        data, message_id, action = frame
+        elements = json.loads(data)
+        break_rules(elements[-1], faults)
+        text = json.dumps(elements, ensure_ascii=len(action) % 2 == 0)
+        compiled, reference = (
+            outcome(type(backend)(backend._table, policy), text, {message_id: action})
+            for backend in made
+        )
+        assert compiled == reference
+        if not isinstance(compiled, tuple):
+            assert compiled.violations == reference.violations
+            # As text, too: equal moments may have other zones, equal numbers other types.
+            assert repr(compiled) == repr(reference)
+            assert repr(compiled.violations) == repr(reference.violations)
 
     check()
 

@@ -168,11 +168,19 @@ class Stations(Mapping[str, Station]):
         while (old := self._links.get(station_id)) is not None:
             if await self._stays(old):
                 return False
-            old.lost(REPLACED)
-            task = asyncio.create_task(old.close(1008, REPLACED))
-            self._replaced.add(task)
-            task.add_done_callback(self._replaced.discard)
+            self._replace(old)
         return True
+
+    def replace(self, station_id: str) -> None:
+        """Close the connection of an identity, if there is one, in favour of a newer one."""
+        if (old := self._links.get(station_id)) is not None:
+            self._replace(old)
+
+    def _replace(self, old: StationLink) -> None:
+        old.lost(REPLACED)
+        task = asyncio.create_task(old.close(1008, REPLACED))
+        self._replaced.add(task)
+        task.add_done_callback(self._replaced.discard)
 
     async def _stays(self, old: StationLink) -> bool:
         if self._duplicates == "ping":

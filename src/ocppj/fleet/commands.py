@@ -24,6 +24,7 @@ from ocppj.errors import (
 from ocppj.fleet.broker import Broker
 from ocppj.fleet.client import BrokerError
 from ocppj.fleet.logbook import Logbook
+from ocppj.fleet.stall import Stall
 from ocppj.fleet.station import Failure
 from ocppj.fleet.subjects import (
     ACTION,
@@ -75,6 +76,7 @@ class Commands:
         self._max_commands = max_commands
         self._logbook = logbook
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stall = Stall()
         self._strict: dict[Codec, Codec] = {}
 
     def received(
@@ -103,8 +105,13 @@ class Commands:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def wait(self, grace: float) -> None:
+    def start(self) -> None:
+        """Begin to note for how long commands may have waited to be read."""
+        self._stall.start()
+
+    async def close(self, grace: float) -> None:
         """Wait for the commands that are pending; give those up that take longer."""
+        self._stall.stop()
         if self._tasks:
             _, late = await asyncio.wait(set(self._tasks), timeout=grace)
             for task in late:
@@ -122,7 +129,7 @@ class Commands:
         self._reply(reply, status, answer)
 
     async def _perform(self, station: Station, values: Mapping[str, str], payload: bytes) -> bytes:
-        timeout = _seconds(values)
+        timeout = _seconds(values, self._stall.age())
         feature = _feature(station.codec, values.get(ACTION, ""))
         request = self._decode(station.codec, feature, payload)
         async with asyncio.timeout(timeout):  # including the time in the station's queue
@@ -201,8 +208,12 @@ def _close_arguments(code: str, reason: bytes) -> tuple[int, str]:
     return number, text
 
 
-def _seconds(values: Mapping[str, str]) -> float:
+def _seconds(values: Mapping[str, str], age: float) -> float:
     """Return how long a command may take from now on.
+
+    Args:
+        values: its headers.
+        age: seconds that it may have waited to be read.
 
     Raises:
         TimeoutError: it is too late already.
@@ -215,6 +226,7 @@ def _seconds(values: Mapping[str, str]) -> float:
         raise _Invalid(f"{TIMEOUT} and {DEADLINE} are numbers") from None
     if not 0 < timeout <= MAX_TIMEOUT or math.isnan(timeout):
         raise _Invalid(f"{TIMEOUT}: use more than 0 and at most {MAX_TIMEOUT:g} seconds")
+    timeout -= age
     if deadline:
         timeout = min(timeout, deadline - time.time())
     if timeout <= 0:

@@ -157,6 +157,7 @@ class Gateway(Node):
         async with self._joining:
             if not self._users:
                 await self._membership.join()
+                self._commands.start()
             self._users += 1
         return self
 
@@ -164,7 +165,7 @@ class Gateway(Node):
         async with self._joining:
             self._users -= 1
             if not self._users:
-                await self._commands.wait(ASK_MARGIN)
+                await self._commands.close(ASK_MARGIN)
                 await self._membership.leave()
 
     @asynccontextmanager
