@@ -37,7 +37,9 @@ def build(folder: Path) -> None:
     for package in model.VERSIONS:
         version = model.read(package)
         write(version, source / package)
-        (docs / f"ocpp-{version.name}.md").write_text(pages.page(version))
+        for path, text in pages.pages(version).items():
+            (docs / path).parent.mkdir(exist_ok=True)
+            (docs / path).write_text(text)
     # One after the other: names that are dropped later would leave their lines broken.
     ruff("check", "--select=F401", "--fix-only", str(source))
     ruff("check", "--select=I,RUF022", "--fix-only", str(source))
@@ -48,7 +50,7 @@ def generated(root: Path) -> dict[str, str]:
     """Return the generated files below a root: relative path -> text."""
     paths = [
         path
-        for pattern in ("src/ocppj/v[0-9]*/*.py", "docs/ocpp-*.md")
+        for pattern in ("src/ocppj/v[0-9]*/*.py", "docs/ocpp-*.md", "docs/ocpp-*/*.md")
         for path in root.glob(pattern)
     ]
     return {str(path.relative_to(root)): path.read_text() for path in paths}
@@ -71,7 +73,7 @@ def main() -> int:
         if check:
             continue
         if path in new:
-            (ROOT / path).parent.mkdir(exist_ok=True)
+            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
             (ROOT / path).write_text(new[path])
         else:
             (ROOT / path).unlink()
