@@ -337,8 +337,8 @@ class Broker:
             await self._client.close()
         except asyncio.CancelledError:
             # nats-py cancels a task of its own, and with it what this one waits for.
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            caller = asyncio.current_task()
+            if caller is None or caller.cancelling():
                 raise
 
 
