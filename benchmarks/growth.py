@@ -19,7 +19,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from benchmarks.corpus import ENTRIES, Entry, frame_text, payload_bytes
-from benchmarks.drawing import COLOURS, sheet
+from benchmarks.drawing import COLOURS, label, sheet
 from benchmarks.page import RESULTS, environment, fastest, machine, publish, table
 from benchmarks.peers.messages import codec, payload_decoder
 from benchmarks.peers.models import model
@@ -297,7 +297,7 @@ def _plot(figures: dict[str, Any]) -> None:
             ys = [point["ns"][name] / point["bytes"] for point in chosen]
             xs = [point["bytes"] for point in chosen]
             look: Any = {"color": COLOURS[name], "markersize": 3, "linewidth": 1.2}
-            left.plot(xs, ys, "o-", label=name, **look)
+            left.plot(xs, ys, "o-", label=label(name), **look)
         left.set(xscale="log", yscale="log", xlabel="bytes of the frame", ylabel="ns per byte")
         left.set_title("decoding, OCPP 2.0.1", fontsize=9)
         for index, form in enumerate(("ocppj", "dicts", "pydantic")):
