@@ -19,6 +19,7 @@ from ocppj.codec import Codec
 from ocppj.fleet.broker import Broker
 from ocppj.fleet.commands import Commands
 from ocppj.fleet.forward import Forwarder
+from ocppj.fleet.journal import JOURNAL_SIZE, check_stored, journal
 from ocppj.fleet.logbook import Logbook
 from ocppj.fleet.membership import Membership, node_id
 from ocppj.fleet.presence import LEASE
@@ -45,6 +46,9 @@ class Gateway(Node):
         broker: see `connect`.
         handlers: OCPP version -> object with methods for actions that are answered here, without a
             worker. Its hooks `on_connect` and `on_disconnect` are called here too.
+        stored: actions whose calls are answered as soon as JetStream has stored them, for a worker
+            to handle them later, at least once. Their response has to be empty.
+        journal_size: bytes that may be stored, if the stream does not exist yet.
         heartbeat: whether Heartbeats are answered here, also while there is no broker.
         codecs: OCPP version -> codec, for versions that need another than `Codec(version)`:
             leniency, vendor features.
@@ -70,11 +74,12 @@ class Gateway(Node):
         deadline: as given.
         max_in_flight: as given.
         in_flight: number of calls that wait for workers at the moment.
+        stored: as given.
 
     Raises:
         TypeError: a handler is a class, not an instance.
         ValueError: there is no version, or one is unknown; or a method belongs to no action that a
-            CSMS receives; or a limit is too low.
+            CSMS receives; or the response to a stored action is not empty; or a limit is too low.
     """
 
     def __init__(
@@ -83,6 +88,8 @@ class Gateway(Node):
         broker: Broker,
         *,
         handlers: Mapping[str, object] | None = None,
+        stored: Iterable[str] = (),
+        journal_size: int = JOURNAL_SIZE,
         heartbeat: bool = True,
         codecs: Mapping[str, Codec] | None = None,
         deadline: float = DEADLINE,
@@ -105,7 +112,9 @@ class Gateway(Node):
         self.deadline = deadline
         self.max_in_flight = max_in_flight
         self.in_flight = 0
+        self.stored = frozenset(stored)
         self.logbook = Logbook()
+        self._journal_size = journal_size
         self._commands = Commands(broker, max_commands, self.logbook)
         shared = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
 
@@ -135,6 +144,7 @@ class Gateway(Node):
             ping_timeout=ping_timeout,
             claim=self._claim,
         )
+        check_stored(self.stored, [one.codec for one in self._endpoints.values()])
         self.node = node_id(name)
         self._membership = Membership(
             broker,
@@ -156,6 +166,8 @@ class Gateway(Node):
     async def __aenter__(self) -> Self:
         async with self._joining:
             if not self._users:
+                if self.stored:
+                    await self.broker.ensure_stream(journal(self.broker, self._journal_size))
                 await self._membership.join()
                 self._commands.start()
             self._users += 1
