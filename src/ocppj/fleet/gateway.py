@@ -9,13 +9,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
+from weakref import WeakSet
 
 from ocppj.aio.endpoint import HOOKS, MAX_HANDLING, MAX_WAITING, Endpoint, by_subprotocol
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.node import Node, NodeAcceptor, Server
 from ocppj.aio.security import Authenticate, IsKnown
-from ocppj.aio.stations import Duplicates, Station
+from ocppj.aio.stations import GOING_AWAY, Duplicates, Station
+from ocppj.aio.tap import Tap, observed
 from ocppj.codec import Codec
+from ocppj.fleet.admission import FleetAcceptor, HandshakeLimit
 from ocppj.fleet.broker import Broker
 from ocppj.fleet.commands import Commands
 from ocppj.fleet.forward import Forwarder
@@ -65,7 +68,9 @@ class Gateway(Node):
         max_in_flight: maximum number of calls that wait for workers. Further ones are answered
             GenericError.
         max_commands: maximum number of commands at a time. Further ones are `busy`.
+        max_handshakes: maximum number of handshakes per second; what is beyond gets HTTP 503.
         metrics: counts frames, latencies and connections.
+        tap: gets each frame as it passes: see `ocppj.aio.Recorder`.
 
     Attributes:
         stations: identity -> station, of all that are connected to this node.
@@ -102,10 +107,13 @@ class Gateway(Node):
         max_handling: int = MAX_HANDLING,
         max_in_flight: int = MAX_IN_FLIGHT,
         max_commands: int = MAX_COMMANDS,
+        max_handshakes: float | None = None,
         metrics: Metrics | None = None,
+        tap: Tap | None = None,
     ) -> None:
         limits = {"deadline": deadline, "lease": lease, "max_in_flight": max_in_flight}
-        for limit, value in (limits | {"max_commands": max_commands}).items():
+        limits |= {"max_commands": max_commands, "max_handshakes": max_handshakes or 1}
+        for limit, value in limits.items():
             if not value > 0:
                 raise ValueError(f"{limit}={value!r}: use more than 0")
         self.broker = broker
@@ -126,7 +134,8 @@ class Gateway(Node):
                 codec=codec,
                 role="csms",
                 responder=Forwarder(self, codec, methods, heartbeat=heartbeat),
-                metrics=metrics,
+                metrics=observed(metrics, tap),
+                tap=tap,
                 on_connect=_after(self._entered, getattr(handler, "on_connect", None)),
                 on_disconnect=_after(self._left, getattr(handler, "on_disconnect", None)),
                 **shared,  # type: ignore[arg-type]  # mypy takes all for the type of one
@@ -155,6 +164,9 @@ class Gateway(Node):
             receive=self._commands.received,
             logbook=self.logbook,
         )
+        self._handshakes = HandshakeLimit(max_handshakes)
+        self._acceptors: WeakSet[NodeAcceptor] = WeakSet()
+        self._servers: WeakSet[Server] = WeakSet()
         self._users = 0
         self._joining = asyncio.Lock()
 
@@ -190,6 +202,7 @@ class Gateway(Node):
             BrokerError: the fleet cannot be entered.
         """
         async with self, super().listen(*args, **options) as server:
+            self._servers.add(server)
             yield server
 
     def acceptor(
@@ -200,7 +213,41 @@ class Gateway(Node):
         def named(station_id: str) -> bool | Awaitable[bool]:
             return _has_token(station_id) and (known is None or known(station_id))
 
-        return super().acceptor(known=named, authenticate=authenticate)
+        acceptor = FleetAcceptor(
+            self._stations, self._endpoints, named, authenticate, limit=self._handshakes
+        )
+        self._acceptors.add(acceptor)
+        return acceptor
+
+    async def drain(self, *, rate: float = 100.0, grace: float = 10.0) -> None:
+        """Accept no more stations, and close those that are connected; they go to other nodes.
+
+        Each station is closed with code 1001 (going away), after the answers to what it has called.
+        `ready` is false from the beginning.
+
+        Args:
+            rate: stations that are closed per second, so that the other nodes are not stormed.
+            grace: seconds to wait for the answers of workers, for each station.
+
+        Raises:
+            ValueError: the rate is not above 0.
+        """
+        if not rate > 0:
+            raise ValueError(f"rate={rate!r}: use more than 0")
+        self._membership.accepting = False
+        for server in self._servers:
+            server.stop()
+        for acceptor in self._acceptors:
+            acceptor.stop()
+        await self._membership.announce()
+        loop, closing = asyncio.get_running_loop(), []
+        due = loop.time()
+        for station in list(self.stations.values()):
+            closing.append(loop.create_task(station.close(*GOING_AWAY, grace=grace)))
+            due += 1 / rate
+            if (wait := due - loop.time()) > 0:
+                await asyncio.sleep(wait)
+        await asyncio.gather(*closing, return_exceptions=True)
 
     def generation(self, station_id: str) -> int:
         """Return the number of a station's connection; 0 while it is not known."""
