@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from benchmarks import agreement
 from benchmarks.corpus import ENTRIES
-from benchmarks.drawing import COLOURS, sheet
+from benchmarks.drawing import COLOURS, label, sheet
 from benchmarks.page import RESULTS, environment, machine, publish, table
-from benchmarks.peers import NAMES, peer
+from benchmarks.peers import LABELS, NAMES, peer
 
 __all__ = ["main"]
 
@@ -149,19 +149,24 @@ def _start(medians: Medians) -> str:
 
 
 def _plot(medians: Medians) -> None:
-    drawn = [name for name in COLOURS if name in medians]
-    with sheet(RESULTS / "decode.svg") as (axes,):
-        for index, name in enumerate(drawn):
-            places = [place + 0.13 * (index - 2.5) for place in range(len(CALLS))]
+    with sheet(RESULTS / "decode.svg", height=4.2) as (axes,):
+        width = 0.8 / len(LABELS)
+        for index, name in enumerate(LABELS):
+            places = [
+                place + width * (index - (len(LABELS) - 1) / 2) for place in range(len(CALLS))
+            ]
             values = [medians[name]["decode_ns"][one.name] / 1e3 for one in CALLS]
-            axes.bar(places, values, 0.12, color=COLOURS[name], label=name)
+            axes.bar(places, values, 0.9 * width, color=COLOURS[name], label=label(name))
         labels = [one.label.replace(" (", "\n(") for one in CALLS]
         axes.set_xticks(range(len(CALLS)), labels, fontsize=7.5)
         axes.set(yscale="log", ylabel="µs per frame (log)")
 
 
 def main() -> None:
-    """Check, measure, report."""
+    """Check, measure, report; with `--plot` only draw the committed results again."""
+    if sys.argv[1:] == ["--plot"]:
+        _plot(json.loads((RESULTS / "decode.json").read_text("utf-8"))["medians"])
+        return
     variants = agreement.check()
     medians, known = _medians(_rounds(ROUNDS, 20, 4.0)), environment(*LIBRARIES)
     figures = {

@@ -12,21 +12,14 @@ from typing import Any, Final
 
 from benchmarks.corpus import ENTRIES
 from benchmarks.page import RESULTS, machine, table
+from benchmarks.peers import LABELS
 
 __all__ = ["PAGES", "rewritten", "write"]
 
 ROOT: Final = RESULTS.parents[1]
 PAGES: Final = tuple(ROOT / name for name in ("README.md", "SECURITY.md", "docs/performance.md"))
 CALLS: Final = [one for one in ENTRIES if one.version == "2.0.1" and one.is_call]
-COLUMNS: Final = {
-    "floor": "floor",
-    "ocppj_cython": "**ocppj**",
-    "ocppj_python": "ocppj, pure Python",
-    "pydantic_typed": "pydantic v2, type known",
-    "pydantic_orjson": "orjson + pydantic",
-    "mobilityhouse": "mobilityhouse/ocpp",
-    "orjson_only": "`orjson.loads` alone",
-}
+COLUMNS: Final = LABELS | {"ocppj_cython": "**ocppj**"}
 _MARKED: Final = re.compile(r"(<!-- benchmarks: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 

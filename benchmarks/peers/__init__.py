@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol
 
 from benchmarks.corpus import Entry
 
-__all__ = ["NAMES", "Decode", "Peer", "peer"]
+__all__ = ["LABELS", "NAMES", "Decode", "Peer", "peer"]
 
 Decode = Callable[..., Any]
 
@@ -31,6 +31,17 @@ NAMES: Final = (
     "fastjsonschema",
     "mobilityhouse",
 )
+
+LABELS: Final = {
+    "floor": "floor",
+    "ocppj_cython": "ocppj",
+    "ocppj_python": "ocppj, pure Python",
+    "pydantic_typed": "pydantic v2, type known",
+    "pydantic_orjson": "orjson + pydantic",
+    "mobilityhouse": "mobilityhouse/ocpp",
+    "orjson_only": "`orjson.loads` alone",
+}
+"""What texts and plots call the peers that they show."""
 
 
 class Peer(Protocol):

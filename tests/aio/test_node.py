@@ -202,7 +202,7 @@ def test_stations_are_a_mapping(end: End) -> None:
 SURFACE = {
     CSMS: {"acceptor", "asgi", "call", "events", "listen", "station"},
     ChargingStation: {"call", "connect", "connected", "send", "version", "wait_connected"},
-    Server: {"close"},
+    Server: {"close", "stop"},
     Station: {
         *("address", "codec", "generation", "id", "node", "since", "version"),
         *("call", "close", "closed", "end", "handshake", "ping", "send"),

@@ -131,6 +131,11 @@ class Server:
         self._listening = listening
         self.port = listening.port
 
+    def stop(self) -> None:
+        """Accept no more stations. Those that are connected stay."""
+        self._listening.stop()
+        self._acceptor.stop()
+
     async def close(self, *, grace: float = 5.0) -> None:
         """Stop listening, and close the connections with code 1001 (going away).
 
@@ -140,8 +145,7 @@ class Server:
             grace: seconds to wait for handlers at work, so that their answers still go out, and
                 for `on_disconnect`.
         """
-        self._listening.stop()
-        self._acceptor.stop()
+        self.stop()
         await self._acceptor.close(grace)
         await self._listening.wait_closed()
         await self._acceptor.wait_background(grace)

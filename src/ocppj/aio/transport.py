@@ -88,7 +88,8 @@ class Receiver(Protocol):
 
 
 REFUSAL_HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
-    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Basic realm="OCPP", charset="UTF-8"'}
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Basic realm="OCPP", charset="UTF-8"'},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
 }
 
 

@@ -333,7 +333,13 @@ class Broker:
         self._closing = True
         for task in self._tasks:
             task.cancel()
-        await self._client.close()
+        try:
+            await self._client.close()
+        except asyncio.CancelledError:
+            # nats-py cancels a task of its own, and with it what this one waits for.
+            caller = asyncio.current_task()
+            if caller is None or caller.cancelling():
+                raise
 
 
 def raise_for(answer: Mapping[str, Any]) -> None:

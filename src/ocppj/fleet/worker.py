@@ -18,6 +18,7 @@ from ocppj.codec import Codec
 from ocppj.errors import DecodeError, RemoteProtocolError
 from ocppj.fleet.broker import Broker
 from ocppj.fleet.client import BrokerError
+from ocppj.fleet.journal import Consumer
 from ocppj.fleet.logbook import Logbook
 from ocppj.fleet.station import RemoteStation
 from ocppj.fleet.subjects import (
@@ -91,6 +92,7 @@ class Worker:
         broker: see `connect`.
         codecs: OCPP version -> codec, for versions that need another than `Codec(version)`:
             vendor features. What a node's policy has tolerated of a frame is tolerated here too.
+        stored: whether frames are handled too that nodes acknowledge when they are stored.
         timeout: seconds to wait for the response to a call.
         max_handling: maximum number of calls that are handled at a time. Further ones are
             answered GenericError.
@@ -108,6 +110,7 @@ class Worker:
         broker: Broker,
         *,
         codecs: Mapping[str, Codec] | None = None,
+        stored: bool = True,
         timeout: float = TIMEOUT,
         max_handling: int = MAX_HANDLING,
         grace: float = GRACE,
@@ -130,6 +133,8 @@ class Worker:
         self._timeout = timeout
         self._max_handling = max_handling
         self._grace = grace
+        self._stores = stored
+        self._consumers: list[Consumer] = []
         self._subscriptions: list[int] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._logbook = Logbook()
@@ -146,13 +151,30 @@ class Worker:
         if any(one.on_connect or one.on_disconnect for one in self._versions.values()):
             self._subscriptions.append(listen(subjects.event(), self._changed, WORKERS))
         await self._broker.flush()
+        if self._stores:
+            for name in self._versions:
+                self._consume(name)
         return self
+
+    def _consume(self, version: str) -> None:
+        def handle(subject: str, reply: str, header_lines: bytes, payload: bytes) -> None:
+            self._stored(consumer, subject, reply, header_lines, payload)
+
+        def room() -> int:
+            return self._max_handling - len(self._tasks)
+
+        consumer = Consumer(self._broker, version, handle, room, self._logbook)
+        consumer.start()
+        self._consumers.append(consumer)
 
     async def __aexit__(self, *_: object) -> None:
         await self.leave()
 
     async def leave(self) -> None:
         """Take no more calls, and wait for the handlers at work, so that their answers go out."""
+        for consumer in self._consumers:
+            consumer.close()
+        self._consumers.clear()
         subscriptions, self._subscriptions = self._subscriptions, []
         try:
             for sid in subscriptions:
@@ -174,6 +196,32 @@ class Worker:
 
     def _received(self, subject: str, reply: str, header_lines: bytes, payload: bytes) -> None:
         """Handle a frame of a station."""
+
+        def answer(data: bytes | None) -> None:
+            self._answer(reply, data)
+
+        self._handle(subject, header_lines, payload, answer)
+
+    def _stored(
+        self, consumer: Consumer, subject: str, reply: str, header_lines: bytes, payload: bytes
+    ) -> None:
+        """Handle a frame that was acknowledged when it was stored."""
+
+        def settle(data: bytes | None) -> None:
+            handled = data is None or data.startswith(b"[3,")
+            if not handled:
+                self._logbook.note("stored", f"a stored frame was not handled: {subject:.200}")
+            consumer.settle(reply, handled=handled)
+
+        self._handle(subject, header_lines, payload, settle)
+
+    def _handle(
+        self,
+        subject: str,
+        header_lines: bytes,
+        payload: bytes,
+        answer: Callable[[bytes | None], None],
+    ) -> None:
         values = parse_headers(header_lines)
         try:
             version, station_id, _ = Subjects.split(subject)
@@ -191,36 +239,45 @@ class Worker:
             frame = session.receive(payload)
         except (DecodeError, RemoteProtocolError) as error:
             self._logbook.note("frame", f"{station_id}: a frame is not valid here: {error}")
-            self._answer(reply, error.reply())
+            answer(error.reply())
             return
         station = RemoteStation(self._broker, known.codec, station_id, generation, self._timeout)
         if isinstance(frame, Call):
-            self._serve(known.handlers, session, frame, station, reply)
+            self._serve(known.handlers, session, frame, station, answer)
         elif isinstance(frame, Send):
             self._notify(known.handlers, frame, station)
 
     def _serve(
-        self, handlers: Handlers, session: Session, call: Call[Any], station: Any, reply: str
+        self,
+        handlers: Handlers,
+        session: Session,
+        call: Call[Any],
+        station: RemoteStation,
+        answer: Callable[[bytes | None], None],
     ) -> None:
         if len(self._tasks) >= self._max_handling:
             problem = f"{self._max_handling} calls are handled already"
             self._logbook.note("busy", problem)
-            self._answer(reply, session.fail(call, "GenericError", problem))
+            answer(session.fail(call, "GenericError", problem))
             return
-        answer = handlers.answer(session, call, (station,), self._reporter(station))
-        if isinstance(answer, bytes):
-            self._answer(reply, answer)
+        found = handlers.answer(session, call, (station,), self._reporter(station))
+        if isinstance(found, bytes):
+            answer(found)
         else:
-            self._start(self._finish(session, call, answer, reply))
+            self._start(self._finish(session, call, found, answer))
 
     async def _finish(
-        self, session: Session, call: Call[Any], answer: Awaitable[bytes], reply: str
+        self,
+        session: Session,
+        call: Call[Any],
+        found: Awaitable[bytes],
+        answer: Callable[[bytes | None], None],
     ) -> None:
         try:
-            data = await answer
+            data = await found
         except asyncio.CancelledError:  # by the handler itself, or because we leave
             data = session.fail(call, "InternalError")
-        self._answer(reply, data)
+        answer(data)
 
     def _answer(self, reply: str, data: bytes | None) -> None:
         if not reply or data is None:
