@@ -246,6 +246,28 @@ def test_a_route_of_starlette_may_name_the_identity(end: AsgiEnd) -> None:
     end.run(main())
 
 
+def test_it_may_be_mounted_in_litestar(end: AsgiEnd) -> None:
+    litestar = pytest.importorskip("litestar")
+
+    async def main() -> None:
+        central = Lingering()
+        csms = CSMS({"2.0.1": central})
+        ocpp = csms.asgi()
+
+        @litestar.asgi("/ocpp", is_mount=True, copy_scope=True)  # type: ignore[untyped-decorator]
+        async def mounted(scope: Any, receive: Any, send: Any) -> None:
+            await ocpp(scope, receive, send)
+
+        app = litestar.Litestar([mounted], lifespan=[ocpp.lifespan], logging_config=None)
+        async with end.serve(app) as server, dial(server, "/ocpp/CS%201") as raw:
+            raw.send(HEARTBEAT)
+            assert (await raw.message())[:2] == [3, "h"]
+            assert list(csms.stations) == ["CS 1"]
+        assert central.events[-1] == ("disconnect", "CS 1")
+
+    end.run(main())
+
+
 def test_django_channels_may_route_to_it(end: AsgiEnd) -> None:
     routing = pytest.importorskip("channels.routing")
     conf = pytest.importorskip("django.conf")
