@@ -55,7 +55,8 @@ def speed() -> str:
 {table(["frame (bytes)", *COLUMNS.values()], rows)}
 In geometric mean, `ocppj` is {compiled[0]} times as fast as pydantic that already knows
 the type, and {compiled[1]} times as fast as orjson + pydantic on the whole frame
-(pure Python: {pure[0]} and {pure[1]}). Medians of {_figures("decode")["rounds"]} rounds of `python -m benchmarks.report`:
+(pure Python: {pure[0]} and {pure[1]}). Medians of
+{_figures("decode")["rounds"]} rounds of `python -m benchmarks.report`:
 {machine(shown)}
 """
 
@@ -117,7 +118,7 @@ def worst() -> str:
     ordinary = figures["orjson_ms"]
     return f"""A search tried {figures["tried"]} frames of the maximum size by default:
 
-- decoding the slowest takes {slowest:.0f} ms (`orjson.loads` of an ordinary one: {ordinary:.1f} ms);
+- the slowest takes {slowest:.0f} ms (`orjson.loads` of an ordinary one: {ordinary:.1f} ms);
 - decoding one needs up to {figures["peak_mib"]:.0f} MiB of memory;
 - a decoded frame keeps up to {figures["held_mib"]:.0f} MiB.
 
