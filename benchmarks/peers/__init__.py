@@ -2,11 +2,11 @@
 
     CHECKS   "parse" (it is JSON), "types" or "full schema"
     WHAT     what it does to a frame, and what it leaves out
-    load     corpus entry -> what the decoder is given
+    load     corpus entry -> the decoder's input
     decoder  corpus entry -> callable that decodes it, or raises
 
-A decoder may know what a running gateway knows: its tables, the pending calls. Those that are given
-the bare payload know its type besides.
+A decoder may know what a running gateway knows: its tables, and the pending calls. Decoders of the
+bare payload also know its type.
 """
 
 from collections.abc import Callable
@@ -45,14 +45,14 @@ LABELS: Final = {
 
 
 class Peer(Protocol):
-    """What a peer's module gives."""
+    """The names in the module of a peer."""
 
     CHECKS: Literal["parse", "types", "full schema"]
     WHAT: str
 
     @staticmethod
     def load(entry: Entry) -> str | bytes:
-        """Return what the decoder is given."""
+        """Return the decoder's input."""
         ...
 
     @staticmethod

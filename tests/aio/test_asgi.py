@@ -19,6 +19,7 @@ from tests.aio import (
     test_connection,
     test_csms,
     test_hostile,
+    test_limits,
     test_security,
     test_stations,
 )
@@ -59,6 +60,10 @@ def shared() -> dict[str, Callable[[AsgiEnd], None]]:
         test_connection.test_calls_to_a_closed_connection_raise,
         test_hostile.test_a_station_that_vanishes_fails_its_calls_at_once,
         test_hostile.test_a_message_may_come_in_pieces,
+        test_limits.test_frames_over_the_limit_are_rejected_and_the_rest_is_handled,
+        test_limits.test_a_station_that_goes_on_is_closed,
+        test_limits.test_the_answer_to_our_call_counts_over_the_limit,
+        test_limits.test_handshakes_over_the_limit_are_unavailable,
         test_closing.test_after_our_close_no_call_is_handled,
         test_closing.test_an_answer_just_before_the_peers_close_counts,
         test_closing.test_a_send_just_before_the_peers_close_is_handled,
@@ -242,6 +247,28 @@ def test_a_route_of_starlette_may_name_the_identity(end: AsgiEnd) -> None:
                 assert raw.status == 404
             async with dial(server, "/wrong/acme") as raw:
                 assert raw.status == 500
+
+    end.run(main())
+
+
+def test_it_may_be_mounted_in_litestar(end: AsgiEnd) -> None:
+    litestar = pytest.importorskip("litestar")
+
+    async def main() -> None:
+        central = Lingering()
+        csms = CSMS({"2.0.1": central})
+        ocpp = csms.asgi()
+
+        @litestar.asgi("/ocpp", is_mount=True, copy_scope=True)  # type: ignore[untyped-decorator]
+        async def mounted(scope: Any, receive: Any, send: Any) -> None:
+            await ocpp(scope, receive, send)
+
+        app = litestar.Litestar([mounted], lifespan=[ocpp.lifespan], logging_config=None)
+        async with end.serve(app) as server, dial(server, "/ocpp/CS%201") as raw:
+            raw.send(HEARTBEAT)
+            assert (await raw.message())[:2] == [3, "h"]
+            assert list(csms.stations) == ["CS 1"]
+        assert central.events[-1] == ("disconnect", "CS 1")
 
     end.run(main())
 
