@@ -32,7 +32,17 @@ from benchmarks.page import environment, machine, publish
 
 __all__ = ["Result", "closed", "mixed"]
 
-LIBRARIES: Final = ("ocppj", "msgspec", "websockets", "picows", "uvloop", "ocpp")
+LIBRARIES: Final = (
+    "ocppj",
+    "msgspec",
+    "websockets",
+    "picows",
+    "uvloop",
+    "ocpp",
+    "starlette",
+    "uvicorn",
+    "httptools",
+)
 CLOSED_STATIONS: Final = 200
 METER_VALUES: Final = [
     2,
@@ -270,7 +280,8 @@ def main() -> None:
         "# Endpoints under load",
         machine(figures["environment"]),
         "One process listens on one core, one plays the stations on another; uvloop, no "
-        "compression, handlers that do nothing. `python -m benchmarks.load`.",
+        "compression, handlers that do nothing; uvicorn with httptools and its default WebSocket "
+        "implementation. `python -m benchmarks.load`.",
         sections.load(figures),
     )
 

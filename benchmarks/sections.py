@@ -177,7 +177,20 @@ def endpoints(figures: dict[str, Any] | None = None) -> str:
     return f"""\
 {figures["closed_stations"]} stations that never pause, round trips per second:
 
-{table(head, rows)}"""
+{table(head, rows)}{_in_starlette(loops)}"""
+
+
+def _in_starlette(loops: dict[str, dict[str, float]]) -> str:
+    """Return how the two sides in Starlette compare; nothing if they were not measured."""
+    sides = [f"{name} in Starlette on uvicorn" for name in ("ocppj", "mobilityhouse/ocpp")]
+    times = [
+        f"{loops[name][sides[0]] / loops[name][sides[1]]:.1f} times as many {name}s"
+        for name in loops
+        if loops[name].keys() >= set(sides)
+    ]
+    if not times:
+        return ""
+    return f"\n\nIn Starlette, on the same server: {' and '.join(times)}."
 
 
 def load(figures: dict[str, Any] | None = None) -> str:

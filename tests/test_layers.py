@@ -94,7 +94,7 @@ INTEGRATIONS: dict[str, set[str]] = {
     "pytest": {"aio", "catalog", "testing.samples"},
     "wire": {"catalog", "codec", "errors", "frames", "integrations.names", "policy"},
 }
-OUTER = ("aio", "testing", "fleet", "cli")
+OUTER = ("aio", "testing", "fleet", "web", "cli")
 """Outer packages. They may import the layers and the outer packages before them."""
 
 TRANSPORTS = {"websockets", "picows"}
