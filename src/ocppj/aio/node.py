@@ -21,20 +21,25 @@ A transport that has no socket of its own (an ASGI application) gets its `Accept
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 from weakref import WeakSet
 
 from ocppj.aio.asgi import SEND_TIMEOUT, Application
 from ocppj.aio.endpoint import Endpoint
 from ocppj.aio.events import EventStream
+from ocppj.aio.rate import TokenBucket, check_rate
 from ocppj.aio.security import Admission, Authenticate, Handshake, IsKnown
 from ocppj.aio.stations import GOING_AWAY, Duplicates, Station, StationLink, Stations
 from ocppj.aio.tap import Wire
+from ocppj.aio.throttle import ThrottledLink
 from ocppj.aio.transport import Listening, Receiver, ServerTransport, Transport, TransportName, load
 from ocppj.errors import ConnectionLost
 from ocppj.schema import Request
 
 __all__ = ["Node", "NodeAcceptor", "Server"]
+
+BURST: Final = 1.0
+"""Seconds whose handshakes may come at once."""
 
 R = TypeVar("R")
 R2 = TypeVar("R2")
@@ -55,6 +60,7 @@ class NodeAcceptor:
         endpoints: Mapping[str, Endpoint],
         known: IsKnown | None,
         authenticate: Authenticate | None,
+        handshakes: TokenBucket | None,
     ) -> None:
         self.closing = False
         self.max_size = max(endpoint.codec.max_size for endpoint in endpoints.values())
@@ -62,6 +68,7 @@ class NodeAcceptor:
         self._endpoints = endpoints
         self._known = known
         self._authenticate = authenticate
+        self._handshakes = handshakes
         self._admissions: WeakSet[Admission] = WeakSet()
 
     def subprotocol(self, offered: Iterable[str]) -> str | None:
@@ -80,7 +87,7 @@ class NodeAcceptor:
             path, headers, subprotocol, self._known, self._authenticate, segment=segment
         )
         self._admissions.add(admission)
-        if self.closing:
+        if self.closing or not (self._handshakes is None or self._handshakes.take()):
             admission.give_up()
         return admission
 
@@ -96,7 +103,8 @@ class NodeAcceptor:
         if endpoint.tap is not None:
             station_id = handshake.station_id
             transport = wire = Wire(station_id, endpoint.metrics, endpoint.tap, transport)
-        link = StationLink(self._stations, self, handshake, endpoint, transport)
+        make = StationLink if endpoint.max_frames is None else ThrottledLink
+        link = make(self._stations, self, handshake, endpoint, transport)
         if not await self._stations.enter(link):
             return None
         return link if wire is None else wire.to(link)
@@ -160,6 +168,8 @@ class Node:
             old one if it answers a ping within `ping_timeout`, else the new one. `"newest"` and
             `"oldest"`: always that one.
         ping_timeout: seconds.
+        max_handshakes: maximum number of handshakes per second, of all listeners together; what is
+            beyond gets HTTP 503. `None`: no limit.
         claim: see `ocppj.aio.stations.Stations`.
 
     Attributes:
@@ -172,9 +182,12 @@ class Node:
         *,
         duplicates: Duplicates = "ping",
         ping_timeout: float = 5.0,
+        max_handshakes: float | None = None,
         claim: Callable[[Station], Awaitable[bool]] | None = None,
     ) -> None:
+        check_rate("max_handshakes", max_handshakes)
         self._endpoints = endpoints
+        self._handshakes = None if max_handshakes is None else TokenBucket(max_handshakes, BURST)
         self._stations = Stations(duplicates, ping_timeout, claim)
         self.stations: Mapping[str, Station] = self._stations
 
@@ -182,7 +195,7 @@ class Node:
         self, *, known: IsKnown | None = None, authenticate: Authenticate | None = None
     ) -> NodeAcceptor:
         """Return what lets stations enter, for a transport: see `listen` for the arguments."""
-        return NodeAcceptor(self._stations, self._endpoints, known, authenticate)
+        return NodeAcceptor(self._stations, self._endpoints, known, authenticate, self._handshakes)
 
     @asynccontextmanager
     async def listen(
