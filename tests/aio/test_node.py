@@ -201,7 +201,9 @@ def test_stations_are_a_mapping(end: End) -> None:
 
 SURFACE = {
     CSMS: {"acceptor", "asgi", "call", "events", "listen", "station"},
-    ChargingStation: {"call", "connect", "connected", "send", "version", "wait_connected"},
+    ChargingStation: {
+        *("call", "connect", "connected", "queue", "send", "version", "wait_connected"),
+    },
     Server: {"close", "stop"},
     Station: {
         *("address", "codec", "generation", "id", "node", "since", "version"),
