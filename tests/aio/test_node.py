@@ -210,7 +210,7 @@ def test_stations_are_a_mapping(memory: End) -> None:
 SURFACE = {
     CSMS: {"acceptor", "asgi", "call", "events", "listen", "station"},
     ChargingStation: {
-        *("call", "connect", "connected", "queue", "send", "version", "wait_connected")
+        *("call", "connect", "connected", "queue", "send", "version", "wait_connected"),
     },
     Server: {"close", "stop"},
     Station: {
