@@ -10,9 +10,11 @@ from ocppj.aio.directory import Directory, StationHandle, StationInfo
 from ocppj.aio.events import EventsLost, EventStream, StationEvent
 from ocppj.aio.metrics import Direction, Metrics
 from ocppj.aio.node import Server
+from ocppj.aio.outbox import Outbox, OutboxFull
 from ocppj.aio.recorder import Recorder, Redaction
 from ocppj.aio.security import Authenticate, Handshake, basic, certificate
 from ocppj.aio.stations import Duplicates, Station
+from ocppj.aio.store import OutboxStore, SQLiteStore, StoredRequest
 from ocppj.aio.tap import Tap, TappedFrame
 from ocppj.aio.transport import TransportName
 
@@ -29,13 +31,18 @@ __all__ = [
     "EventsLost",
     "Handshake",
     "Metrics",
+    "Outbox",
+    "OutboxFull",
+    "OutboxStore",
     "Recorder",
     "Redaction",
+    "SQLiteStore",
     "Server",
     "Station",
     "StationEvent",
     "StationHandle",
     "StationInfo",
+    "StoredRequest",
     "Tap",
     "TappedFrame",
     "TransportName",

@@ -62,16 +62,26 @@ class Connection:
         return self._link.end
 
     @overload
-    async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
+    async def call(
+        self, request: Request[R], timeout: float | None = None, *, message_id: str | None = None
+    ) -> R: ...
 
     @overload  # a request of one version or another
     async def call(
         self,
         request: Request[R] | Request[R2] | Request[R3],
         timeout: float | None = None,
+        *,
+        message_id: str | None = None,
     ) -> R | R2 | R3: ...
 
-    async def call(self, request: Request[Any], timeout: float | None = None) -> Any:
+    async def call(
+        self,
+        request: Request[Any],
+        timeout: float | None = None,
+        *,
+        message_id: str | None = None,
+    ) -> Any:
         """Call the peer and return its response.
 
         OCPP allows one call at a time: further calls are queued.
@@ -80,6 +90,8 @@ class Connection:
             request: the payload.
             timeout: seconds to wait for the response, counted from when the call is sent; the
                 endpoint's by default.
+            message_id: message id to use instead of the next one, to repeat a call of another
+                connection.
 
         Raises:
             CallFailed: the peer answered with an error.
@@ -100,16 +112,18 @@ class Connection:
             if self._turn is None:
                 self._turn = asyncio.Lock()
             async with self._turn:
-                return await self._call(request, feature.name, timeout)
+                return await self._call(request, feature.name, timeout, message_id)
         finally:
             self._calls -= 1
 
-    async def _call(self, request: object, action: str, timeout: float | None) -> Any:
+    async def _call(
+        self, request: object, action: str, timeout: float | None, message_id: str | None
+    ) -> Any:
         link, loop = self._link, asyncio.get_running_loop()
         if link.closed:
             raise link.gone()
         session, metrics, start = link.session, link.endpoint.metrics, loop.time()
-        data = session.call(request, start, timeout=timeout)
+        data = session.call(request, start, message_id=message_id, timeout=timeout)
         future: asyncio.Future[Any] = loop.create_future()
         link.answer = future
         if metrics is not None:
