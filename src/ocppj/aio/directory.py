@@ -81,11 +81,21 @@ class Directory(Protocol):
         """Return a station; wait for it if it is not connected.
 
         Raises:
-            ConnectionLost: it has not connected in time.
+            NotConnected: it has not connected in time.
         """
 
-    async def call(self, station_id: str, request: Request[R], timeout: float | None = None) -> R:
-        """Call a station and return its response."""
+    async def call(
+        self,
+        station_id: str,
+        request: Request[R],
+        timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
+    ) -> R:
+        """Call a station and return its response.
+
+        With `ttl`, the request is kept for as many seconds for a station that is not connected.
+        """
 
     def events(self) -> EventStream:
         """Return the changes from now on."""
