@@ -18,16 +18,13 @@ from ocppj.aio.link import Link
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.security import path_segment
 from ocppj.aio.tap import Tap, Wire, observed
-from ocppj.aio.transport import ClientTransport, Receiver, Transport, TransportName, load, shown
+from ocppj.aio.transport import ClientTransport, Receiver, Transport, TransportName, dial
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost, LocalProtocolError
 from ocppj.schema import Request
 from ocppj.session import TIMEOUT
 
 __all__ = ["Backoff", "ChargingStation"]
-
-PERMANENT_ERRORS: Final = (ModuleNotFoundError, TypeError, ValueError)
-"""Errors that retrying cannot fix."""
 
 R = TypeVar("R")
 R2 = TypeVar("R2")
@@ -160,29 +157,22 @@ class ChargingStation:
             headers["Authorization"] = f"Basic {token}"
         url = f"{url.rstrip('/')}/{self._path}"
 
-        async def dial() -> Awaitable[None]:
-            try:
-                return await load(transport).connect(
-                    url,
-                    list(self._endpoints),
-                    self._attach,
-                    max_size=max(endpoint.codec.max_size for endpoint in self._endpoints.values()),
-                    headers=headers,
-                    **options,
-                )
-            except ConnectionLost:
-                raise
-            except Exception as error:
-                # An invalid certificate raises an OSError that is a ValueError too.
-                if isinstance(error, PERMANENT_ERRORS) and not isinstance(error, OSError):
-                    raise
-                address = shown(url)
-                problem = str(error).replace(url, address)
-                raise ConnectionLost(f"cannot connect to {address}: {problem}") from error
+        async def redial() -> Awaitable[None]:
+            return await dial(
+                transport,
+                url,
+                list(self._endpoints),
+                self._attach,
+                max_size=max(endpoint.codec.max_size for endpoint in self._endpoints.values()),
+                headers=headers,
+                **options,
+            )
 
         self._connecting = True
         try:
-            reconnecting = asyncio.create_task(self._stay_connected(await dial(), dial, backoff))
+            reconnecting = asyncio.create_task(
+                self._stay_connected(await redial(), redial, backoff)
+            )
             try:
                 yield self
             finally:
@@ -195,7 +185,7 @@ class ChargingStation:
             self._connecting = False
 
     async def _stay_connected(
-        self, ended: Awaitable[None], dial: Any, backoff: Backoff | None
+        self, ended: Awaitable[None], redial: Any, backoff: Backoff | None
     ) -> None:
         while True:
             await asyncio.shield(ended)  # cancelling this task must not end the connection
@@ -207,7 +197,7 @@ class ChargingStation:
                 log.info("%s reconnects in %.1f s: %s", self.id, wait, end)
                 await asyncio.sleep(wait)
                 try:
-                    ended = await dial()
+                    ended = await redial()
                 except Exception as error:  # noqa: BLE001  any error may be temporary
                     log.info("%s: %s", self.id, error)
                 else:
