@@ -19,6 +19,7 @@ from tests.aio import (
     test_connection,
     test_csms,
     test_hostile,
+    test_limits,
     test_security,
     test_stations,
 )
@@ -59,6 +60,10 @@ def shared() -> dict[str, Callable[[AsgiEnd], None]]:
         test_connection.test_calls_to_a_closed_connection_raise,
         test_hostile.test_a_station_that_vanishes_fails_its_calls_at_once,
         test_hostile.test_a_message_may_come_in_pieces,
+        test_limits.test_frames_over_the_limit_are_rejected_and_the_rest_is_handled,
+        test_limits.test_a_station_that_goes_on_is_closed,
+        test_limits.test_the_answer_to_our_call_counts_over_the_limit,
+        test_limits.test_handshakes_over_the_limit_are_unavailable,
         test_closing.test_after_our_close_no_call_is_handled,
         test_closing.test_an_answer_just_before_the_peers_close_counts,
         test_closing.test_a_send_just_before_the_peers_close_is_handled,

@@ -11,7 +11,7 @@ import pytest
 import ocppj
 from ocppj import v201
 from ocppj.aio import CSMS, Backoff, ChargingStation, Relay
-from ocppj.aio.outbox import Outbox
+from ocppj.aio.backlog import Backlog
 from tests.aio.ends import End, until
 from tests.aio.wire import BOOT, HEARTBEAT, NOW, UNLOCK, Central, Charger, dial, frame, password
 
@@ -277,22 +277,22 @@ def test_wrong_arguments_are_rejected(urls: list[str], options: Any, problem: st
         Relay(urls[0], urls[1:], **options)
 
 
-def test_an_outbox_is_bounded_in_frames_and_bytes() -> None:
+def test_an_backlog_is_bounded_in_frames_and_bytes() -> None:
     async def main() -> None:
-        outbox = Outbox(3, 10)
-        assert outbox.put(b"x" * 20)  # one may be larger
-        assert not outbox.put(b"a")
-        outbox.drop_oldest()
-        assert all(outbox.put(b"abc") for _ in range(3))
-        assert not outbox.put(b"")
-        assert await outbox.get() == b"abc"
-        assert not outbox.put(b"12345")
-        assert outbox.put(b"1234")
-        assert b"1234" in outbox
-        assert len(outbox) == 3
-        outbox.finish()
-        assert [await outbox.get() for _ in range(4)] == [b"abc", b"abc", b"1234", None]
-        waiting = Outbox(1, 1)
+        backlog = Backlog(3, 10)
+        assert backlog.put(b"x" * 20)  # one may be larger
+        assert not backlog.put(b"a")
+        backlog.drop_oldest()
+        assert all(backlog.put(b"abc") for _ in range(3))
+        assert not backlog.put(b"")
+        assert await backlog.get() == b"abc"
+        assert not backlog.put(b"12345")
+        assert backlog.put(b"1234")
+        assert b"1234" in backlog
+        assert len(backlog) == 3
+        backlog.finish()
+        assert [await backlog.get() for _ in range(4)] == [b"abc", b"abc", b"1234", None]
+        waiting = Backlog(1, 1)
         asyncio.get_running_loop().call_soon(waiting.put, b"late")
         assert await waiting.get() == b"late"
 

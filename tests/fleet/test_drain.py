@@ -8,7 +8,6 @@ import pytest
 
 from ocppj.aio import ChargingStation
 from ocppj.fleet import Gateway
-from ocppj.fleet.admission import HandshakeLimit
 from tests.aio.ends import End, until
 from tests.aio.wire import dial
 from tests.fleet.parts import BOOT, UNLOCK, Central, Wallbox, system
@@ -111,22 +110,6 @@ def test_too_many_handshakes(nats: NatsServer, prefix: str, end: End) -> None:
     end.run(main())
 
 
-def test_handshakes_per_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr("ocppj.fleet.admission.monotonic", lambda: now)
-    limit = HandshakeLimit(10)
-    assert [limit.allows() for _ in range(12)] == [True] * 10 + [False] * 2
-    now += 0.25
-    assert [limit.allows() for _ in range(4)] == [True] * 2 + [False] * 2
-    now += 100
-    assert [limit.allows() for _ in range(11)] == [True] * 10 + [False]
-    slow = HandshakeLimit(0.5)
-    assert [slow.allows(), slow.allows()] == [True, False]
-    now += 2
-    assert slow.allows()
-    assert all(HandshakeLimit(None).allows() for _ in range(1000))
-
-
 @pytest.mark.parametrize("name", ["x" * 600, "ä" * 100, "%20" * 300])
 def test_an_identity_that_fits_into_no_subject(
     nats: NatsServer, prefix: str, end: End, name: str
@@ -157,6 +140,7 @@ def test_an_identity_that_fits_into_no_subject(
         {"max_in_flight": 0},
         {"max_commands": 0},
         {"max_handshakes": -1},
+        {"max_frames": 0},
         {"max_waiting": -1},
         {"max_handling": 0},
         {"duplicates": "none"},

@@ -77,9 +77,9 @@ async def site(**options: Any) -> AsyncIterator[Site]:
             yield Site(csms, monitor, client, server.port, url)
 
 
-def run(test: Callable[[Site], Awaitable[None]], **options: Any) -> None:
+def run(test: Callable[[Site], Awaitable[None]], *, limit: float = LIMIT, **options: Any) -> None:
     async def main() -> None:
-        async with asyncio.timeout(LIMIT), site(**options) as made:
+        async with asyncio.timeout(limit), site(**options) as made:
             await test(made)
 
     asyncio.run(main())

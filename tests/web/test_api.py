@@ -146,6 +146,14 @@ def test_a_body_is_limited_and_has_to_be_declared_as_json() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("query", ["limit=0", "limit=1.5", "since=9007199254740993", "since=x"])
+def test_the_list_has_bounds(query: str) -> None:
+    async def test(site: Site) -> None:
+        problem(await site.client.get(f"/stations?{query}"), 422)
+
+    run(test)
+
+
 @pytest.mark.parametrize("query", ["timeout=0", "timeout=nan", "timeout=x", "timeout=1e9"])
 def test_a_timeout_has_bounds(query: str) -> None:
     async def test(site: Site) -> None:

@@ -1,6 +1,10 @@
 """The OpenAPI document is valid, complete, and true."""
 
+import asyncio
 import json
+import shutil
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,3 +56,26 @@ def test_every_path_is_served(described: Any) -> None:
                         assert answer.status_code in (200, 415), url
 
     run(test, metrics=lambda: b"")
+
+
+def test_answers_are_those_described(tmp_path: Path) -> None:
+    program = shutil.which("schemathesis", path=Path(sys.executable).parent)
+    if program is None:
+        pytest.skip("no schemathesis")
+
+    async def test(site: Site) -> None:
+        async with site.station("CS-1", object()):
+            process = await asyncio.create_subprocess_exec(
+                *(program, "run", f"{site.url}/openapi.json", "--phases", "fuzzing"),
+                *("--max-examples", "1", "--exclude-path-regex", "events|frames|disconnect"),
+                *("--checks", "status_code_conformance,content_type_conformance"),
+                *("--request-timeout", "5", "--no-color"),
+                cwd=tmp_path,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            output, _ = await process.communicate()
+            assert process.returncode == 0, output.decode()
+            assert b" passed" in output
+
+    run(test, metrics=lambda: b"", limit=60)

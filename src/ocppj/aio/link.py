@@ -259,6 +259,11 @@ class Link:
         await self.transport.close(code, reason)
         self.lost()
 
+    def shut(self, code: int, reason: str) -> None:
+        """Handle no more calls from here on, and close the connection."""
+        self._closing = True
+        self.endpoint.run_in_background(self.close(code, reason))
+
     def _at_work(self) -> set[asyncio.Task[None]]:
         return (self._tasks or set()) - {self._closer}
 
@@ -274,10 +279,10 @@ class Link:
             # Not at once: a task that has not started would never await its coroutine.
             loop.call_soon(task.cancel)
 
-    def gone(self) -> ConnectionLost:
+    def gone(self, error: type[ConnectionLost] = ConnectionLost) -> ConnectionLost:
         """Return the exception to raise when the connection has ended."""
         why = f": {self.end}" if self.end else ""
-        return ConnectionLost(f"{self.id} is not connected any more{why}")
+        return error(f"{self.id} is not connected any more{why}")
 
     def opened(self) -> None:
         """Call `on_connect`, and count the connection."""
@@ -315,9 +320,7 @@ class Link:
         if endpoint.metrics is not None:
             endpoint.metrics.disconnected(self.id, endpoint.codec.version)
         if (work := self._call_hook(endpoint.on_disconnect)) is not None:
-            task = asyncio.get_running_loop().create_task(work)
-            endpoint.background.add(task)
-            task.add_done_callback(endpoint.background.discard)
+            endpoint.run_in_background(work)
 
 
 def _message_type_of(frame: bytes) -> int:

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from ocppj.aio.backlog import Backlog
 from ocppj.aio.charging_station import Backoff
-from ocppj.aio.outbox import Outbox
 from ocppj.aio.transport import CLOSE_TIMEOUT, Receiver, Transport, shown
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost, DecodeError
@@ -85,14 +85,16 @@ class MirrorLink:
         station: whose frames are copied.
         mirror: where to, with its counts.
         dialler: connects to it.
-        outbox: for the frames that wait.
+        backlog: for the frames that wait.
     """
 
-    def __init__(self, station: Mirrored, mirror: Mirror, dialler: Dialler, outbox: Outbox) -> None:
+    def __init__(
+        self, station: Mirrored, mirror: Mirror, dialler: Dialler, backlog: Backlog
+    ) -> None:
         self._station = station
         self._mirror = mirror
         self._dialler = dialler
-        self._outbox = outbox
+        self._backlog = backlog
         self._dropped = 0
         self._task: asyncio.Task[None] | None = None
         self._transport: Transport | None = None
@@ -105,8 +107,8 @@ class MirrorLink:
 
     def put(self, data: bytes) -> None:
         """Add a frame. If there is no room, drop the oldest."""
-        while not self._outbox.put(data):
-            self._outbox.drop_oldest()
+        while not self._backlog.put(data):
+            self._backlog.drop_oldest()
             self._drop()
 
     def _drop(self, count: int = 1) -> None:
@@ -154,9 +156,9 @@ class MirrorLink:
     async def _send(self, transport: Transport) -> bool:
         boot = self._station.boot
         try:
-            if boot is not None and boot not in self._outbox:
+            if boot is not None and boot not in self._backlog:
                 await self._copy(transport, self._station.codec.peek(boot).reframe(next_id()))
-            while (data := await self._outbox.get()) is not None:
+            while (data := await self._backlog.get()) is not None:
                 await self._copy(transport, data)
         except ConnectionLost:
             return False
@@ -204,13 +206,13 @@ class MirrorLink:
 
     async def close(self, code: int, reason: str) -> None:
         """Close the connection, when the frames that are waiting are sent."""
-        self._outbox.finish()
+        self._backlog.finish()
         if self._task is not None:
             if self._transport is not None:
                 await asyncio.wait([self._task], timeout=CLOSE_TIMEOUT)
             self._task.cancel()
             await asyncio.wait([self._task])
-        self._drop(len(self._outbox))
+        self._drop(len(self._backlog))
         if self._dropped:
             problem = "%s: %d frames for %s were dropped"
             log.warning(problem, self._station.id, self._dropped, shown(self._mirror.url))

@@ -22,21 +22,28 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, overload
+from functools import partial
+from typing import Any, Final, TypeVar, overload
 from weakref import WeakSet
 
+from ocppj.aio.absent import KeptCalls
 from ocppj.aio.asgi import SEND_TIMEOUT, Application
 from ocppj.aio.endpoint import Endpoint
 from ocppj.aio.events import EventStream
+from ocppj.aio.rate import TokenBucket, check_rate
 from ocppj.aio.security import Admission, Authenticate, Handshake, IsKnown
 from ocppj.aio.stations import GOING_AWAY, Duplicates, Station, StationLink, Stations
 from ocppj.aio.tap import Wire
+from ocppj.aio.throttle import ThrottledLink
 from ocppj.aio.transport import Listening, Receiver, ServerTransport, Transport, TransportName, load
 from ocppj.codec import Codec
-from ocppj.errors import ConnectionLost
+from ocppj.errors import NotConnected
 from ocppj.schema import Request
 
 __all__ = ["Entrance", "Node", "NodeAcceptor", "Server"]
+
+BURST: Final = 1.0
+"""Seconds whose handshakes may come at once."""
 
 R = TypeVar("R")
 R2 = TypeVar("R2")
@@ -50,6 +57,7 @@ class Entrance(ABC):
         codecs: subprotocol -> codec, of the versions offered.
         known: see `Node.listen`.
         authenticate: see `Node.listen`.
+        handshakes: limits their rate, if given.
 
     Attributes:
         closing: whether it lets no more stations enter.
@@ -61,12 +69,14 @@ class Entrance(ABC):
         codecs: Mapping[str, Codec],
         known: IsKnown | None,
         authenticate: Authenticate | None,
+        handshakes: TokenBucket | None = None,
     ) -> None:
         self.closing = False
         self.max_size = max(codec.max_size for codec in codecs.values())
         self._offered = frozenset(codecs)
         self._known = known
         self._authenticate = authenticate
+        self._handshakes = handshakes
         self._admissions: WeakSet[Admission] = WeakSet()
 
     def subprotocol(self, offered: Iterable[str]) -> str | None:
@@ -85,7 +95,7 @@ class Entrance(ABC):
             path, headers, subprotocol, self._known, self._authenticate, segment=segment
         )
         self._admissions.add(admission)
-        if self.closing:
+        if self.closing or not (self._handshakes is None or self._handshakes.take()):
             admission.give_up()
         return admission
 
@@ -119,9 +129,10 @@ class NodeAcceptor(Entrance):
         endpoints: Mapping[str, Endpoint],
         known: IsKnown | None,
         authenticate: Authenticate | None,
+        handshakes: TokenBucket | None,
     ) -> None:
         codecs = {name: endpoint.codec for name, endpoint in endpoints.items()}
-        super().__init__(codecs, known, authenticate)
+        super().__init__(codecs, known, authenticate, handshakes)
         self._stations = stations
         self._endpoints = endpoints
 
@@ -137,7 +148,8 @@ class NodeAcceptor(Entrance):
         if endpoint.tap is not None:
             station_id = handshake.station_id
             transport = wire = Wire(station_id, endpoint.metrics, endpoint.tap, transport)
-        link = StationLink(self._stations, self, handshake, endpoint, transport)
+        make = StationLink if endpoint.max_frames is None else ThrottledLink
+        link = make(self._stations, self, handshake, endpoint, transport)
         if not await self._stations.enter(link):
             return None
         return link if wire is None else wire.to(link)
@@ -195,6 +207,8 @@ class Node:
             old one if it answers a ping within `ping_timeout`, else the new one. `"newest"` and
             `"oldest"`: always that one.
         ping_timeout: seconds.
+        max_handshakes: maximum number of handshakes per second, of all listeners together; what is
+            beyond gets HTTP 503. `None`: no limit.
         claim: see `ocppj.aio.stations.Stations`.
 
     Attributes:
@@ -207,17 +221,21 @@ class Node:
         *,
         duplicates: Duplicates = "ping",
         ping_timeout: float = 5.0,
+        max_handshakes: float | None = None,
         claim: Callable[[Station], Awaitable[bool]] | None = None,
     ) -> None:
+        check_rate("max_handshakes", max_handshakes)
         self._endpoints = endpoints
+        self._handshakes = None if max_handshakes is None else TokenBucket(max_handshakes, BURST)
         self._stations = Stations(duplicates, ping_timeout, claim)
+        self._kept = KeptCalls(min(endpoint.max_waiting for endpoint in endpoints.values()))
         self.stations: Mapping[str, Station] = self._stations
 
     def acceptor(
         self, *, known: IsKnown | None = None, authenticate: Authenticate | None = None
     ) -> NodeAcceptor:
         """Return what lets stations enter, for a transport: see `listen` for the arguments."""
-        return NodeAcceptor(self._stations, self._endpoints, known, authenticate)
+        return NodeAcceptor(self._stations, self._endpoints, known, authenticate, self._handshakes)
 
     @asynccontextmanager
     async def listen(
@@ -289,13 +307,18 @@ class Node:
             timeout: seconds to wait; `None`: without limit.
 
         Raises:
-            ConnectionLost: it has not connected in time.
+            NotConnected: it has not connected in time.
         """
         return await self._stations.wait(station_id, timeout)
 
     @overload
     async def call(
-        self, station_id: str, request: Request[R], timeout: float | None = None
+        self,
+        station_id: str,
+        request: Request[R],
+        timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
     ) -> R: ...
 
     @overload  # a request of one version or another
@@ -304,10 +327,17 @@ class Node:
         station_id: str,
         request: Request[R] | Request[R2] | Request[R3],
         timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
     ) -> R | R2 | R3: ...
 
     async def call(
-        self, station_id: str, request: Request[Any], timeout: float | None = None
+        self,
+        station_id: str,
+        request: Request[Any],
+        timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
     ) -> Any:
         """Call a station and return its response: see `ocppj.aio.Connection.call`.
 
@@ -315,13 +345,28 @@ class Node:
             station_id: its identity.
             request: the payload.
             timeout: seconds to wait for the response; the endpoint's by default.
+            ttl: seconds to keep the call while the station is not connected. It is sent as soon as
+                the station is back, or not at all; cancelling the caller withdraws it. At most
+                `max_waiting` calls are kept for one station, and 10,000 for all.
 
         Raises:
-            ConnectionLost: the station is not connected. Use `station` to wait for it.
+            ConnectionLost: the connection ended after the call was sent. It is not sent again: the
+                station may have handled it.
+            LocalProtocolError: too many calls are kept or queued, or `ttl` has passed while others
+                were pending. Nothing was sent.
+            NotConnected: the station is not connected, or did not connect within `ttl`. Nothing was
+                sent.
         """
+        if ttl:
+            find = partial(self._stations.wait, station_id)
+
+            async def send(station: Station, expires: float) -> Any:
+                return await station.call(request, timeout, expires=expires)
+
+            return await self._kept.call(station_id, ttl, find, send)
         station = self.stations.get(station_id)
         if station is None:
-            raise ConnectionLost(f"{station_id} is not connected")
+            raise NotConnected(f"{station_id} is not connected")
         return await station.call(request, timeout)
 
     def events(self) -> EventStream:

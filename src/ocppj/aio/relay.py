@@ -18,11 +18,11 @@ from collections.abc import (
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeAlias
 
+from ocppj.aio.backlog import Backlog
 from ocppj.aio.charging_station import Backoff
 from ocppj.aio.endpoint import MAX_WAITING
 from ocppj.aio.mirror import Mirror, MirrorLink
 from ocppj.aio.node import Entrance, Server
-from ocppj.aio.outbox import Outbox
 from ocppj.aio.security import Authenticate, Handshake, IsKnown, path_segment
 from ocppj.aio.stations import GOING_AWAY, REPLACED
 from ocppj.aio.transport import (
@@ -285,15 +285,15 @@ class _Relayed:
         self.boot: bytes | None = None
         self.station = transport
         self._relay = relay
-        self._to_station = self._outbox()
-        self._to_primary = self._outbox()
+        self._to_station = self._backlog()
+        self._to_primary = self._backlog()
         self._pumps: list[_Pump] = [_Pump(transport, self._to_station)]
         self._mirrors = [
-            MirrorLink(self, mirror, relay, self._outbox()) for mirror in relay.mirrors
+            MirrorLink(self, mirror, relay, self._backlog()) for mirror in relay.mirrors
         ]
 
-    def _outbox(self) -> Outbox:
-        return Outbox(self._relay.max_waiting, 2 * self.codec.max_size)
+    def _backlog(self) -> Backlog:
+        return Backlog(self._relay.max_waiting, 2 * self.codec.max_size)
 
     async def answers_ping(self, timeout: float) -> bool:
         """Return whether the station answers a ping in time."""
@@ -385,21 +385,21 @@ class _FromPrimary:
 
 
 class _Pump:
-    """Sends what is in an outbox, one frame after the other."""
+    """Sends what is in an backlog, one frame after the other."""
 
-    def __init__(self, transport: Transport, outbox: Outbox) -> None:
+    def __init__(self, transport: Transport, backlog: Backlog) -> None:
         self._transport = transport
-        self._outbox = outbox
+        self._backlog = backlog
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
         with suppress(ConnectionLost):  # its receiver gets to know
-            while (data := await self._outbox.get()) is not None:
+            while (data := await self._backlog.get()) is not None:
                 await self._transport.send(data)
 
     async def close(self, code: int, reason: str) -> None:
         """Close the connection, when the frames that are waiting are sent."""
-        self._outbox.finish()
+        self._backlog.finish()
         await asyncio.wait([self._task], timeout=CLOSE_TIMEOUT)
         self._task.cancel()
         await self._transport.close(code, reason)

@@ -41,7 +41,7 @@ AUTO: Final = "auto"
 TRANSPORTS: Final = ("websockets", "picows")
 """The values of `ocppj.aio.transport.TransportName`, which cannot be imported without asyncio."""
 
-EXTRAS: Final = {"websockets": "websockets", "picows": "picows"}
+EXTRAS: Final = {"websockets": "websockets", "picows": "picows", "nats": "nats"}
 """Optional package -> extra of ocppj that installs it."""
 
 MAX_PORT: Final = 65535

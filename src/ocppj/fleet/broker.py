@@ -9,6 +9,7 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -423,6 +424,8 @@ async def connect(
 
 def _check_credentials(path: str) -> None:
     """Check that a file has credentials: nats-py would look for them for ever."""
+    if find_spec("nkeys") is None:
+        raise BrokerError("nkeys is not installed: pip install 'ocppj[nats]'")
     try:
         text = Path(path).read_bytes()
     except OSError as error:

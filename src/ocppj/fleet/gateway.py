@@ -18,7 +18,6 @@ from ocppj.aio.security import Authenticate, IsKnown
 from ocppj.aio.stations import GOING_AWAY, Duplicates, Station
 from ocppj.aio.tap import Tap, observed
 from ocppj.codec import Codec
-from ocppj.fleet.admission import FleetAcceptor, HandshakeLimit
 from ocppj.fleet.broker import Broker
 from ocppj.fleet.commands import Commands
 from ocppj.fleet.forward import Forwarder
@@ -65,6 +64,7 @@ class Gateway(Node):
         name: beginning of the node's id; the host's name by default.
         max_waiting: maximum number of queued calls to one station.
         max_handling: maximum number of calls of one station that are handled at a time.
+        max_frames: maximum number of frames per second of one station: see `ocppj.aio.CSMS`.
         max_in_flight: maximum number of calls that wait for workers. Further ones are answered
             GenericError.
         max_commands: maximum number of commands at a time. Further ones are `busy`.
@@ -105,6 +105,7 @@ class Gateway(Node):
         name: str | None = None,
         max_waiting: int = MAX_WAITING,
         max_handling: int = MAX_HANDLING,
+        max_frames: float | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
         max_commands: int = MAX_COMMANDS,
         max_handshakes: float | None = None,
@@ -112,7 +113,7 @@ class Gateway(Node):
         tap: Tap | None = None,
     ) -> None:
         limits = {"deadline": deadline, "lease": lease, "max_in_flight": max_in_flight}
-        limits |= {"max_commands": max_commands, "max_handshakes": max_handshakes or 1}
+        limits["max_commands"] = max_commands
         for limit, value in limits.items():
             if not value > 0:
                 raise ValueError(f"{limit}={value!r}: use more than 0")
@@ -124,7 +125,6 @@ class Gateway(Node):
         self.logbook = Logbook()
         self._journal_size = journal_size
         self._commands = Commands(broker, max_commands, self.logbook)
-        shared = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
 
         def make(codec: Codec, handler: object | None) -> Endpoint:
             methods = None
@@ -134,11 +134,14 @@ class Gateway(Node):
                 codec=codec,
                 role="csms",
                 responder=Forwarder(self, codec, methods, heartbeat=heartbeat),
+                timeout=timeout,
+                max_waiting=max_waiting,
+                max_handling=max_handling,
+                max_frames=max_frames,
                 metrics=observed(metrics, tap),
                 tap=tap,
                 on_connect=_after(self._entered, getattr(handler, "on_connect", None)),
                 on_disconnect=_after(self._left, getattr(handler, "on_disconnect", None)),
-                **shared,  # type: ignore[arg-type]  # mypy takes all for the type of one
             )
 
         local = dict(handlers or {})
@@ -151,6 +154,7 @@ class Gateway(Node):
             by_subprotocol(offered, codecs, make),
             duplicates=duplicates,
             ping_timeout=ping_timeout,
+            max_handshakes=max_handshakes,
             claim=self._claim,
         )
         check_stored(self.stored, [one.codec for one in self._endpoints.values()])
@@ -164,7 +168,6 @@ class Gateway(Node):
             receive=self._commands.received,
             logbook=self.logbook,
         )
-        self._handshakes = HandshakeLimit(max_handshakes)
         self._acceptors: WeakSet[NodeAcceptor] = WeakSet()
         self._servers: WeakSet[Server] = WeakSet()
         self._users = 0
@@ -213,9 +216,7 @@ class Gateway(Node):
         def named(station_id: str) -> bool | Awaitable[bool]:
             return _has_token(station_id) and (known is None or known(station_id))
 
-        acceptor = FleetAcceptor(
-            self._stations, self._endpoints, named, authenticate, limit=self._handshakes
-        )
+        acceptor = super().acceptor(known=named, authenticate=authenticate)
         self._acceptors.add(acceptor)
         return acceptor
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import lru_cache, partial
 from http import HTTPStatus
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
@@ -58,6 +58,8 @@ PAGE_HEADERS: Final = {
 }
 API_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
+D = TypeVar("D")
+N = TypeVar("N", int, float)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -164,8 +166,8 @@ class _API:
 
     async def list_stations(self, request: Request) -> Response:
         """`GET /stations`: all, a page of them, or what has changed since a revision."""
-        limit = int(_number(request, "limit", 10_000, 1, MAX_ROWS))
-        since = int(_number(request, "since", -1, -1, 2**53))
+        limit = _number(request, "limit", 10_000, 1, MAX_ROWS, kind=int)
+        since = _number(request, "since", -1, -1, 2**53, kind=int)
         after = request.query_params.get("after", "")
         stations = self._directory.stations
         revision = self._monitor.revision
@@ -226,7 +228,7 @@ class _API:
     async def call(self, request: Request) -> Response:
         """`POST /stations/{id}/calls/{action}`: call a station, and wait for its answer."""
         _require_json(request)
-        timeout = _number(request, "timeout", 0.0, 0.1, MAX_TIMEOUT) or None
+        timeout = _number(request, "timeout", None, 0.1, MAX_TIMEOUT, kind=float)
         station = await self._station(request)
         action = request.path_params["action"]
         feature = station.codec.features.get(action)
@@ -311,15 +313,18 @@ def _not_connected(request: Request) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, "Not connected", detail)
 
 
-def _number(request: Request, name: str, default: float, low: float, high: float) -> float:
+def _number(
+    request: Request, name: str, default: D, low: float, high: float, *, kind: type[N]
+) -> N | D:
     text = request.query_params.get(name)
     if text is None:
         return default
     with suppress(ValueError):
-        value = float(text[:30])
+        value = kind(text[:30])
         if low <= value <= high:
             return value
-    detail = f"{name}: use a number from {low:g} to {high:g}"
+    what = "an integer" if kind is int else "a number"
+    detail = f"{name}: use {what} from {low:g} to {high:g}"
     raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The query is not valid", detail)
 
 

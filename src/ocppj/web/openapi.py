@@ -160,8 +160,8 @@ def _paths() -> dict[str, Any]:
         if parameters:
             operation["parameters"] = parameters
         if method == "post":
-            empty = {"schema": {"type": "object", "maxProperties": 0}}
-            operation["requestBody"] = {"content": {"application/json": empty}}
+            body = {"schema": {"type": "object"}}
+            operation["requestBody"] = {"content": {"application/json": body}}
         if path in ("/healthz", "/readyz"):
             operation["security"] = []
         paths[path] = {method: operation}
