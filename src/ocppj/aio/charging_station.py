@@ -10,7 +10,6 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Self, TypeVar, overload
 
 from ocppj.aio.connection import Connection
@@ -163,16 +162,14 @@ class ChargingStation:
             headers["Authorization"] = f"Basic {token}"
         url = f"{url.rstrip('/')}/{self._path}"
 
-        redial = partial(
-            dial,
-            transport,
-            url,
-            list(self._endpoints),
-            self._attach,
-            max_size=max(endpoint.codec.max_size for endpoint in self._endpoints.values()),
-            headers=headers,
-            **options,
-        )
+        max_size = max(endpoint.codec.max_size for endpoint in self._endpoints.values())
+
+        async def redial() -> Awaitable[None]:
+            names, attach = list(self._endpoints), self._attach
+            return await dial(
+                transport, url, names, attach, max_size=max_size, headers=headers, **options
+            )
+
         self._connecting = True
         try:
             tasks = [asyncio.create_task(self._stay_connected(await redial(), redial, backoff))]
