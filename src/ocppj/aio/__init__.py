@@ -16,6 +16,7 @@ from ocppj.aio.security import Authenticate, Handshake, basic, certificate
 from ocppj.aio.stations import Duplicates, Station
 from ocppj.aio.store import OutboxStore, SQLiteStore, StoredRequest
 from ocppj.aio.tap import Tap, TappedFrame
+from ocppj.aio.tracing import Tracing
 from ocppj.aio.transport import TransportName
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "StoredRequest",
     "Tap",
     "TappedFrame",
+    "Tracing",
     "TransportName",
     "basic",
     "certificate",

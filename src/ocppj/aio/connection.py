@@ -112,7 +112,10 @@ class Connection:
             if self._turn is None:
                 self._turn = asyncio.Lock()
             async with self._turn:
-                return await self._call(request, feature.name, timeout, message_id)
+                if endpoint.tracing is None:
+                    return await self._call(request, feature.name, timeout, message_id)
+                with endpoint.tracing.call(self.id, endpoint.codec.version, feature.name):
+                    return await self._call(request, feature.name, timeout, message_id)
         finally:
             self._calls -= 1
 
