@@ -110,10 +110,10 @@ async def mobilityhouse_starlette() -> AsyncIterator[int]:
         yield port
 
 
-def ocppj_csms() -> Any:
-    """Return a CSMS whose handlers do nothing."""
+def ocppj_handler() -> Any:
+    """Return handlers that do nothing."""
     from ocppj import v201  # noqa: PLC0415
-    from ocppj.aio import CSMS, Station  # noqa: PLC0415
+    from ocppj.aio import Station  # noqa: PLC0415
 
     class Handler:
         def on_heartbeat(self, _: Station, __: v201.HeartbeatRequest) -> v201.HeartbeatResponse:
@@ -134,7 +134,14 @@ def ocppj_csms() -> Any:
         ) -> v201.TransactionEventResponse:
             return v201.TransactionEventResponse()
 
-    return CSMS({"2.0.1": Handler()}, duplicates="newest")
+    return Handler()
+
+
+def ocppj_csms() -> Any:
+    """Return a CSMS whose handlers do nothing."""
+    from ocppj.aio import CSMS  # noqa: PLC0415
+
+    return CSMS({"2.0.1": ocppj_handler()}, duplicates="newest")
 
 
 @asynccontextmanager

@@ -63,7 +63,8 @@ METER_VALUES: Final = [
 ]
 
 
-def _frame(name: str) -> bytes:
+def frame_of(name: str) -> bytes:
+    """Return a frame of OCPP 2.0.1 by its action."""
     if name == "MeterValues":
         return json.dumps(METER_VALUES, separators=(",", ":")).encode()
     entries = (entry for entry in ENTRIES if entry.version == "2.0.1" and entry.name == name)
@@ -191,7 +192,7 @@ async def mixed(gateway: Gateway, count: int, rate: float, seconds: float) -> Re
     """Return what becomes of so many frames per second from so many stations."""
     empty = gateway.memory()
     stations = await _stations(gateway.port, (Client() for _ in range(count)))
-    frames = [_frame(name) for name in MIX]
+    frames = [frame_of(name) for name in MIX]
     for station in stations:  # the first frame of a connection is not like the others
         station.give(frames[0])
     while any(not station.answered for station in stations):  # noqa: ASYNC110
@@ -223,7 +224,7 @@ def run_closed(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
             for side in SIDES:
                 gateway = Gateway(side)
                 try:
-                    rate = uvloop.run(closed(gateway.port, _frame(action), seconds))
+                    rate = uvloop.run(closed(gateway.port, frame_of(action), seconds))
                 finally:
                     gateway.stop()
                 found.setdefault(action, {}).setdefault(side, []).append(rate)

@@ -214,6 +214,41 @@ Mixed traffic ({", ".join(figures["mix"])} in turn):
 {table(head, rows)}"""
 
 
+def fleet(figures: dict[str, Any] | None = None) -> str:
+    """Return the tables of a fleet."""
+    figures = figures or _figures("fleet")
+    rates = figures["throughput"]["rates"]
+    base = next(iter(rates.values()))
+    speed = [[side, f"{rate:,.0f}", f"{rate / base:.1f}"] for side, rate in rates.items()]
+    spent = figures["throughput"]["microseconds"]
+    both = figures["latency"]
+    waits = [
+        [f"{side} broker", f"{one['p50']:.2f}", f"{one['p99']:.2f}", f"{one['memory']:,.1f}"]
+        for side, one in both.items()
+    ]
+    calls = [
+        [f"a station that is {name}", *(f"{one[key]:.2f}" for key in ("p50", "p99", "max"))]
+        for name, one in figures["commands"].items()
+    ]
+    moved = figures["takeover"]
+    return f"""\
+200 stations that never pause, TransactionEvents per second:
+
+{table(["", "per second", "ratio"], speed)}
+Microseconds of processor time for each: {", ".join(f"{k} {v:.0f}" for k, v in spent.items())}.
+
+{both["with"]["stations"]:,.0f} stations, {figures["rate"]:,.0f} frames per second of mixed traffic:
+
+{table(["", "p50 ms", "p99 ms", "KiB a station"], waits)}
+A command from another process, ms:
+
+{table(["", "p50", "p99", "slowest"], calls)}
+`kill -9` of one of two gateways: its {moved["moved"]:,} stations were back at the other one and
+callable after {moved["p50"]:.1f} s (median) and {moved["all"]:.1f} s (last; back-off of 1 to 4 s,
+and a second at random). {moved["connected"]:,} stations were connected then, each once.
+"""
+
+
 def dropin(figures: dict[str, Any] | None = None) -> str:
     """Return the table of `Accelerated` and mobilityhouse/ocpp."""
     figures = figures or _figures("dropin")

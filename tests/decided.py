@@ -49,6 +49,7 @@ ONCE: Final = {
         "tests/test_generated.py",
         "tests/test_layers.py",
         "tests/typing/",
+        "tests/web/test_page.py",
     ),
 }
 """What is tested already -> the tests that it decides."""

@@ -23,7 +23,7 @@ from ocppj.aio.tap import Tap, Wire, observed
 from ocppj.aio.tracing import Tracing
 from ocppj.aio.transport import ClientTransport, Receiver, Transport, TransportName, load, shown
 from ocppj.codec import Codec
-from ocppj.errors import ConnectionLost, EncodeError, LocalProtocolError
+from ocppj.errors import ConnectionLost, EncodeError, LocalProtocolError, NotConnected
 from ocppj.schema import Request
 from ocppj.session import TIMEOUT
 
@@ -134,7 +134,7 @@ class ChargingStation:
         """The OCPP version of the connection.
 
         Raises:
-            ConnectionLost: the station is not connected.
+            NotConnected: the station is not connected.
         """
         return self._require_connection().version
 
@@ -260,9 +260,9 @@ class ChargingStation:
 
     def _require_connection(self) -> Connection:
         if self._connection is None or self._link is None:
-            raise ConnectionLost(f"{self.id} is not connected: see `connect`")
+            raise NotConnected(f"{self.id} is not connected: see `connect`")
         if self._link.closed:
-            raise self._link.gone()
+            raise self._link.gone(NotConnected)
         return self._connection
 
     async def wait_connected(self) -> None:

@@ -88,12 +88,17 @@ class Directory(Protocol):
         """Return a station; wait for it if it is not connected.
 
         Raises:
-            ConnectionLost: it has not connected in time.
+            NotConnected: it has not connected in time.
         """
 
     @overload
     async def call(
-        self, station_id: str, request: Request[R], timeout: float | None = None
+        self,
+        station_id: str,
+        request: Request[R],
+        timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
     ) -> R: ...
 
     @overload  # a request of one version or another
@@ -102,6 +107,8 @@ class Directory(Protocol):
         station_id: str,
         request: Request[R] | Request[R2] | Request[R3],
         timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
     ) -> R | R2 | R3: ...
 
     def events(self) -> EventStream:

@@ -279,10 +279,10 @@ class Link:
             # Not at once: a task that has not started would never await its coroutine.
             loop.call_soon(task.cancel)
 
-    def gone(self) -> ConnectionLost:
+    def gone(self, error: type[ConnectionLost] = ConnectionLost) -> ConnectionLost:
         """Return the exception to raise when the connection has ended."""
         why = f": {self.end}" if self.end else ""
-        return ConnectionLost(f"{self.id} is not connected any more{why}")
+        return error(f"{self.id} is not connected any more{why}")
 
     def opened(self) -> None:
         """Call `on_connect`, and count the connection."""

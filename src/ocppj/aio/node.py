@@ -21,9 +21,11 @@ A transport that has no socket of its own (an ASGI application) gets its `Accept
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar, overload
 from weakref import WeakSet
 
+from ocppj.aio.absent import KeptCalls
 from ocppj.aio.asgi import SEND_TIMEOUT, Application
 from ocppj.aio.endpoint import Endpoint
 from ocppj.aio.events import EventStream
@@ -33,7 +35,7 @@ from ocppj.aio.stations import GOING_AWAY, Duplicates, Station, StationLink, Sta
 from ocppj.aio.tap import Wire
 from ocppj.aio.throttle import ThrottledLink
 from ocppj.aio.transport import Listening, Receiver, ServerTransport, Transport, TransportName, load
-from ocppj.errors import ConnectionLost
+from ocppj.errors import NotConnected
 from ocppj.schema import Request
 
 __all__ = ["Node", "NodeAcceptor", "Server"]
@@ -189,6 +191,7 @@ class Node:
         self._endpoints = endpoints
         self._handshakes = None if max_handshakes is None else TokenBucket(max_handshakes, BURST)
         self._stations = Stations(duplicates, ping_timeout, claim)
+        self._kept = KeptCalls(min(endpoint.max_waiting for endpoint in endpoints.values()))
         self.stations: Mapping[str, Station] = self._stations
 
     def acceptor(
@@ -267,13 +270,18 @@ class Node:
             timeout: seconds to wait; `None`: without limit.
 
         Raises:
-            ConnectionLost: it has not connected in time.
+            NotConnected: it has not connected in time.
         """
         return await self._stations.wait(station_id, timeout)
 
     @overload
     async def call(
-        self, station_id: str, request: Request[R], timeout: float | None = None
+        self,
+        station_id: str,
+        request: Request[R],
+        timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
     ) -> R: ...
 
     @overload  # a request of one version or another
@@ -282,10 +290,17 @@ class Node:
         station_id: str,
         request: Request[R] | Request[R2] | Request[R3],
         timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
     ) -> R | R2 | R3: ...
 
     async def call(
-        self, station_id: str, request: Request[Any], timeout: float | None = None
+        self,
+        station_id: str,
+        request: Request[Any],
+        timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
     ) -> Any:
         """Call a station and return its response: see `ocppj.aio.Connection.call`.
 
@@ -293,13 +308,28 @@ class Node:
             station_id: its identity.
             request: the payload.
             timeout: seconds to wait for the response; the endpoint's by default.
+            ttl: seconds to keep the call while the station is not connected. It is sent as soon as
+                the station is back, or not at all; cancelling the caller withdraws it. At most
+                `max_waiting` calls are kept for one station, and 10,000 for all.
 
         Raises:
-            ConnectionLost: the station is not connected. Use `station` to wait for it.
+            ConnectionLost: the connection ended after the call was sent. It is not sent again: the
+                station may have handled it.
+            LocalProtocolError: too many calls are kept or queued, or `ttl` has passed while others
+                were pending. Nothing was sent.
+            NotConnected: the station is not connected, or did not connect within `ttl`. Nothing was
+                sent.
         """
+        if ttl:
+            find = partial(self._stations.wait, station_id)
+
+            async def send(station: Station, expires: float) -> Any:
+                return await station.call(request, timeout, expires=expires)
+
+            return await self._kept.call(station_id, ttl, find, send)
         station = self.stations.get(station_id)
         if station is None:
-            raise ConnectionLost(f"{station_id} is not connected")
+            raise NotConnected(f"{station_id} is not connected")
         return await station.call(request, timeout)
 
     def events(self) -> EventStream:

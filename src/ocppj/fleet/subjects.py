@@ -61,6 +61,7 @@ VERSION_TOKENS: Final[Mapping[str, str]] = {
 """OCPP version -> its token in a subject, `v16` and the like."""
 
 _VERSION_NAMES: Final = {code: name for name, code in VERSION_TOKENS.items()}
+_PLAIN: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_TOKEN_LENGTH}}}", re.ASCII)
 _TOKEN: Final = re.compile(r"(?:[A-Za-z0-9_-]|%[0-9A-F]{2})+", re.ASCII)
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 _VERSION_LINE: Final = b"NATS/1.0"
@@ -76,6 +77,8 @@ def token(text: str) -> str:
     Raises:
         ValueError: the text is empty, too long, or not valid Unicode.
     """
+    if _PLAIN.fullmatch(text):  # as nearly all are
+        return text
     try:
         # `quote` leaves dots and tildes alone.
         found = quote_from_bytes(text.encode(), "").replace(".", "%2E").replace("~", "%7E")
