@@ -6,8 +6,9 @@ from typing import Any, ClassVar, TypeAlias, TypeVar, assert_type
 
 import ocppj
 from ocppj import v16, v21, v201
-from ocppj.aio import CSMS, ChargingStation
+from ocppj.aio import CSMS, ChargingStation, Directory
 from ocppj.aio.transport import Acceptor, Attach, Listening
+from ocppj.fleet import Fleet
 from ocppj.v201 import availability, provisioning, remote_control
 from ocppj.v201.enums import IdTokenEnumType, UnlockStatusEnumType
 from ocppj.v201.remote_control import (
@@ -222,3 +223,13 @@ async def call_either(
     seen = await central.station("CS-1")
     assert_type(await seen.call(asked), Cleared)
     assert_type(await central.call("CS-1", asked), Cleared)
+
+
+async def on_either(central: CSMS, fleet: Fleet) -> None:
+    """A CSMS and a Fleet can stand for each other."""
+    directories: list[Directory] = [central, fleet]
+    for directory in directories:
+        answer = await directory.call("CS-1", v201.ClearCacheRequest())
+        assert_type(answer, v201.ClearCacheResponse)
+        station = await directory.station("CS-1", timeout=1)
+        assert_type(await station.call(v201.ClearCacheRequest()), v201.ClearCacheResponse)

@@ -22,6 +22,10 @@ MAX_KEPT: Final = 10_000
 PAUSE: Final = 0.1
 """Seconds before the next try when a station is known as connected, but is not."""
 
+MAX_PAUSE: Final = 2.0
+"""Seconds that the pause doubles up to. The stations of a dead node of a fleet are known as
+connected for 10 seconds."""
+
 S = TypeVar("S")
 
 
@@ -113,7 +117,7 @@ class KeptCalls:
         if not 0 <= ttl < math.inf:
             raise ValueError(f"ttl={ttl!r}: use seconds, 0 or more")
         now = asyncio.get_running_loop().time
-        expires = now() + ttl
+        expires, pause = now() + ttl, PAUSE
         with self._place(station_id):
             while True:
                 try:
@@ -126,7 +130,8 @@ class KeptCalls:
                 try:
                     return await send(station, expires)
                 except NotConnected:  # nothing was sent, so this is not a second delivery
-                    await asyncio.sleep(PAUSE)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, MAX_PAUSE)
 
     @contextmanager
     def _place(self, station_id: str) -> Iterator[None]:

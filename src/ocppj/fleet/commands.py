@@ -19,6 +19,7 @@ from ocppj.errors import (
     ConnectionLost,
     DecodeError,
     EncodeError,
+    NotConnected,
     OcppError,
 )
 from ocppj.fleet.broker import Broker
@@ -30,7 +31,9 @@ from ocppj.fleet.subjects import (
     ACTION,
     CLOSE,
     DEADLINE,
+    EXPIRES,
     GENERATION,
+    NOT_SENT,
     STATUS,
     TIMEOUT,
     TRACEPARENT,
@@ -90,11 +93,11 @@ class Commands:
     ) -> None:
         """Handle a command for a station; `None` if none may get it."""
         if station is None:
-            self._reply(reply, GONE, Failure(description="it is not known where the station is"))
+            self._reply(reply, GONE, Failure(NOT_SENT, "it is not known where the station is"))
             return
         values = parse_headers(header_lines)
         if values.get(GENERATION, str(generation)) != str(generation):
-            self._reply(reply, GONE, Failure(description=f"{station.id} has connected again"))
+            self._reply(reply, GONE, Failure(NOT_SENT, f"{station.id} has connected again"))
             return
         if len(self._tasks) >= self._max_commands:
             problem = f"{self._max_commands} commands are pending"
@@ -136,13 +139,14 @@ class Commands:
 
     async def _perform(self, station: Station, values: Mapping[str, str], payload: bytes) -> bytes:
         timeout = _seconds(values, self._stall.age())
+        expires = _expires(values)
         feature = _feature(station.codec, values.get(ACTION, ""))
         request = self._decode(station.codec, feature, payload)
         async with asyncio.timeout(timeout):  # including the time in the station's queue
             if feature.response_type is None:
                 await station.send(request)
                 return b""
-            return _encode(station.codec, await station.call(request, timeout))
+            return _encode(station.codec, await station.call(request, timeout, expires=expires))
 
     def _decode(self, codec: Codec, feature: Feature[Any, Any], payload: bytes) -> Any:
         """Return the request that a payload is, by a frame around it."""
@@ -189,11 +193,13 @@ def _outcome(error: Exception) -> tuple[bytes, Failure]:
             return ERROR, Failure(error.error_code, error.error_description, error.error_details)
         case DecodeError():
             return ERROR, Failure(error.error_code, error.problem, path=error.path or "$")
+        case NotConnected():
+            return GONE, Failure(NOT_SENT, str(error))
         case ConnectionLost():
             return GONE, Failure(description=str(error))
         case TimeoutError():
             return TIMED_OUT, Failure()
-        case _:  # LocalProtocolError: its queue is full
+        case _:  # LocalProtocolError: its queue is full, or it has expired
             return BUSY, Failure(description=str(error))
 
 
@@ -238,6 +244,21 @@ def _seconds(values: Mapping[str, str], age: float) -> float:
     if timeout <= 0:
         raise TimeoutError
     return timeout
+
+
+def _expires(values: Mapping[str, str]) -> float | None:
+    """Return when a command expires, by the event loop's clock; `None` if it does not.
+
+    Raises:
+        _Invalid: the header is not a time.
+    """
+    try:
+        expires = int(values[EXPIRES]) / 1000
+    except KeyError:
+        return None
+    except (OverflowError, ValueError):
+        raise _Invalid(f"{EXPIRES} is a number") from None
+    return asyncio.get_running_loop().time() + expires - time.time()
 
 
 def _feature(codec: Codec, action: str) -> Feature[Any, Any]:

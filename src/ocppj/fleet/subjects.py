@@ -17,8 +17,10 @@ __all__ = [
     "ACTION",
     "CLOSE",
     "DEADLINE",
+    "EXPIRES",
     "GENERATION",
     "MAX_TOKEN_LENGTH",
+    "NOT_SENT",
     "STATION",
     "STATUS",
     "TIMEOUT",
@@ -44,8 +46,11 @@ VIOLATIONS: Final = "Ocpp-Violations"
 TRACEPARENT: Final = "traceparent"
 ACTION: Final = "Ocpp-Action"
 TIMEOUT: Final = "Ocpp-Timeout"
+EXPIRES: Final = "Ocpp-Expires"
 CLOSE: Final = "Ocpp-Close"
 STATUS: Final = "Ocpp-Status"
+NOT_SENT: Final = "NotSent"
+"""`code` in a reply with the status `gone`: the station has not got the command."""
 
 MAX_TOKEN_LENGTH: Final = 576
 """Maximum length of a token: 48 characters of four UTF-8 bytes each, percent-encoded.
