@@ -10,7 +10,6 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Self, TypeVar, overload
 
 from ocppj.aio.connection import Connection
@@ -21,16 +20,13 @@ from ocppj.aio.outbox import Outbox
 from ocppj.aio.security import path_segment
 from ocppj.aio.tap import Tap, Wire, observed
 from ocppj.aio.tracing import Tracing
-from ocppj.aio.transport import ClientTransport, Receiver, Transport, TransportName, load, shown
+from ocppj.aio.transport import ClientTransport, Receiver, Transport, TransportName, dial
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost, EncodeError, LocalProtocolError, NotConnected
 from ocppj.schema import Request
 from ocppj.session import TIMEOUT
 
 __all__ = ["Backoff", "ChargingStation"]
-
-PERMANENT_ERRORS: Final = (ModuleNotFoundError, TypeError, ValueError)
-"""Errors that retrying cannot fix."""
 
 R = TypeVar("R")
 R2 = TypeVar("R2")
@@ -176,10 +172,17 @@ class ChargingStation:
             headers["Authorization"] = f"Basic {token}"
         url = f"{url.rstrip('/')}/{self._path}"
 
-        dial = partial(self._dial, url, transport, headers, options)
+        max_size = max(endpoint.codec.max_size for endpoint in self._endpoints.values())
+
+        async def redial() -> Awaitable[None]:
+            names, attach = list(self._endpoints), self._attach
+            return await dial(
+                transport, url, names, attach, max_size=max_size, headers=headers, **options
+            )
+
         self._connecting = True
         try:
-            tasks = [asyncio.create_task(self._stay_connected(await dial(), dial, backoff))]
+            tasks = [asyncio.create_task(self._stay_connected(await redial(), redial, backoff))]
             if self._outbox is not None:
                 tasks.append(asyncio.create_task(self._outbox.deliver(self._next_connection)))
             try:
@@ -194,37 +197,10 @@ class ChargingStation:
         finally:
             self._connecting = False
 
-    async def _dial(
-        self,
-        url: str,
-        transport: TransportName | ClientTransport,
-        headers: Mapping[str, str],
-        options: Mapping[str, Any],
-    ) -> Awaitable[None]:
-        """Open a connection, and return what waits for its end."""
-        try:
-            return await load(transport).connect(
-                url,
-                list(self._endpoints),
-                self._attach,
-                max_size=max(endpoint.codec.max_size for endpoint in self._endpoints.values()),
-                headers=headers,
-                **options,
-            )
-        except ConnectionLost:
-            raise
-        except Exception as error:
-            # An invalid certificate raises an OSError that is a ValueError too.
-            if isinstance(error, PERMANENT_ERRORS) and not isinstance(error, OSError):
-                raise
-            address = shown(url)
-            problem = str(error).replace(url, address)
-            raise ConnectionLost(f"cannot connect to {address}: {problem}") from error
-
     async def _stay_connected(
         self,
         ended: Awaitable[None],
-        dial: Callable[[], Awaitable[Awaitable[None]]],
+        redial: Callable[[], Awaitable[Awaitable[None]]],
         backoff: Backoff | None,
     ) -> None:
         while True:
@@ -237,7 +213,7 @@ class ChargingStation:
                 log.info("%s reconnects in %.1f s: %s", self.id, wait, end)
                 await asyncio.sleep(wait)
                 try:
-                    ended = await dial()
+                    ended = await redial()
                 except Exception as error:  # noqa: BLE001  any error may be temporary
                     log.info("%s: %s", self.id, error)
                 else:
