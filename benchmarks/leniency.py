@@ -1,7 +1,7 @@
 """What leniency costs: `python -m benchmarks.leniency`.
 
-Decodes each call of the corpus with a strict and a lenient codec. Then puts in the faults that
-stations show most, one at a time, and compares decoding with `orjson.loads` of the same text. Last,
+Decodes each call of the corpus with a strict and a lenient codec. Then adds the most common faults
+of stations, one at a time, and compares decoding with `orjson.loads` of the same text. Finally,
 measures the memory of thousands of codecs with a dozen policies.
 """
 
@@ -32,7 +32,7 @@ def _unknown(one: Entry, count: int) -> str:
 def _null(one: Entry) -> str:
     request = codec(one.version).features[one.action].request_type
     optional = [field.encode_name for field in fields(request) if not field.required]
-    # The first one is customData, of which many requests have nothing else to be null.
+    # The first optional field is customData, and many requests have no other.
     name = optional[1 if len(optional) > 1 else 0]
     return frame_text(one.with_payload({**one.payload, name: None}))
 
@@ -99,7 +99,7 @@ def main() -> None:
         "# What leniency costs",
         machine(figures["environment"]),
         (
-            "Least ns of interleaved rounds, and in brackets how many times `orjson.loads` of the "
+            "Minimum ns of interleaved rounds; in brackets, the ratio to `orjson.loads` of the "
             "same text; `python -m benchmarks.leniency`."
         ),
         sections.leniency(figures),

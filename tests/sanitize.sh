@@ -27,4 +27,4 @@ import ocppj._core.backend_c
 assert b"__asan_init" in open(ocppj._core.backend_c.__file__, "rb").read(), "not the one just compiled"
 EOF
 [ "$#" -gt 0 ] || set -- tests/{fuzz,parity} tests/test_{codec,errors,threads}.py tests/_core/test_{backend_py,encoding,leniency,plan}.py
-python -m pytest -q -p no:cacheprovider "$@"
+python -m pytest -q -n 2 -p no:cacheprovider "$@"

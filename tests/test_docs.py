@@ -1,6 +1,7 @@
 """The pages of the repository lead somewhere, and say how to install what has no release yet."""
 
 import re
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from ocppj.catalog import VERSIONS
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     page
-    for folder in (".", "docs", "docs/reference", "benchmarks/results")
-    for page in (ROOT / folder).glob("*.md")
+    for pattern in ("*.md", "docs/**/*.md", "benchmarks/results/*.md")
+    for page in ROOT.glob(pattern)
+    if page.parent.name != "snippets"
 )
 SITE = (ROOT / "docs", ROOT / "benchmarks" / "results")
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
@@ -22,6 +24,7 @@ LISTED = {version.package.removeprefix("ocppj.") for version in VERSIONS}
 INCLUDE = '--8<-- "checkout.md"'
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub and mkdocs make them."""
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)

@@ -94,9 +94,10 @@ INTEGRATIONS: dict[str, set[str]] = {
     "mobilityhouse": {"errors", "frames", "integrations.names", "integrations.wire", "policy"},
     "names": {"_core.plan", "schema"},
     "pydantic": {"_core.faults", "openapi", "schema"},
+    "pytest": {"aio", "catalog", "testing.samples"},
     "wire": {"catalog", "codec", "errors", "frames", "integrations.names", "policy"},
 }
-OUTER = ("aio", "fleet", "cli")
+OUTER = ("aio", "testing", "fleet", "web", "cli")
 """Outer packages. They may import the layers and the outer packages before them."""
 
 TRANSPORTS = {"websockets", "picows"}

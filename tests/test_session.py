@@ -643,9 +643,8 @@ class Wire(RuleBasedStateMachine):
         self.codec = CODECS[self.version]
         self.sides = []
         for role in ("csms", "charging_station"):
-            numbers = count()
-            source = lambda numbers=numbers: str(next(numbers) % 3)  # noqa: E731
-            self.sides.append(make(self.version, role, next_id=source))
+            ids = (str(number % 3) for number in count())
+            self.sides.append(make(self.version, role, next_id=ids.__next__))
         self.under_way: list[list[bytes]] = [[], []]  # to each side
         self.pending: list[dict[str, str]] = [{}, {}]
         self.deadline = [0.0, 0.0]

@@ -193,7 +193,7 @@ class Envelope:
     ) -> "Envelope":
         """Return the envelope of a frame from the JSON of the elements after its id."""
         envelope = cls.__new__(cls)
-        envelope._fill(message_type, message_id, action, tuple(elements))  # noqa: SLF001
+        envelope._fill(message_type, message_id, action, tuple(elements))  # noqa: SLF001  our own class
         return envelope
 
     def _fill(

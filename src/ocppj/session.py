@@ -196,7 +196,7 @@ class Session:
             raise
         message_type = frame.message_type
         if message_type == CALL:
-            self._accept_call(frame)  # type: ignore[arg-type]
+            self._accept_call(frame)  # type: ignore[arg-type]  # a CALL is a `Call`
         elif message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  on the hot path
             if frame.message_id not in self._actions:
                 raise self._unexpected_answer(message_type, frame.message_id)

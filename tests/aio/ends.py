@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from ocppj.aio import CSMS, ChargingStation, TransportName
+from ocppj.testing import Memory
 from tests.aio.wire import Central, Charger
 
 LIMIT = 20.0
@@ -52,6 +53,24 @@ class End:
         return station.connect(url, transport=self.transport, **{"backoff": None, **options})
 
 
+@dataclass(frozen=True)
+class MemoryEnd(End):
+    """Both ends in memory: for tests of what does not depend on a transport."""
+
+    transport: Literal["memory"] = "memory"  # type: ignore[assignment]
+
+    @asynccontextmanager
+    async def listen(self, csms: CSMS, **options: Any) -> Any:
+        memory = Memory()
+        async with csms.listen(transport=memory, **options) as server:
+            server.memory = memory  # type: ignore[attr-defined]
+            yield server
+
+    def connect(self, station: ChargingStation, server: Any, **options: Any) -> Any:
+        options = {"backoff": None, **options}
+        return station.connect("ws://memory/ocpp", transport=server.memory, **options)
+
+
 def refused(problem: dict[str, Any]) -> bool:
     failed = isinstance(problem.get("exception"), ssl.SSLError)
     return failed or "SSL handshake" in problem["message"]
@@ -86,6 +105,7 @@ ENDS = {
     "picows": End("picows"),
     "picows-uvloop": End("picows", uvloop),
 }
+MEMORY = MemoryEnd()
 
 
 def context(folder: Path, name: str | None, purpose: ssl.Purpose) -> ssl.SSLContext:

@@ -19,6 +19,10 @@ from tests.aio import (
     test_connection,
     test_csms,
     test_hostile,
+    test_limits,
+    test_link,
+    test_logging,
+    test_metrics,
     test_security,
     test_stations,
 )
@@ -57,8 +61,17 @@ def shared() -> dict[str, Callable[[AsgiEnd], None]]:
         test_connection.test_calls_are_queued_up_to_a_limit,
         test_connection.test_a_late_answer_is_dropped_and_the_next_call_works,
         test_connection.test_calls_to_a_closed_connection_raise,
+        test_link.test_on_connect_does_not_count_as_a_call_being_handled,
+        test_link.test_calls_beyond_max_handling_get_generic_error,
+        test_link.test_sends_beyond_max_handling_are_dropped,
+        test_metrics.test_metrics_get_frames_violations_latencies_and_connections,
+        test_metrics.test_an_invalid_send_is_counted_with_its_action,
         test_hostile.test_a_station_that_vanishes_fails_its_calls_at_once,
         test_hostile.test_a_message_may_come_in_pieces,
+        test_limits.test_frames_over_the_limit_are_rejected_and_the_rest_is_handled,
+        test_limits.test_a_station_that_goes_on_is_closed,
+        test_limits.test_the_answer_to_our_call_counts_over_the_limit,
+        test_limits.test_handshakes_over_the_limit_are_unavailable,
         test_closing.test_after_our_close_no_call_is_handled,
         test_closing.test_an_answer_just_before_the_peers_close_counts,
         test_closing.test_a_send_just_before_the_peers_close_is_handled,
@@ -118,6 +131,13 @@ def test_garbage_is_answered_and_the_connection_lives(end: AsgiEnd) -> None:
             await until(lambda: not csms.stations)
 
     end.run(main())
+
+
+@pytest.mark.parametrize("what", test_logging.FRAMES)
+def test_a_station_cannot_fill_the_log(
+    end: AsgiEnd, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    test_logging.test_a_station_cannot_fill_the_log(end, what, caplog)
 
 
 @pytest.mark.parametrize("policy", ["ping", "oldest"])
@@ -242,6 +262,28 @@ def test_a_route_of_starlette_may_name_the_identity(end: AsgiEnd) -> None:
                 assert raw.status == 404
             async with dial(server, "/wrong/acme") as raw:
                 assert raw.status == 500
+
+    end.run(main())
+
+
+def test_it_may_be_mounted_in_litestar(end: AsgiEnd) -> None:
+    litestar = pytest.importorskip("litestar")
+
+    async def main() -> None:
+        central = Lingering()
+        csms = CSMS({"2.0.1": central})
+        ocpp = csms.asgi()
+
+        @litestar.asgi("/ocpp", is_mount=True, copy_scope=True)  # type: ignore[untyped-decorator]
+        async def mounted(scope: Any, receive: Any, send: Any) -> None:
+            await ocpp(scope, receive, send)
+
+        app = litestar.Litestar([mounted], lifespan=[ocpp.lifespan], logging_config=None)
+        async with end.serve(app) as server, dial(server, "/ocpp/CS%201") as raw:
+            raw.send(HEARTBEAT)
+            assert (await raw.message())[:2] == [3, "h"]
+            assert list(csms.stations) == ["CS 1"]
+        assert central.events[-1] == ("disconnect", "CS 1")
 
     end.run(main())
 

@@ -37,20 +37,20 @@ RESET = v201.ResetRequest(type=v201.ResetEnumType.IMMEDIATE)
 TOKEN = v201.IdTokenType(id_token="SECRET", type="Central")
 
 
-def test_both_ends_show_each_frame_once_and_in_order(end: End) -> None:
+def test_both_ends_show_each_frame_once_and_in_order(memory: End) -> None:
     ours: list[TappedFrame] = []
     theirs: list[TappedFrame] = []
 
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()}, tap=ours.append)
         charger = ChargingStation("CS-1", {"2.0.1": Charger()}, tap=theirs.append)
-        async with end.listen(csms) as server, end.connect(charger, server):
+        async with memory.listen(csms) as server, memory.connect(charger, server):
             await charger.call(v201.HeartbeatRequest())
             with contextlib.suppress(ocppj.CallFailed):
                 await charger.call(v201.AuthorizeRequest(id_token=TOKEN))
             await (await csms.station("CS-1")).call(RESET)
 
-    end.run(main())
+    memory.run(main())
     expected = [
         (2, "Heartbeat", ""),
         (3, "Heartbeat", ""),

@@ -22,10 +22,11 @@ def frames(*, spoilt: bool = False) -> list[Frame]:
     """Return valid or mutated frames, every other one as str, each with its pending calls."""
     chance = random.Random(7)
     found: list[Frame] = []
-    for data, message_id, action in good("2.0.1", 40):
+    for valid, message_id, action in good("2.0.1", 40):
+        data = valid
         if spoilt:
             edit = chance.random(), chance.randrange(8), chance.choice(SNIPPETS)
-            data = mutate(data, [edit])  # noqa: PLW2901
+            data = mutate(valid, [edit])
         text = data if len(found) % 2 else data.decode(errors="replace")
         found.append((text, {message_id: action}))
     return found

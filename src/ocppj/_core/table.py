@@ -110,7 +110,7 @@ class Table:
         hook = dec_hook(MAX_FREE_DEPTH)
         types = {*self.calls.values(), *self.results.values(), *self.sends.values()}
         self.exact_decoders = {
-            cls: msgspec.json.Decoder(list[cls], dec_hook=self.dec_hook).decode  # type: ignore[valid-type]
+            cls: msgspec.json.Decoder(list[cls], dec_hook=self.dec_hook).decode  # type: ignore[valid-type]  # made here
             for cls in types
         }
         self.fast_calls = _decoders(self.calls, fast, hook)

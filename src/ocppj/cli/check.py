@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ocppj.cli.guess import MAX_SAMPLED, MIN_SHARE, VERSION_ORDER
-from ocppj.cli.options import AUTO, Commands, add_policy, add_version
+from ocppj.cli.options import AUTO, UNUSABLE, Commands, add_policy, add_version
 from ocppj.cli.page.history import History
 from ocppj.cli.pending import MAX_PENDING
 from ocppj.cli.replay import NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, UNKNOWN_MODEL
@@ -104,6 +104,9 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `ocppj check`."""
+    # Before a long log is checked in vain. A page that is there stays until the new one is made.
+    if arguments.html is not None and not _write(arguments.html, "", mode="a"):
+        return UNUSABLE
     sources: list[Source] = [Stdin() if path == "-" else File(path) for path in arguments.files]
     if arguments.sample:
         sources.insert(0, Sample(arguments.sample))
@@ -138,22 +141,27 @@ def run(arguments: argparse.Namespace) -> int:
     if history is not None:
         from ocppj.cli.page.render import render  # noqa: PLC0415  most runs write no page
 
-        page = render(history, report.tally.summary())
-        arguments.html.write_text(page, encoding="utf-8", newline="\n")
+        if not _write(arguments.html, render(history, report.tally.summary())):
+            return UNUSABLE
     return report.status
 
 
+def _write(path: Path, text: str, *, mode: str = "w") -> bool:
+    """Write a page, and return whether it could be written."""
+    try:
+        with path.open(mode, encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+    except (OSError, ValueError) as error:
+        print_error(f"{path}: {getattr(error, 'strerror', None) or error}")
+        return False
+    return True
+
+
 def _page(path: str) -> Path:
-    """Return the path of a page, if it can be written."""
     file = Path(path)
     if file.suffix.lower() not in PAGE_SUFFIXES:  # perhaps a log, which must not be overwritten
         problem = f"use a file that ends in {' or '.join(PAGE_SUFFIXES)}"
         raise argparse.ArgumentTypeError(printable(f"{path}: {problem}"))
-    try:
-        file.open("ab").close()
-    except (OSError, ValueError) as error:
-        problem = getattr(error, "strerror", None) or str(error)
-        raise argparse.ArgumentTypeError(printable(f"{path}: {problem}")) from None
     return file
 
 
