@@ -6,7 +6,7 @@ without knowing on which machine they are connected.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol, TypeVar, overload
+from typing import Protocol, TypeVar
 
 from ocppj.aio.events import EventStream
 from ocppj.codec import Codec
@@ -15,8 +15,6 @@ from ocppj.schema import Request
 __all__ = ["Directory", "StationHandle", "StationInfo"]
 
 R = TypeVar("R")
-R2 = TypeVar("R2")
-R3 = TypeVar("R3")
 
 
 class StationInfo(Protocol):
@@ -62,13 +60,8 @@ class StationHandle(Protocol):
     def codec(self) -> Codec:
         """The codec of its messages."""
 
-    @overload
-    async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
-
-    @overload  # a request of one version or another
-    async def call(
-        self, request: Request[R] | Request[R2] | Request[R3], timeout: float | None = None
-    ) -> R | R2 | R3: ...
+    async def call(self, request: Request[R], timeout: float | None = None) -> R:
+        """Call the station and return its response."""
 
     async def send(self, request: object) -> None:
         """Send a SEND message, which is never answered (OCPP 2.1)."""
@@ -91,7 +84,6 @@ class Directory(Protocol):
             NotConnected: it has not connected in time.
         """
 
-    @overload
     async def call(
         self,
         station_id: str,
@@ -99,17 +91,11 @@ class Directory(Protocol):
         timeout: float | None = None,
         *,
         ttl: float = 0.0,
-    ) -> R: ...
+    ) -> R:
+        """Call a station and return its response.
 
-    @overload  # a request of one version or another
-    async def call(
-        self,
-        station_id: str,
-        request: Request[R] | Request[R2] | Request[R3],
-        timeout: float | None = None,
-        *,
-        ttl: float = 0.0,
-    ) -> R | R2 | R3: ...
+        With `ttl`, the request is kept for as many seconds for a station that is not connected.
+        """
 
     def events(self) -> EventStream:
         """Return the changes from now on."""
