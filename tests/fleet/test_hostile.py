@@ -94,7 +94,7 @@ class Box(Broker):
     """A broker that keeps what is posted."""
 
     def __init__(self) -> None:
-        super().__init__("nats://127.0.0.1:9", Subjects("ocpp"), 1, {})
+        super().__init__("nats://127.0.0.1:9", Subjects("ocpp"), 1, None, {})
         self.posted: list[tuple[str, bytes, str, bytes]] = []
         self.post = self._keep
         self.listen = lambda *_, **__: 0
