@@ -43,6 +43,39 @@ def test_a_command_is_one_trace(nats: NatsServer, prefix: str, end: End) -> None
     assert called.context.trace_id == asked.context.trace_id == TRACE_ID
 
 
+@pytest.mark.parametrize("headers", [[PARENT], [PARENT] * 2])
+def test_a_trace_reaches_from_the_http_request_to_the_stations_answer(
+    nats: NatsServer, prefix: str, end: End, headers: list[str]
+) -> None:
+    httpx = pytest.importorskip("httpx")
+    pytest.importorskip("starlette")
+    from ocppj.web import application  # noqa: PLC0415  after the skip
+
+    node_spans, web_spans = Spans(), Spans()
+
+    async def main() -> None:
+        async with system(nats.url, prefix, end) as parts:
+            node = await parts.gateway(broker=await parts.broker(tracing=node_spans.tracer))
+            await parts.station(node)
+            fleet = await parts.fleet(tracing=web_spans.tracer)
+            app = web_spans.tracer.http(application(fleet))
+            url = "http://127.0.0.1/stations/CS-1/calls/UnlockConnector"
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
+                answer = await client.post(
+                    url,
+                    json={"evseId": 1, "connectorId": 1},
+                    headers=[("traceparent", one) for one in headers],
+                )
+            assert answer.json() == {"status": "Unlocked"}, answer.text
+
+    end.run(main())
+    asked = named(web_spans, "UnlockConnector", SpanKind.CLIENT)
+    called = named(node_spans, "UnlockConnector", SpanKind.CLIENT)
+    assert called.parent.span_id == asked.context.span_id
+    # Two headers are not valid: see W3C Trace Context.
+    assert (called.context.trace_id == TRACE_ID) is (len(headers) == 1)
+
+
 def test_a_call_of_a_station_is_one_trace_up_to_the_worker_and_what_it_calls(
     nats: NatsServer, prefix: str, end: End
 ) -> None:

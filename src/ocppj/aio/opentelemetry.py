@@ -4,9 +4,9 @@ Spans have the names and attributes of the semantic conventions for RPC: the nam
 `rpc.system.name` is `ocpp`. `ocpp.station.id`, `ocpp.version` and `ocpp.message.id` are ours.
 """
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 try:
     from opentelemetry.context import attach, detach, get_current
@@ -44,6 +44,9 @@ from ocppj.session import Session
 __all__ = ["OpenTelemetry", "Tracer"]
 
 TRACEPARENT: Final = "traceparent"
+HEADER: Final = TRACEPARENT.encode()
+Application: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application."""
 
 
 class OpenTelemetry(Counting):
@@ -148,6 +151,20 @@ class Tracer:
             yield
         finally:
             detach(token)
+
+    def http(self, application: Application) -> Application:
+        """Return an ASGI application that continues the traces of HTTP requests.
+
+        It reads the header `traceparent`, and makes no span itself.
+        """
+
+        async def traced(scope: Any, receive: Any, send: Any) -> None:
+            found = [value for name, value in scope.get("headers", ()) if name == HEADER]
+            header = found[0].decode("latin-1") if len(found) == 1 else None
+            with self.continued(header):
+                await application(scope, receive, send)
+
+        return traced
 
     def traceparent(self) -> str | None:
         """See `ocppj.aio.Tracing.traceparent`."""
