@@ -29,6 +29,7 @@ from ocppj.cli import (
     gateway,
     station,
     stations,
+    web,
     worker,
 )
 from ocppj.cli.options import EXTRAS, INTERRUPTED, PIPE_CLOSED, UNUSABLE, Commands
@@ -57,6 +58,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     worker,
     stations,
     call,
+    web,
 )
 """In the order of `ocppj --help`."""
 
