@@ -20,6 +20,9 @@ from tests.aio import (
     test_csms,
     test_hostile,
     test_limits,
+    test_link,
+    test_logging,
+    test_metrics,
     test_security,
     test_stations,
 )
@@ -58,6 +61,11 @@ def shared() -> dict[str, Callable[[AsgiEnd], None]]:
         test_connection.test_calls_are_queued_up_to_a_limit,
         test_connection.test_a_late_answer_is_dropped_and_the_next_call_works,
         test_connection.test_calls_to_a_closed_connection_raise,
+        test_link.test_on_connect_does_not_count_as_a_call_being_handled,
+        test_link.test_calls_beyond_max_handling_get_generic_error,
+        test_link.test_sends_beyond_max_handling_are_dropped,
+        test_metrics.test_metrics_get_frames_violations_latencies_and_connections,
+        test_metrics.test_an_invalid_send_is_counted_with_its_action,
         test_hostile.test_a_station_that_vanishes_fails_its_calls_at_once,
         test_hostile.test_a_message_may_come_in_pieces,
         test_limits.test_frames_over_the_limit_are_rejected_and_the_rest_is_handled,
@@ -123,6 +131,13 @@ def test_garbage_is_answered_and_the_connection_lives(end: AsgiEnd) -> None:
             await until(lambda: not csms.stations)
 
     end.run(main())
+
+
+@pytest.mark.parametrize("what", test_logging.FRAMES)
+def test_a_station_cannot_fill_the_log(
+    end: AsgiEnd, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    test_logging.test_a_station_cannot_fill_the_log(end, what, caplog)
 
 
 @pytest.mark.parametrize("policy", ["ping", "oldest"])

@@ -4,11 +4,15 @@ from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeAlias, TypeVar, assert_type
 
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
 import ocppj
 from ocppj import v16, v21, v201
 from ocppj.aio import CSMS, ChargingStation, Directory
 from ocppj.aio.transport import Acceptor, Attach, Listening
 from ocppj.fleet import Fleet
+from ocppj.testing import Wire, connected, sample
 from ocppj.v201 import availability, provisioning, remote_control
 from ocppj.v201.enums import IdTokenEnumType, UnlockStatusEnumType
 from ocppj.v201.remote_control import (
@@ -223,6 +227,20 @@ async def call_either(
     seen = await central.station("CS-1")
     assert_type(await seen.call(asked), Cleared)
     assert_type(await central.call("CS-1", asked), Cleared)
+
+
+async def in_memory(central: CSMS, station: ChargingStation) -> None:
+    """Tests of a user's own."""
+    async with connected(central, station) as wire:
+        assert_type(wire, Wire)
+        assert_type(wire.frames[0].sender, ocppj.Role)
+    assert_type(sample(v201.ClearCacheRequest), v201.ClearCacheRequest)
+
+
+def mounted(central: CSMS) -> Starlette:
+    """A CSMS is what ASGI frameworks take for an application."""
+    application = central.asgi(known=lambda name: name != "CS-1")
+    return Starlette(routes=[Mount("/ocpp", application)], lifespan=application.lifespan)
 
 
 async def on_either(central: CSMS, fleet: Fleet) -> None:

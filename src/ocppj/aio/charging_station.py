@@ -10,7 +10,6 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Self, TypeVar, overload
 
 from ocppj.aio.connection import Connection
@@ -20,16 +19,14 @@ from ocppj.aio.metrics import Metrics
 from ocppj.aio.outbox import Outbox
 from ocppj.aio.security import path_segment
 from ocppj.aio.tap import Tap, Wire, observed
-from ocppj.aio.transport import ClientTransport, Receiver, Transport, TransportName, load, shown
+from ocppj.aio.tracing import Tracing
+from ocppj.aio.transport import ClientTransport, Receiver, Transport, TransportName, dial
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost, EncodeError, LocalProtocolError, NotConnected
 from ocppj.schema import Request
 from ocppj.session import TIMEOUT
 
 __all__ = ["Backoff", "ChargingStation"]
-
-PERMANENT_ERRORS: Final = (ModuleNotFoundError, TypeError, ValueError)
-"""Errors that retrying cannot fix."""
 
 R = TypeVar("R")
 R2 = TypeVar("R2")
@@ -77,6 +74,7 @@ class ChargingStation:
         max_handling: maximum number of calls of the CSMS that are handled at a time.
         metrics: counts frames, latencies and connections.
         tap: gets each frame as it passes: see `ocppj.aio.Recorder`.
+        tracing: makes a span of each call: see `ocppj.aio.opentelemetry`.
         outbox: keeps what `queue` gets until the CSMS has acknowledged it. No other station may use
             it.
 
@@ -100,12 +98,20 @@ class ChargingStation:
         max_handling: int = MAX_HANDLING,
         metrics: Metrics | None = None,
         tap: Tap | None = None,
+        tracing: Tracing | None = None,
         outbox: Outbox | None = None,
     ) -> None:
         self.id = station_id
-        limits = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
         self._endpoints = endpoints(
-            handlers, codecs, "charging_station", metrics=observed(metrics, tap), tap=tap, **limits
+            handlers,
+            codecs,
+            "charging_station",
+            timeout=timeout,
+            max_waiting=max_waiting,
+            max_handling=max_handling,
+            metrics=observed(metrics, tap),
+            tap=tap,
+            tracing=tracing,
         )
         self._path = path_segment(station_id, self._endpoints)
         self._outbox = outbox
@@ -166,10 +172,17 @@ class ChargingStation:
             headers["Authorization"] = f"Basic {token}"
         url = f"{url.rstrip('/')}/{self._path}"
 
-        dial = partial(self._dial, url, transport, headers, options)
+        max_size = max(endpoint.codec.max_size for endpoint in self._endpoints.values())
+
+        async def redial() -> Awaitable[None]:
+            names, attach = list(self._endpoints), self._attach
+            return await dial(
+                transport, url, names, attach, max_size=max_size, headers=headers, **options
+            )
+
         self._connecting = True
         try:
-            tasks = [asyncio.create_task(self._stay_connected(await dial(), dial, backoff))]
+            tasks = [asyncio.create_task(self._stay_connected(await redial(), redial, backoff))]
             if self._outbox is not None:
                 tasks.append(asyncio.create_task(self._outbox.deliver(self._next_connection)))
             try:
@@ -184,37 +197,10 @@ class ChargingStation:
         finally:
             self._connecting = False
 
-    async def _dial(
-        self,
-        url: str,
-        transport: TransportName | ClientTransport,
-        headers: Mapping[str, str],
-        options: Mapping[str, Any],
-    ) -> Awaitable[None]:
-        """Open a connection, and return what waits for its end."""
-        try:
-            return await load(transport).connect(
-                url,
-                list(self._endpoints),
-                self._attach,
-                max_size=max(endpoint.codec.max_size for endpoint in self._endpoints.values()),
-                headers=headers,
-                **options,
-            )
-        except ConnectionLost:
-            raise
-        except Exception as error:
-            # An invalid certificate raises an OSError that is a ValueError too.
-            if isinstance(error, PERMANENT_ERRORS) and not isinstance(error, OSError):
-                raise
-            address = shown(url)
-            problem = str(error).replace(url, address)
-            raise ConnectionLost(f"cannot connect to {address}: {problem}") from error
-
     async def _stay_connected(
         self,
         ended: Awaitable[None],
-        dial: Callable[[], Awaitable[Awaitable[None]]],
+        redial: Callable[[], Awaitable[Awaitable[None]]],
         backoff: Backoff | None,
     ) -> None:
         while True:
@@ -227,7 +213,7 @@ class ChargingStation:
                 log.info("%s reconnects in %.1f s: %s", self.id, wait, end)
                 await asyncio.sleep(wait)
                 try:
-                    ended = await dial()
+                    ended = await redial()
                 except Exception as error:  # noqa: BLE001  any error may be temporary
                     log.info("%s: %s", self.id, error)
                 else:

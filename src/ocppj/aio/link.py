@@ -20,7 +20,7 @@ from ocppj.errors import ConnectionLost, DecodeError, RemoteProtocolError
 from ocppj.frames import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Call, Frame, Send
 from ocppj.session import Session
 
-__all__ = ["Link"]
+__all__ = ["Link", "outcome_of"]
 
 log: Final = logging.getLogger("ocppj.aio")
 EAGER: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
@@ -207,7 +207,7 @@ class Link:
 
     def _count_answer(self, metrics: Metrics, call: Call[Any], data: bytes, start: float) -> None:
         message_type = _message_type_of(data)
-        outcome = msgspec.json.decode(data)[2] if message_type == CALLERROR else ""
+        outcome = outcome_of(data)
         metrics.frame(self.id, "out", message_type, call.action, outcome)
         metrics.latency(self.id, "in", call.action, _now() - start, outcome)
 
@@ -321,6 +321,12 @@ class Link:
             endpoint.metrics.disconnected(self.id, endpoint.codec.version)
         if (work := self._call_hook(endpoint.on_disconnect)) is not None:
             endpoint.run_in_background(work)
+
+
+def outcome_of(answer: bytes) -> str:
+    """Return the error code of a frame of ours that answers a call; `""` for a CALLRESULT."""
+    code: str = msgspec.json.decode(answer)[2] if _message_type_of(answer) == CALLERROR else ""
+    return code
 
 
 def _message_type_of(frame: bytes) -> int:

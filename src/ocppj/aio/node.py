@@ -19,6 +19,7 @@ A transport that has no socket of its own (an ASGI application) gets its `Accept
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -35,10 +36,11 @@ from ocppj.aio.stations import GOING_AWAY, Duplicates, Station, StationLink, Sta
 from ocppj.aio.tap import Wire
 from ocppj.aio.throttle import ThrottledLink
 from ocppj.aio.transport import Listening, Receiver, ServerTransport, Transport, TransportName, load
+from ocppj.codec import Codec
 from ocppj.errors import NotConnected
 from ocppj.schema import Request
 
-__all__ = ["Node", "NodeAcceptor", "Server"]
+__all__ = ["Entrance", "Node", "NodeAcceptor", "Server"]
 
 BURST: Final = 1.0
 """Seconds whose handshakes may come at once."""
@@ -48,8 +50,14 @@ R2 = TypeVar("R2")
 R3 = TypeVar("R3")
 
 
-class NodeAcceptor:
-    """Lets stations enter a node: the `Acceptor` of one listener.
+class Entrance(ABC):
+    """Which stations may enter: the `Acceptor` of one listener, without what follows.
+
+    Args:
+        codecs: subprotocol -> codec, of the versions offered.
+        known: see `Node.listen`.
+        authenticate: see `Node.listen`.
+        handshakes: limits their rate, if given.
 
     Attributes:
         closing: whether it lets no more stations enter.
@@ -58,24 +66,22 @@ class NodeAcceptor:
 
     def __init__(
         self,
-        stations: Stations,
-        endpoints: Mapping[str, Endpoint],
+        codecs: Mapping[str, Codec],
         known: IsKnown | None,
         authenticate: Authenticate | None,
-        handshakes: TokenBucket | None,
+        handshakes: TokenBucket | None = None,
     ) -> None:
         self.closing = False
-        self.max_size = max(endpoint.codec.max_size for endpoint in endpoints.values())
-        self._stations = stations
-        self._endpoints = endpoints
+        self.max_size = max(codec.max_size for codec in codecs.values())
+        self._offered = frozenset(codecs)
         self._known = known
         self._authenticate = authenticate
         self._handshakes = handshakes
         self._admissions: WeakSet[Admission] = WeakSet()
 
     def subprotocol(self, offered: Iterable[str]) -> str | None:
-        """Return the first of the subprotocols offered that the node supports."""
-        return next((name for name in offered if name in self._endpoints), None)
+        """Return the first of the subprotocols offered that is supported."""
+        return next((name for name in offered if name in self._offered), None)
 
     def admission(
         self,
@@ -92,6 +98,43 @@ class NodeAcceptor:
         if self.closing or not (self._handshakes is None or self._handshakes.take()):
             admission.give_up()
         return admission
+
+    @abstractmethod
+    async def enter(
+        self, handshake: Handshake, subprotocol: str | None, transport: Transport
+    ) -> Receiver | None:
+        """Let a station enter; `None` if its connection was closed instead."""
+
+    def stop(self) -> None:
+        """Let no more stations enter."""
+        self.closing = True
+        for admission in self._admissions:
+            admission.give_up()
+
+    @abstractmethod
+    async def close(self, grace: float) -> None:
+        """Close the connections of the stations that have entered here."""
+
+    @abstractmethod
+    async def wait_background(self, grace: float) -> None:
+        """Wait for what is left of connections that have ended, about `grace` seconds."""
+
+
+class NodeAcceptor(Entrance):
+    """Lets stations enter a node: the `Acceptor` of one listener."""
+
+    def __init__(
+        self,
+        stations: Stations,
+        endpoints: Mapping[str, Endpoint],
+        known: IsKnown | None,
+        authenticate: Authenticate | None,
+        handshakes: TokenBucket | None,
+    ) -> None:
+        codecs = {name: endpoint.codec for name, endpoint in endpoints.items()}
+        super().__init__(codecs, known, authenticate, handshakes)
+        self._stations = stations
+        self._endpoints = endpoints
 
     async def enter(
         self, handshake: Handshake, subprotocol: str | None, transport: Transport
@@ -111,12 +154,6 @@ class NodeAcceptor:
             return None
         return link if wire is None else wire.to(link)
 
-    def stop(self) -> None:
-        """Let no more stations enter."""
-        self.closing = True
-        for admission in self._admissions:
-            admission.give_up()
-
     async def close(self, grace: float) -> None:
         """Close the connections of the stations that have entered here."""
         links = self._stations.accepted_by(self)
@@ -130,13 +167,13 @@ class NodeAcceptor:
 
 
 class Server:
-    """A listener of a `CSMS`.
+    """A listener of a `CSMS` or a `Relay`.
 
     Attributes:
         port: the port it listens on; the first one if there are several sockets.
     """
 
-    def __init__(self, acceptor: NodeAcceptor, listening: Listening) -> None:
+    def __init__(self, acceptor: Entrance, listening: Listening) -> None:
         self._acceptor = acceptor
         self._listening = listening
         self.port = listening.port

@@ -5,11 +5,10 @@ from typing import Final
 
 from ocppj.catalog import VERSIONS
 from ocppj.cli import broker, http
-from ocppj.cli.options import Commands, add_policy, add_transport
+from ocppj.cli.options import Commands, add_address, add_policy, add_transport
 
 __all__ = ["add", "run"]
 
-MAX_PORT: Final = 65535
 MAX_PROCESSES: Final = 256
 
 NOTES: Final = f"""\
@@ -35,12 +34,7 @@ cannot listen, 130 Ctrl-C."""
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add("gateway", run, "hold stations for a fleet of workers", notes=NOTES)
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; 127.0.0.1 by default"
-    )
-    parser.add_argument(
-        "--port", type=_port, default=9000, help="port to listen on; 9000 by default"
-    )
+    add_address(parser)
     add_transport(parser)
     known = [version.name for version in reversed(VERSIONS)]
     parser.add_argument(
@@ -108,10 +102,6 @@ def run(arguments: argparse.Namespace) -> int:
     from ocppj.cli.fleet import gateway  # noqa: PLC0415  needs asyncio, which is slow to load
 
     return gateway.run(arguments)
-
-
-def _port(text: str) -> int:
-    return _number(text, 0, MAX_PORT, "a port")
 
 
 def _processes(text: str) -> int:

@@ -23,9 +23,11 @@ __all__ = [
     "TRANSPORTS",
     "UNUSABLE",
     "Commands",
+    "add_address",
     "add_policy",
     "add_transport",
     "add_version",
+    "seconds",
 ]
 
 OK, FAILED, UNUSABLE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -47,6 +49,8 @@ EXTRAS: Final = {
     "uvicorn": "web",
 }
 """Optional package -> extra of ocppj that installs it."""
+
+MAX_PORT: Final = 65535
 
 READERS: Final[dict[str, Callable[[str], Any]]] = {
     ".toml": tomllib.loads,
@@ -165,3 +169,34 @@ def add_transport(parser: argparse.ArgumentParser) -> None:
         default=TRANSPORTS[0],
         help=f"WebSocket library; {TRANSPORTS[0]} by default",
     )
+
+
+def add_address(parser: argparse.ArgumentParser) -> None:
+    """Add `--host` and `--port`, to listen on."""
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; 127.0.0.1 by default"
+    )
+    parser.add_argument(
+        "--port", type=_port, default=9000, help="port to listen on; 9000 by default"
+    )
+
+
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 0 <= port <= MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use 0 to {MAX_PORT}")
+    return port
+
+
+def seconds(text: str) -> float:
+    """Return the value of an option that is a number of seconds above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value

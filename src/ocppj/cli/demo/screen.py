@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from ocppj.cli.terminal import print_lines
 
-__all__ = ["Colour", "Screen", "run"]
+__all__ = ["Colour", "Screen", "address", "run"]
 
 Colour: TypeAlias = Literal["red", "green", "cyan", "grey", ""]
 CODES: Final = {"red": "31", "green": "32", "cyan": "36", "grey": "90"}
@@ -99,6 +99,11 @@ class _Log(logging.Handler):
         error = record.exc_info and record.exc_info[1]
         text = record.getMessage() + (f": {error!r}" if error else "")
         self._screen.write(text, "red" if record.levelno >= logging.WARNING else "grey")
+
+
+def address(host: str, port: int) -> str:
+    """Return the URL of a listener."""
+    return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
