@@ -5,7 +5,14 @@ from typing import Final
 
 from ocppj.catalog import VERSIONS
 from ocppj.cli import broker, http
-from ocppj.cli.options import Commands, add_address, add_policy, add_transport
+from ocppj.cli.options import (
+    Commands,
+    add_address,
+    add_policy,
+    add_transport,
+    positive,
+    whole_number,
+)
 
 __all__ = ["add", "run"]
 
@@ -75,11 +82,11 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--name", help="beginning of the node's id; the host's name by default")
     parser.add_argument(
-        "--max-handshakes", type=_positive, metavar="N", help="handshakes per second; no limit"
+        "--max-handshakes", type=positive, metavar="N", help="handshakes per second; no limit"
     )
     parser.add_argument(
         "--drain",
-        type=_positive,
+        type=positive,
         default=100.0,
         metavar="N",
         help="stations closed per second on SIGTERM; 100 by default",
@@ -105,23 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _processes(text: str) -> int:
-    return _number(text, 1, MAX_PROCESSES, "a number of processes")
-
-
-def _number(text: str, lowest: int, highest: int, what: str) -> int:
-    if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: use {lowest} to {highest}")
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
+    return whole_number(text, 1, MAX_PROCESSES, "a number of processes")
 
 
 def _names(text: str) -> tuple[str, ...]:
