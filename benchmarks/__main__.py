@@ -1,7 +1,7 @@
 """All tables and plots in one go: `python -m benchmarks`, about a quarter of an hour.
 
-Each module measures in a process of its own and writes its results; then the marked sections of the
-README and of the docs are written anew from them. `python -m benchmarks.NAME` does one alone.
+Each module measures in its own process and writes its results. Then the marked sections of README
+and docs are updated from them. `python -m benchmarks.NAME` runs one alone.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""Whether the peers mean the same before any of them is timed.
+"""Checks that the peers agree, before any of them is timed.
 
-Each peer takes every frame of the corpus; those that claim the full schema refuse every broken
-variant of it and give equal values. The pydantic models state what the official schemas state.
-Left out, since peers differ there and say so: malformed timestamps, integers beyond 64 bits.
+Each peer accepts every frame of the corpus. Peers that check the full schema reject every broken
+variant and return equal values. The pydantic models have the bounds of the official schemas.
+Malformed timestamps and integers beyond 64 bits are left out: there the peers differ.
 """
 
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ WRONG: Final[dict[str, Any]] = {
 
 
 def check() -> int:
-    """Check everything; return the number of broken variants that were refused.
+    """Check everything; return the number of broken variants that were rejected.
 
     Raises:
         AssertionError: the peers do not agree.
@@ -47,11 +47,11 @@ def check() -> int:
     for entry in ENTRIES:
         _check_values(entry)
         _check_model(entry)
-    return sum(_check_refusals(entry) for entry in ENTRIES)
+    return sum(_check_rejections(entry) for entry in ENTRIES)
 
 
 def variants(entry: Entry) -> Iterator[tuple[str, Entry]]:
-    """Yield what is wrong, and the frame with that one fault, for every place of a payload."""
+    """Yield a fault and the frame with that fault alone, for every place of a payload."""
     schema = official_schema(entry)
     for fault, payload in _broken(entry.payload, schema, schema):
         yield fault, entry.with_payload(payload)
@@ -85,7 +85,7 @@ def _broken(value: Any, schema: JSON, root: JSON) -> Iterator[tuple[str, Any]]:
         yield "too large", int(schema["maximum"]) + 1
     if "minimum" in schema:
         yield "too small", int(schema["minimum"]) - 1
-    # A number is a timestamp to pydantic where it is not given JSON.
+    # Outside of JSON, pydantic accepts a number as a timestamp.
     yield "wrong type", [] if "format" in schema else WRONG[schema["type"]]
 
 
@@ -108,7 +108,7 @@ def _broken_array(value: list[Any], schema: JSON, root: JSON) -> Iterator[tuple[
             yield f"[{index}]: {fault}", [*value[:index], bad, *value[index + 1 :]]
 
 
-def _check_refusals(entry: Entry) -> int:
+def _check_rejections(entry: Entry) -> int:
     peers = [peer(name) for name in NAMES if peer(name).CHECKS == "full schema"]
     decoders = [(one, one.decoder(entry)) for one in peers]
     count = 0
@@ -117,9 +117,9 @@ def _check_refusals(entry: Entry) -> int:
             data = one.load(broken)
             try:
                 value = decode(data)
-            except Exception:  # noqa: BLE001, S112  each peer has its own
+            except Exception:  # noqa: BLE001, S112  each peer raises its own
                 continue
-            raise AssertionError(f"{one} takes {entry.name} with {fault}: {value!r}")
+            raise AssertionError(f"{one} accepts {entry.name} with {fault}: {value!r}")
         count += 1
     _demand(count, f"no variant of {entry.name}")
     return count
@@ -147,7 +147,7 @@ def _check_values(entry: Entry) -> None:
 
 
 def _stated(schema: JSON, root: JSON) -> JSON:
-    """Return what a schema demands, in one form for both sources."""
+    """Return the rules of a schema, in one form for both sources."""
     schema = _resolved(schema, root)
     facts: JSON = {
         key: schema[key]

@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["COLOURS", "sheet"]
+from benchmarks.peers import LABELS
+
+__all__ = ["COLOURS", "label", "sheet"]
 
 GREY: Final = "#808080"
 COLOURS: Final = {
@@ -18,14 +20,20 @@ COLOURS: Final = {
     "pydantic": "#e0662b",
     "pydantic_typed": "#e0662b",
     "pydantic_orjson": "#b8420f",
+    "mobilityhouse": "#c9a227",
 }
+
+
+def label(name: str) -> str:
+    """Return what the texts call a peer, for a legend."""
+    return LABELS.get(name, name).replace("`", "")
 
 
 @contextmanager
 def sheet(
     file: Path, columns: int = 1, height: float = 3.4, **settings: Any
 ) -> Iterator[list[Any]]:
-    """Give so many axes to draw on; save them as SVG, the same bytes for the same figures."""
+    """Return axes to draw on; save them as SVG afterwards, the same bytes for the same figures."""
     import matplotlib as mpl  # noqa: PLC0415
 
     mpl.use("svg")

@@ -1,8 +1,8 @@
 """A CSMS on mobilityhouse/ocpp, plain and accelerated: `python -m benchmarks.dropin`.
 
-Each side is a process of its own with the same handlers. First messages go through `route_message`
-on a connection that does nothing; then stations in another process send them over loopback
-WebSockets, each the next one when it has its answer.
+Each side runs in its own process, with the same handlers. First, messages go through
+`route_message` on a connection that does nothing. Then stations in another process send them over
+loopback WebSockets, each the next one after the answer.
 """
 
 import argparse
@@ -44,7 +44,7 @@ STATIONS: Final = 8
 
 
 def csms(side: str, version: str) -> type[Any]:
-    """Return the class of a side: the same handlers, with or without us."""
+    """Return the charge point class of a side; the handlers are the same."""
     if side == "floor":
         return Floor
     package: Any = import_module(Version.named(version).package.replace("ocppj", "ocpp"))
@@ -70,7 +70,7 @@ def csms(side: str, version: str) -> type[Any]:
 
 
 class Floor:
-    """Gives one answer to everything: what is left are the WebSockets and the stations."""
+    """Gives one fixed answer: the remaining cost is that of WebSockets and stations."""
 
     def __init__(self, _: str, socket: Any) -> None:
         self.socket = socket
@@ -84,7 +84,7 @@ class Floor:
 
 
 class Nowhere:
-    """A connection that does nothing but look at what it has to send."""
+    """A connection that only checks what is sent."""
 
     sent = 0
 
@@ -146,13 +146,13 @@ def _process(*arguments: str) -> "subprocess.Popen[str]":
 
 
 def routed(side: str, entry: Entry) -> float:
-    """Measure `route_message` in a process of its own."""
+    """Measure `route_message` in a new process."""
     text, _ = _process(side, entry.name, "route_message").communicate()
     return float(text)
 
 
 def looped(side: str, entry: Entry) -> float:
-    """Measure a server in a process of its own."""
+    """Measure a server in a new process."""
     with _process(side, entry.name, "loopback") as server:
         assert server.stdin is not None
         assert server.stdout is not None
@@ -207,16 +207,16 @@ def main() -> None:
     publish(
         "dropin",
         figures,
-        "# A CSMS on mobilityhouse/ocpp, by one line faster",
+        "# A CSMS on mobilityhouse/ocpp, with and without `Accelerated`",
         machine(figures["environment"]),
         f"Messages per second. Each side is a process with the same handlers; best of "
         f"{arguments.rounds} interleaved rounds; `python -m benchmarks.dropin`. "
         f"`route_message`: on a connection that does nothing. `loopback`: {STATIONS} stations "
-        "in a second process over WebSockets, each sending when it has its answer; seconds are "
-        "those of the server's processor time, since both share the machine. The last "
-        "column is how many times as many `Accelerated` handles, with the threads that "
-        "mobilityhouse/ocpp validates in by default and without (`ASYNC_VALIDATION = False`); "
-        "the one before it is what is left of a CSMS that reads nothing.",
+        "in another process send over WebSockets, each the next message after the answer; "
+        "seconds are the server's processor time, since both share the machine. The last "
+        "column is the ratio of `Accelerated` to mobilityhouse/ocpp: with the threads in which it "
+        "validates by default, and without them (`ASYNC_VALIDATION = False`). `one fixed answer` "
+        "is a CSMS that decodes nothing.",
         sections.dropin(figures),
     )
 

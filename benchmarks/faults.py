@@ -1,8 +1,8 @@
-"""What refused frames cost, their reply included: `python -m benchmarks.faults`.
+"""What rejected frames cost, including the reply: `python -m benchmarks.faults`.
 
-Each fault is put into each of the five calls of OCPP 2.0.1 and timed beside the good frame. Then
-come frames of the default `max_size` that were made to be expensive, beside a good one of that
-size, and the most expensive ones that a search finds (`benchmarks/worst.py`).
+Times each fault in each of the five calls of OCPP 2.0.1, beside the valid frame. Then times frames
+of the default `max_size` that are made to be expensive, beside a valid frame of that size, and
+searches for the most expensive ones (`benchmarks/worst.py`).
 """
 
 from collections.abc import Callable, Iterator
@@ -23,25 +23,25 @@ from ocppj.codec import MAX_SIZE as LIMIT
 __all__ = ["main"]
 
 CALLS: Final = [one for one in ENTRIES if one.version == "2.0.1" and one.is_call]
-GOOD: Final = "good"
+VALID: Final = "valid"
 GOAL: Final = 6
-"""A refused frame with its reply should cost at most so many good ones."""
+"""Maximum cost of a rejected frame with its reply, in valid frames: the goal."""
 
-Refuse = Callable[[str | bytes], bytes]
+Reject = Callable[[str | bytes], bytes]
 
 
-def refused(version: str) -> Refuse:
-    """Return a function that decodes a frame which has to be refused, and gives the reply."""
+def rejecting(version: str) -> Reject:
+    """Return a function that decodes an invalid frame and returns the reply."""
     decode = Codec(version).decode
 
-    def refuse(data: str | bytes) -> bytes:
+    def reject(data: str | bytes) -> bytes:
         try:
             decode(data)
         except DecodeError as error:
             return error.reply() or b""
-        raise AssertionError(f"taken: {data[:200]!r}")
+        raise AssertionError(f"accepted: {data[:200]!r}")
 
-    return refuse
+    return reject
 
 
 def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -65,9 +65,9 @@ def _with(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 
 def faulty(one: Entry) -> dict[str, str]:
-    """Return what is wrong -> the frame with that fault."""
+    """Return fault -> the frame with that fault."""
     number, message_id, action, payload = one.frame
-    # A Heartbeat has no field but vendor data to be wrong.
+    # In a Heartbeat, only vendor data can be invalid.
     vendor = {"customData": {"vendorId": "org.example"}}
     leaves = list(_leaves(payload)) or [("customData", "vendorId")]
     full = payload or vendor
@@ -86,7 +86,7 @@ def faulty(one: Entry) -> dict[str, str]:
 
 
 def hostile() -> dict[str, str | bytes]:
-    """Return what a frame does -> a frame of the default size, or a little more."""
+    """Return description -> an expensive frame of the default size, or slightly larger."""
     head = '[2,"17","Heartbeat",{"customData":{"vendorId":"x","y":'
     room = LIMIT - len(head) - 8
     big = frame_text(grown(entry("TransactionEvent"), "meterValue", LIMIT))
@@ -116,33 +116,33 @@ def hostile() -> dict[str, str | bytes]:
 
 
 def small(rounds: int) -> dict[str, dict[str, float]]:
-    """Return frame -> fault -> ns; the good frame is among them."""
+    """Return frame -> fault -> ns, including the valid frame."""
     result: dict[str, dict[str, float]] = {}
     for one in CALLS:
-        refuse = refused(one.version)
-        calls: dict[str, Any] = {GOOD: (codec(one.version).decode, frame_text(one))}
-        calls |= {fault: (refuse, text) for fault, text in faulty(one).items()}
+        reject = rejecting(one.version)
+        calls: dict[str, Any] = {VALID: (codec(one.version).decode, frame_text(one))}
+        calls |= {fault: (reject, text) for fault, text in faulty(one).items()}
         result[one.name] = {name: round(ns) for name, ns in fastest(calls, rounds).items()}
     return result
 
 
 def large(rounds: int) -> dict[str, float]:
-    """Return what a hostile frame does -> ns; a good one of the same size is among them."""
-    good = frame_text(grown(entry("TransactionEvent"), "meterValue", LIMIT))
-    refuse = refused("2.0.1")
-    calls: dict[str, Any] = {GOOD: (codec("2.0.1").decode, good)}
-    calls |= {name: (refuse, data) for name, data in hostile().items()}
+    """Return description of an expensive frame -> ns, including a valid one of that size."""
+    valid = frame_text(grown(entry("TransactionEvent"), "meterValue", LIMIT))
+    reject = rejecting("2.0.1")
+    calls: dict[str, Any] = {VALID: (codec("2.0.1").decode, valid)}
+    calls |= {name: (reject, data) for name, data in hostile().items()}
     return {name: round(ns) for name, ns in fastest(calls, rounds).items()}
 
 
 def found() -> dict[str, Any]:
-    """Return what the search finds, beside `orjson.loads` of an ordinary frame of that size."""
-    good = frame_text(grown(entry("TransactionEvent"), "meterValue", LIMIT)).encode()
+    """Return the results of the search, and `orjson.loads` of an ordinary frame of that size."""
+    valid = frame_text(grown(entry("TransactionEvent"), "meterValue", LIMIT)).encode()
     tried, slowest = search()
     held, peaks = zip(*(memory(one) for _, one in slowest), strict=True)
     return {
         "tried": tried,
-        "orjson_ms": least_time(lambda: orjson.loads(good), 5) * 1e3,
+        "orjson_ms": least_time(lambda: orjson.loads(valid), 5) * 1e3,
         "slowest_ms": [[one.described(), seconds * 1e3] for seconds, one in slowest],
         "held_mib": max(held) / 2**20,
         "peak_mib": max(peaks) / 2**20,
@@ -157,29 +157,29 @@ class _Bare(Exception):
 
 
 def single(rounds: int) -> dict[str, float]:
-    """Return what is timed -> ns, beside the good frames."""
+    """Return description -> ns of single measurements."""
     encode = msgspec.json.Encoder().encode
     message_id, code, text = CALLS[0].frame[1], "FormatViolation", "unknown field surplus at $"
 
     def bare() -> bytes:
         try:
-            raise _Bare(message_id, code, text)  # noqa: TRY301  the least that can be written
+            raise _Bare(message_id, code, text)  # noqa: TRY301  the minimum that can be written
         except _Bare as error:
             return encode((4, error.message_id, error.code, error.text, {}))
 
-    refuse = refused("2.0.1")
+    reject = rejecting("2.0.1")
     base = entry("StatusNotification")
     changing = cycle(
         frame_text(base.with_payload({**base.payload, f"surplus{n}": n})) for n in range(5000)
     )
     escaped = frame_text(base.with_payload({**base.payload, "surplus": "é"}))
     calls = {
-        "the least in CPython: raise, except, encode a reply": bare,
-        "StatusNotification with an unknown field, never the same name": (
-            lambda: refuse(next(changing))
+        "the minimum in CPython: raise, catch, encode a reply": bare,
+        "StatusNotification with an unknown field, a new name each time": (
+            lambda: reject(next(changing))
         ),
-        "StatusNotification with an unknown field and an escape, read from the start": (
-            lambda: refuse(escaped)
+        "StatusNotification with an unknown field and an escape, decoded again": (
+            lambda: reject(escaped)
         ),
     }
     return {name: round(ns) for name, ns in fastest(calls, rounds, milliseconds=20).items()}
@@ -188,35 +188,35 @@ def single(rounds: int) -> dict[str, float]:
 def _parts(figures: dict[str, Any]) -> list[str]:
     times = figures["small"]
     names = list(times)
-    rows = [[f"{GOOD}, ns", *(f"{times[name][GOOD]:,}" for name in names)]]
-    faults = [fault for fault in times[names[0]] if fault != GOOD]
+    rows = [[f"{VALID}, ns", *(f"{times[name][VALID]:,}" for name in names)]]
+    faults = [fault for fault in times[names[0]] if fault != VALID]
     rows += [
-        [fault, *(f"{times[name][fault] / times[name][GOOD]:.1f}" for name in names)]
+        [fault, *(f"{times[name][fault] / times[name][VALID]:.1f}" for name in names)]
         for fault in faults
     ]
     rates = [[fault, *(f"{1e9 / times[name][fault]:,.0f}" for name in names)] for fault in faults]
     within = sum(
-        times[name][fault] <= GOAL * times[name][GOOD] for fault in faults for name in names
+        times[name][fault] <= GOAL * times[name][VALID] for fault in faults for name in names
     )
     count = len(faults) * len(names)
-    good = figures["large"][GOOD]
+    valid = figures["large"][VALID]
     worst = figures["found"]
-    hard = [[name, f"{ns / 1e6:.2f}", f"{ns / good:.2f}"] for name, ns in figures["large"].items()]
+    hard = [[name, f"{ns / 1e6:.2f}", f"{ns / valid:.2f}"] for name, ns in figures["large"].items()]
     return [
-        "# What refused frames cost",
+        "# What rejected frames cost",
         machine(figures["environment"]),
-        "The reply is part of it. Least of interleaved rounds; `python -m benchmarks.faults`.",
-        "## Beside the good frame",
+        "Includes the reply. Minimum of interleaved rounds; `python -m benchmarks.faults`.",
+        "## Relative to the valid frame",
         table(["fault", *names], rows),
-        f"{within} of {count} cost at most {GOAL} good frames.",
+        f"{within} of {count} cost at most {GOAL} valid frames.",
         "".join(f"- {name}: {ns:,} ns\n" for name, ns in figures["single"].items()),
-        "## Refused frames per second on one core",
+        "## Rejected frames per second on one core",
         table(["fault", *names], rates),
         f"## {LIMIT // 1024} KiB, made to be expensive",
         table(["frame", "ms", "relative to a valid one"], hard),
         "## The most expensive frames that a search finds",
         f"""{worst["tried"]} frames of {LIMIT // 1024} KiB, processor time. `orjson.loads` of an
-ordinary frame of that size: {worst["orjson_ms"]:.2f} ms. Decoding one of those below takes up to
+ordinary frame of that size: {worst["orjson_ms"]:.2f} ms. Decoding a frame of this list needs up to
 {worst["peak_mib"]:.1f} MiB, of which the decoded frame keeps up to {worst["held_mib"]:.1f}.""",
         table(["frame", "ms"], [[name, f"{ms:.1f}"] for name, ms in worst["slowest_ms"]]),
     ]

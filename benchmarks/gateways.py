@@ -13,7 +13,7 @@ any central system can cost on that transport.
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import process_time
@@ -32,12 +32,10 @@ def resident() -> int:
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
 
 
-@asynccontextmanager
-async def mobilityhouse() -> AsyncIterator[int]:
-    """The charge point of mobilityhouse/ocpp on websockets, as its examples have it."""
+def mobilityhouse_station() -> Any:
+    """Return the charge point of mobilityhouse/ocpp, as its examples have it."""
     from ocpp.routing import on  # noqa: PLC0415
     from ocpp.v201 import ChargePoint, call_result  # noqa: PLC0415
-    from websockets.asyncio.server import ServerConnection, serve  # noqa: PLC0415
 
     class Station(ChargePoint):  # type: ignore[misc]
         @on("Heartbeat")  # type: ignore[untyped-decorator]
@@ -56,8 +54,18 @@ async def mobilityhouse() -> AsyncIterator[int]:
         def on_transaction_event(self, **_: Any) -> Any:
             return call_result.TransactionEvent()
 
+    return Station
+
+
+@asynccontextmanager
+async def mobilityhouse() -> AsyncIterator[int]:
+    """The charge point of mobilityhouse/ocpp on websockets."""
+    from websockets.asyncio.server import ServerConnection, serve  # noqa: PLC0415
+
+    station = mobilityhouse_station()
+
     async def handle(socket: ServerConnection) -> None:
-        await Station("S", socket).start()
+        await station("S", socket).start()
 
     options: Any = {"subprotocols": ["ocpp2.0.1"], "compression": None, "ping_interval": None}
     async with serve(handle, "127.0.0.1", 0, **options) as server:
@@ -65,10 +73,54 @@ async def mobilityhouse() -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def ocppj(transport: Any, **options: Any) -> AsyncIterator[int]:
-    """`ocppj.aio` on one of its transports."""
+async def uvicorn(application: Any) -> AsyncIterator[int]:
+    """Serve an ASGI application: with httptools, on uvicorn's default WebSocket implementation."""
+    from uvicorn import Config, Server  # noqa: PLC0415
+
+    config = Config(
+        application,
+        port=0,
+        http="httptools",
+        log_level="warning",
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+    )
+    config.load()
+    server = Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    yield server.servers[0].sockets[0].getsockname()[1]
+    await server.shutdown()
+
+
+@asynccontextmanager
+async def mobilityhouse_starlette() -> AsyncIterator[int]:
+    """The charge point of mobilityhouse/ocpp in Starlette: it needs `recv` and `send`."""
+    from starlette.applications import Starlette  # noqa: PLC0415
+    from starlette.routing import WebSocketRoute  # noqa: PLC0415
+    from starlette.websockets import WebSocket, WebSocketDisconnect  # noqa: PLC0415
+
+    station = mobilityhouse_station()
+
+    class Adapter:
+        def __init__(self, socket: WebSocket) -> None:
+            self.recv = socket.receive_text
+            self.send = socket.send_text
+
+    async def endpoint(socket: WebSocket) -> None:
+        await socket.accept("ocpp2.0.1")
+        with suppress(WebSocketDisconnect):
+            await station(socket.path_params["station_id"], Adapter(socket)).start()
+
+    application = Starlette(routes=[WebSocketRoute("/{station_id}", endpoint)])
+    async with uvicorn(application) as port:
+        yield port
+
+
+def ocppj_handler() -> Any:
+    """Return handlers that do nothing."""
     from ocppj import v201  # noqa: PLC0415
-    from ocppj.aio import CSMS, Station  # noqa: PLC0415
+    from ocppj.aio import Station  # noqa: PLC0415
 
     class Handler:
         def on_heartbeat(self, _: Station, __: v201.HeartbeatRequest) -> v201.HeartbeatResponse:
@@ -89,7 +141,20 @@ async def ocppj(transport: Any, **options: Any) -> AsyncIterator[int]:
         ) -> v201.TransactionEventResponse:
             return v201.TransactionEventResponse()
 
-    csms = CSMS({"2.0.1": Handler()}, duplicates="newest")
+    return Handler()
+
+
+def ocppj_csms() -> Any:
+    """Return a CSMS whose handlers do nothing."""
+    from ocppj.aio import CSMS  # noqa: PLC0415
+
+    return CSMS({"2.0.1": ocppj_handler()}, duplicates="newest")
+
+
+@asynccontextmanager
+async def ocppj(transport: Any, **options: Any) -> AsyncIterator[int]:
+    """`ocppj.aio` on one of its transports."""
+    csms = ocppj_csms()
     listen = csms.listen("127.0.0.1", transport=transport, ping_interval=None, **options)
     async with listen as server:
         yield server.port
@@ -137,12 +202,25 @@ async def fixed_on_websockets() -> AsyncIterator[int]:
         yield next(iter(server.sockets)).getsockname()[1]
 
 
+@asynccontextmanager
+async def ocppj_starlette() -> AsyncIterator[int]:
+    """`ocppj.aio` as an ASGI application that is mounted in Starlette."""
+    from starlette.applications import Starlette  # noqa: PLC0415
+    from starlette.routing import Mount  # noqa: PLC0415
+
+    ocpp = ocppj_csms().asgi()
+    async with uvicorn(Starlette(routes=[Mount("/", ocpp)], lifespan=ocpp.lifespan)) as port:
+        yield port
+
+
 SIDES: Final = {
     "mobilityhouse/ocpp on websockets": mobilityhouse,
     "fixed answer on websockets": fixed_on_websockets,
     "ocppj on websockets": lambda: ocppj("websockets", compression=None),
     "fixed answer on picows": fixed_on_picows,
     "ocppj on picows": lambda: ocppj("picows"),
+    "mobilityhouse/ocpp in Starlette on uvicorn": mobilityhouse_starlette,
+    "ocppj in Starlette on uvicorn": ocppj_starlette,
 }
 """Name -> context in which the side listens; its value is the port."""
 

@@ -19,7 +19,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from benchmarks.corpus import ENTRIES, Entry, frame_text, payload_bytes
-from benchmarks.drawing import COLOURS, sheet
+from benchmarks.drawing import COLOURS, label, sheet
 from benchmarks.page import RESULTS, environment, fastest, machine, publish, table
 from benchmarks.peers.messages import codec, payload_decoder
 from benchmarks.peers.models import model
@@ -297,13 +297,14 @@ def _plot(figures: dict[str, Any]) -> None:
             ys = [point["ns"][name] / point["bytes"] for point in chosen]
             xs = [point["bytes"] for point in chosen]
             look: Any = {"color": COLOURS[name], "markersize": 3, "linewidth": 1.2}
-            left.plot(xs, ys, "o-", label=name, **look)
+            left.plot(xs, ys, "o-", label=label(name), **look)
         left.set(xscale="log", yscale="log", xlabel="bytes of the frame", ylabel="ns per byte")
         left.set_title("decoding, OCPP 2.0.1", fontsize=9)
-        for index, form in enumerate(("ocppj", "dicts", "pydantic")):
+        forms = {"ocppj": "ocppj", "dicts": "dicts (orjson)", "pydantic": "pydantic"}
+        for index, (form, text) in enumerate(forms.items()):
             places = [place + 0.27 * (1 - index) for place in range(len(frames))]
             values = [figures["frame_bytes"][frame][form] / 1024 for frame in frames]
-            right.barh(places, values, 0.25, color=COLOURS[form], label=form)
+            right.barh(places, values, 0.25, color=COLOURS[form], label=text)
         right.set_yticks(range(len(frames)), frames)
         right.invert_yaxis()
         right.set_xlabel("KiB per decoded frame")

@@ -1,9 +1,9 @@
 """Instructions per frame, as callgrind counts them: `python -m benchmarks.instructions`.
 
-Counts hardly depend on what else the machine does, so that they show what a clock cannot: a change
-of one per cent. One interpreter runs under valgrind and forks a child for each count, which does
-its work N times; two children with N and 2N differ by N runs and nothing else. What the loop
-itself takes is counted in the same way and taken off.
+Counts hardly depend on the load of the machine, so they show changes of one per cent, which a clock
+cannot. One interpreter runs under valgrind and forks a child for each count, which runs its work N
+times. Two children with N and 2N runs differ by exactly N runs. The loop itself is counted in the
+same way and subtracted.
 """
 
 import os
@@ -28,11 +28,11 @@ __all__ = ["main"]
 
 ROOT: Final = Path(__file__).parents[1]
 TIMES: Final = 500
-"""Runs of each; more take longer and even out what happens only now and then."""
+"""Runs of each. More runs take longer, and average out rare events."""
 
 WARM: Final = 200
 EMPTY: Final = "loop"
-INSIDE: Final = "--inside"  # what the process under valgrind is told
+INSIDE: Final = "--inside"  # the argument of the process under valgrind
 COLUMNS: Final = (
     "floor",
     "decode str",
@@ -48,7 +48,7 @@ valgrind is not installed, so nothing was counted. It is the package `valgrind` 
 
 
 class Work(NamedTuple):
-    """A call to count: what is called, and with which positional arguments (at most two)."""
+    """A call to count: a callable, and its positional arguments (at most two)."""
 
     call: Callable[..., Any] | None
     arguments: tuple[Any, ...] = ()
@@ -154,12 +154,12 @@ def main() -> None:
         machine(known),
         (
             f"Compiled backend; callgrind, difference of {2 * TIMES:,} and {TIMES:,} runs, the "
-            "loop taken off; `python -m benchmarks.instructions`."
+            "loop subtracted; `python -m benchmarks.instructions`."
         ),
         table(["frame (bytes)", "decode - floor", *COLUMNS], _rows(counts)),
         (
-            "`floor` is msgspec decoding the bare payload, its type known; results are decoded "
-            "with `pending`. `encode` validates, `msgspec encode` does not."
+            "`floor` is msgspec decoding the bare payload, whose type it knows; results are "
+            "decoded with `pending`. `encode` validates, `msgspec encode` does not."
         ),
     )
 

@@ -32,7 +32,17 @@ from benchmarks.page import environment, machine, publish
 
 __all__ = ["Result", "closed", "mixed"]
 
-LIBRARIES: Final = ("ocppj", "msgspec", "websockets", "picows", "uvloop", "ocpp")
+LIBRARIES: Final = (
+    "ocppj",
+    "msgspec",
+    "websockets",
+    "picows",
+    "uvloop",
+    "ocpp",
+    "starlette",
+    "uvicorn",
+    "httptools",
+)
 CLOSED_STATIONS: Final = 200
 METER_VALUES: Final = [
     2,
@@ -53,7 +63,8 @@ METER_VALUES: Final = [
 ]
 
 
-def _frame(name: str) -> bytes:
+def frame_of(name: str) -> bytes:
+    """Return a frame of OCPP 2.0.1 by its action."""
     if name == "MeterValues":
         return json.dumps(METER_VALUES, separators=(",", ":")).encode()
     entries = (entry for entry in ENTRIES if entry.version == "2.0.1" and entry.name == name)
@@ -185,7 +196,7 @@ async def mixed(gateway: Gateway, count: int, rate: float, seconds: float) -> Re
     """Return what becomes of so many frames per second from so many stations."""
     empty = gateway.memory()
     stations = await _stations(gateway.port, (Client() for _ in range(count)))
-    frames = [_frame(name) for name in MIX]
+    frames = [frame_of(name) for name in MIX]
     for station in stations:  # the first frame of a connection is not like the others
         station.give(frames[0])
     while any(not station.answered for station in stations):  # noqa: ASYNC110
@@ -217,7 +228,7 @@ def run_closed(rounds: int, seconds: float) -> dict[str, dict[str, float]]:
             for side in SIDES:
                 gateway = Gateway(side)
                 try:
-                    rate = uvloop.run(closed(gateway.port, _frame(action), seconds))
+                    rate = uvloop.run(closed(gateway.port, frame_of(action), seconds))
                 finally:
                     gateway.stop()
                 found.setdefault(action, {}).setdefault(side, []).append(rate)
@@ -274,7 +285,8 @@ def main() -> None:
         "# Endpoints under load",
         machine(figures["environment"]),
         "One process listens on one core, one plays the stations on another; uvloop, no "
-        "compression, handlers that do nothing. `python -m benchmarks.load`.",
+        "compression, handlers that do nothing; uvicorn with httptools and its default WebSocket "
+        "implementation. `python -m benchmarks.load`.",
         sections.load(figures),
     )
 

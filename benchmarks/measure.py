@@ -35,7 +35,7 @@ def peak_memory() -> int:
 
 
 def _timer(decode: Callable[..., Any], data: str | bytes) -> Timer:
-    """Return a timer of the call as it is written: keywords of a `partial` stand in it."""
+    """Return a timer of the call as callers write it, with the keywords of a `partial`."""
     keywords: dict[str, Any] = {}
     if isinstance(decode, partial):
         decode, keywords = decode.func, decode.keywords

@@ -71,16 +71,16 @@ def main() -> None:
         figures,
         "# What encoding and peeking cost",
         machine(known),
-        "Least ns of interleaved rounds; `python -m benchmarks.others`.",
+        "Minimum ns of interleaved rounds; `python -m benchmarks.others`.",
         "## Encode",
         _part(figures, ENCODERS, encoding),
         (
             "`ocppj` validates; the others do not. pydantic's `model_dump_json` writes the payload "
-            "alone, aliases and without what is None."
+            "alone, by alias and without fields that are None."
         ),
         "## Peek",
         _part(figures, PEEKERS, {"peek / orjson": ("peek", "orjson.loads")}),
-        "`peek` goes over the payload, so that the frame is known to be JSON.",
+        "`peek` skips over the payload, so it checks that the frame is JSON.",
     )
 
 

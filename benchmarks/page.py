@@ -1,4 +1,4 @@
-"""What all pages of results share: where it was measured, tables, and how times are taken."""
+"""What all pages of results share: the environment, tables, and timing."""
 
 import gc
 import json
@@ -55,10 +55,10 @@ def publish(name: str, figures: Mapping[str, Any], *parts: str) -> None:
 
 
 def repeats(timer: Timer, milliseconds: float) -> int:
-    """Return how often a statement is run to take so long.
+    """Return how often to repeat a statement so that it runs for that long.
 
-    The least of several decides: after one slow first call (something is set up, another process
-    runs) each round would be a single cold one; 640 ns were once shown as 13,600.
+    The fastest of several trials decides. With one trial, a slow first call would make every round
+    a single cold call: 640 ns were once shown as 13,600.
     """
     number = 1
     timer.timeit(number)
@@ -72,12 +72,12 @@ def fastest(
     rounds: int = 15,
     milliseconds: float = 2.0,
 ) -> dict[str, float]:
-    """Return the least ns that each call takes; rounds are interleaved, without the collector.
+    """Return the minimum ns of each call, of interleaved rounds without the garbage collector.
 
     Args:
-        calls: what to time, a function or a function with its arguments.
+        calls: the functions to time, alone or with their arguments.
         rounds: how often each is timed.
-        milliseconds: how long, at least once.
+        milliseconds: duration of a round; it has at least one call.
     """
     runs = []
     for name, call in calls.items():

@@ -1,7 +1,7 @@
 """The peers side by side: `python -m benchmarks.report`.
 
-Each peer runs in a process of its own, all peers once per round; what is shown is the median of the
-rounds. Ratios are of medians.
+Each peer runs in a new process, once per round. Results are medians of the rounds, and ratios are
+ratios of medians.
 """
 
 import json
@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from benchmarks import agreement
 from benchmarks.corpus import ENTRIES
-from benchmarks.drawing import COLOURS, sheet
+from benchmarks.drawing import COLOURS, label, sheet
 from benchmarks.page import RESULTS, environment, machine, publish, table
-from benchmarks.peers import NAMES, peer
+from benchmarks.peers import LABELS, NAMES, peer
 
 __all__ = ["main"]
 
@@ -42,20 +42,20 @@ BESIDE: Final = ("orjson_only", "two_pass", "pydantic_typed", "pydantic_orjson")
 MINUS_FLOOR: Final = "minus floor, ns"
 
 CALLS: Final = [entry for entry in ENTRIES if entry.version == "2.0.1" and entry.is_call]
-"""The frames over which geometric means are taken."""
+"""The frames of the geometric means."""
 
 NOTES: Final = """\
-All peers that check the full schema refused the same {variants:,} broken variants of these frames
-before they were timed; `benchmarks/agreement.py` says what is left out. `floor` and
-`pydantic_typed` are given the bare payload and its type, all others the whole frame. A frame is
-decoded again and again, which suits the string caches that some peers have.
+All peers that check the full schema rejected the same {variants:,} broken variants of these frames
+before they were timed; `benchmarks/agreement.py` lists what is left out. `floor` and
+`pydantic_typed` decode the bare payload and know its type; all others decode the whole frame. Each
+frame is decoded repeatedly, which favours peers with string caches.
 """
 
 START_NOTES: Final = """\
-*Import* is the peer's own module with its libraries, *ready* the same and decoders for the five
-calls of OCPP 2.0.1, each used once; memory is the growth of peak resident memory until then. Ours
-(and floor and two_pass, with our types) load all 64 actions of the version, the others only those
-five.
+*Import* is the time to import the peer's module and its libraries. *Ready* adds decoders for the
+five calls of OCPP 2.0.1, each used once. Memory is the growth of peak resident memory until then.
+Ours (and floor and two_pass, with our types) load all 64 actions of the version, the others only
+those five.
 """
 
 Medians = dict[str, dict[str, Any]]
@@ -96,7 +96,7 @@ def _medians(runs: dict[str, list[dict[str, Any]]]) -> Medians:
 
 
 def ratios(medians: Medians, ours: str) -> dict[str, dict[str, float]]:
-    """Return what a backend of ours costs beside the floor and the peers that matter most."""
+    """Return the cost of one of our backends, relative to the floor and the main peers."""
     times = {name: medians[name]["decode_ns"] for name in NAMES}
     mine, floor = times[ours], times["floor"]
     return {
@@ -149,19 +149,24 @@ def _start(medians: Medians) -> str:
 
 
 def _plot(medians: Medians) -> None:
-    drawn = [name for name in COLOURS if name in medians]
-    with sheet(RESULTS / "decode.svg") as (axes,):
-        for index, name in enumerate(drawn):
-            places = [place + 0.13 * (index - 2.5) for place in range(len(CALLS))]
+    with sheet(RESULTS / "decode.svg", height=4.2) as (axes,):
+        width = 0.8 / len(LABELS)
+        for index, name in enumerate(LABELS):
+            places = [
+                place + width * (index - (len(LABELS) - 1) / 2) for place in range(len(CALLS))
+            ]
             values = [medians[name]["decode_ns"][one.name] / 1e3 for one in CALLS]
-            axes.bar(places, values, 0.12, color=COLOURS[name], label=name)
+            axes.bar(places, values, 0.9 * width, color=COLOURS[name], label=label(name))
         labels = [one.label.replace(" (", "\n(") for one in CALLS]
         axes.set_xticks(range(len(CALLS)), labels, fontsize=7.5)
         axes.set(yscale="log", ylabel="µs per frame (log)")
 
 
 def main() -> None:
-    """Check, measure, report."""
+    """Check, measure, report; with `--plot` only draw the committed results again."""
+    if sys.argv[1:] == ["--plot"]:
+        _plot(json.loads((RESULTS / "decode.json").read_text("utf-8"))["medians"])
+        return
     variants = agreement.check()
     medians, known = _medians(_rounds(ROUNDS, 20, 4.0)), environment(*LIBRARIES)
     figures = {

@@ -1,7 +1,7 @@
-"""The numbers of the README and the docs, from the results: `python -m benchmarks.sections`.
+"""Writes the results into README and docs: `python -m benchmarks.sections`.
 
-A page marks where they go: `<!-- benchmarks: NAME -->` and `<!-- end -->`, each on a line of its
-own. A test compares the committed pages with the committed results.
+A page marks a section with the lines `<!-- benchmarks: NAME -->` and `<!-- end -->`. A test
+compares the committed pages with the committed results.
 """
 
 import json
@@ -12,21 +12,14 @@ from typing import Any, Final
 
 from benchmarks.corpus import ENTRIES
 from benchmarks.page import RESULTS, machine, table
+from benchmarks.peers import LABELS
 
 __all__ = ["PAGES", "rewritten", "write"]
 
 ROOT: Final = RESULTS.parents[1]
 PAGES: Final = tuple(ROOT / name for name in ("README.md", "SECURITY.md", "docs/performance.md"))
 CALLS: Final = [one for one in ENTRIES if one.version == "2.0.1" and one.is_call]
-COLUMNS: Final = {
-    "floor": "floor",
-    "ocppj_cython": "**ocppj**",
-    "ocppj_python": "ocppj, pure Python",
-    "pydantic_typed": "pydantic v2, type known",
-    "pydantic_orjson": "orjson + pydantic",
-    "mobilityhouse": "mobilityhouse/ocpp",
-    "orjson_only": "`orjson.loads` alone",
-}
+COLUMNS: Final = LABELS | {"ocppj_cython": "**ocppj**"}
 _MARKED: Final = re.compile(r"(<!-- benchmarks: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
@@ -42,7 +35,7 @@ def _times(peer: str) -> dict[str, float]:
 
 
 def speed() -> str:
-    """Return the README's table, and what it comes to."""
+    """Return the README's table, and its geometric means."""
     rows = []
     for one in CALLS:
         cells = {peer: f"{_times(peer)[one.name]:,.0f}" for peer in COLUMNS}
@@ -60,15 +53,16 @@ def speed() -> str:
     shown = {name: known[name] for name in [*list(known)[:4], "msgspec", "orjson", "pydantic"]}
     return f"""\
 {table(["frame (bytes)", *COLUMNS.values()], rows)}
-That is {compiled[0]} times as fast as pydantic that already knows the type and {compiled[1]} times
-as fast as orjson + pydantic that reads the frame too (geometric means; pure Python: {pure[0]} and
-{pure[1]}). Medians of {_figures("decode")["rounds"]} rounds of `python -m benchmarks.report`:
+In geometric mean, `ocppj` is {compiled[0]} times as fast as pydantic that already knows
+the type, and {compiled[1]} times as fast as orjson + pydantic on the whole frame
+(pure Python: {pure[0]} and {pure[1]}). Medians of
+{_figures("decode")["rounds"]} rounds of `python -m benchmarks.report`:
 {machine(shown)}
 """
 
 
 def above() -> str:
-    """Return how far decoding is above the floor."""
+    """Return how much decoding costs beyond the floor."""
     over = {
         kind: [
             _times("ocppj_cython")[one.name] - _times("floor")[one.name]
@@ -87,41 +81,51 @@ def above() -> str:
     ]
     slower = ", ".join(one.label for one in beaten) or "none"
     return f"""\
-- Above the floor, compiled: {" and ".join(parts)}.
-- Frames on which `orjson.loads` of the same text is faster: {slower}.
-- pydantic that knows the type, in geometric mean over the five calls of 2.0.1: {pure:.2f} times the
-  Python backend, {two_pass:.2f} times bare msgspec in two passes (`two_pass`).
+- Compiled, beyond the floor: {" and ".join(parts)}.
+- Frames that `orjson.loads` alone parses faster: {slower}.
+- A pydantic that knows the type takes {pure:.2f} times as long as the Python backend, and
+  {two_pass:.2f} times as long as bare msgspec in two passes (`two_pass`): geometric means over the
+  five calls of 2.0.1.
 """
 
 
 def faults() -> str:
-    """Return what refused frames come to."""
+    """Return what rejected frames cost."""
     figures = _figures("faults")
     rows = []
     for one in CALLS:
         times = figures["small"][one.name]
-        good, *refused = times.values()
-        low, high = min(refused), max(refused)
-        ratios = f"{low / good:.1f} to {high / good:.1f}"
-        cells = [f"{good:,}", f"{low:,} to {high:,}", ratios, f"{1e9 / high:,.0f}"]
+        valid, *rejected = times.values()
+        low, high = min(rejected), max(rejected)
+        ratios = f"{low / valid:.1f} to {high / valid:.1f}"
+        cells = [f"{valid:,}", f"{low:,} to {high:,}", ratios, f"{1e9 / high:,.0f}"]
         rows.append([one.label, *cells])
-    head = ["frame (bytes)", "good, ns", "refused, ns", "in good ones", "refused a second, least"]
+    head = [
+        "frame (bytes)",
+        "valid, ns",
+        "rejected, ns",
+        "relative to a valid frame",
+        "minimum rejections/s",
+    ]
     lines = "".join(f"- {name}: {ns:,} ns\n" for name, ns in figures["single"].items())
     return f"{table(head, rows)}\n{lines}"
 
 
 def worst() -> str:
-    """Return what the most expensive frame that was found costs."""
+    """Return the cost of the most expensive frames that were found."""
     figures = _figures("faults")["found"]
     slowest = max(ms for _, ms in figures["slowest_ms"])
     ordinary = figures["orjson_ms"]
-    return f"""A search tried {figures["tried"]} frames of the default size:
+    return f"""A search tried {figures["tried"]} frames of the maximum size by default:
 
-- the slowest takes {slowest:.0f} ms (`orjson.loads` of an ordinary frame: {ordinary:.1f} ms);
-- decoding one takes up to {figures["peak_mib"]:.0f} MiB;
+- the slowest takes {slowest:.0f} ms (`orjson.loads` of an ordinary one: {ordinary:.1f} ms);
+- decoding one needs up to {figures["peak_mib"]:.0f} MiB of memory;
 - a decoded frame keeps up to {figures["held_mib"]:.0f} MiB.
 
 """
+
+
+FAULTS: Final = ("unknown field", "no zone", "null", "number as string", "five unknown fields")
 
 
 def leniency(figures: dict[str, Any] | None = None) -> str:
@@ -132,17 +136,16 @@ def leniency(figures: dict[str, Any] | None = None) -> str:
             name,
             f"{ns['strict']:,.0f}",
             f"{ns['lenient']:,.0f}",
-            *(f"{ns[n]:,.0f} ({ns[n] / ns[f'orjson, {n}']:.1f})" for n in ("one", "five")),
+            *(
+                f"{ns[fault]:,.0f} ({ns[fault] / ns[f'orjson, {fault}']:.1f})"
+                if fault in ns
+                else ""
+                for fault in FAULTS
+            ),
         ]
         for name, ns in figures["ns"].items()
     ]
-    head = [
-        "frame (bytes)",
-        "strict, conforming",
-        "lenient, conforming",
-        "one unknown field",
-        "five",
-    ]
+    head = ["frame (bytes)", "strict, valid", "lenient, valid", *FAULTS]
     return f"""\
 {table(head, rows)}
 {figures["codecs"]:,} codecs, {figures["policies"]} policies: {figures["bytes_each"]} bytes each.
@@ -150,7 +153,7 @@ def leniency(figures: dict[str, Any] | None = None) -> str:
 
 
 def startup(figures: dict[str, Any] | None = None) -> str:
-    """Return the table of what a start costs."""
+    """Return the table of start-up costs."""
     figures = figures or _figures("startup")
     rows = [
         [name, f"{ms:.0f}", f"{mebibytes:.1f}"]
@@ -160,7 +163,7 @@ def startup(figures: dict[str, Any] | None = None) -> str:
 
 
 def endpoints(figures: dict[str, Any] | None = None) -> str:
-    """Return how many round trips a second stations get that never pause."""
+    """Return the round trips per second of stations that never pause."""
     figures = figures or _figures("load")
     loops = figures["closed"]
     base, *_ = figures["mixed"]
@@ -170,11 +173,24 @@ def endpoints(figures: dict[str, Any] | None = None) -> str:
         for rates in loops.values():
             cells += [f"{rates[side]:,.0f}", f"{rates[side] / rates[base]:.1f}"]
         rows.append(cells)
-    head = ["", *(cell for name in loops for cell in (f"{name}/s", "times"))]
+    head = ["", *(cell for name in loops for cell in (f"{name}/s", "ratio"))]
     return f"""\
 {figures["closed_stations"]} stations that never pause, round trips per second:
 
-{table(head, rows)}"""
+{table(head, rows)}{_in_starlette(loops)}"""
+
+
+def _in_starlette(loops: dict[str, dict[str, float]]) -> str:
+    """Return how the two sides in Starlette compare; nothing if they were not measured."""
+    sides = [f"{name} in Starlette on uvicorn" for name in ("ocppj", "mobilityhouse/ocpp")]
+    times = [
+        f"{loops[name][sides[0]] / loops[name][sides[1]]:.1f} times as many {name}s"
+        for name in loops
+        if loops[name].keys() >= set(sides)
+    ]
+    if not times:
+        return ""
+    return f"\nIn Starlette, on the same server: {' and '.join(times)}."
 
 
 def load(figures: dict[str, Any] | None = None) -> str:
@@ -198,8 +214,43 @@ Mixed traffic ({", ".join(figures["mix"])} in turn):
 {table(head, rows)}"""
 
 
+def fleet(figures: dict[str, Any] | None = None) -> str:
+    """Return the tables of a fleet."""
+    figures = figures or _figures("fleet")
+    rates = figures["throughput"]["rates"]
+    base = next(iter(rates.values()))
+    speed = [[side, f"{rate:,.0f}", f"{rate / base:.1f}"] for side, rate in rates.items()]
+    spent = figures["throughput"]["microseconds"]
+    both = figures["latency"]
+    waits = [
+        [f"{side} broker", f"{one['p50']:.2f}", f"{one['p99']:.2f}", f"{one['memory']:,.1f}"]
+        for side, one in both.items()
+    ]
+    calls = [
+        [f"a station that is {name}", *(f"{one[key]:.2f}" for key in ("p50", "p99", "max"))]
+        for name, one in figures["commands"].items()
+    ]
+    moved = figures["takeover"]
+    return f"""\
+200 stations that never pause, TransactionEvents per second:
+
+{table(["", "per second", "ratio"], speed)}
+Microseconds of processor time for each: {", ".join(f"{k} {v:.0f}" for k, v in spent.items())}.
+
+{both["with"]["stations"]:,.0f} stations, {figures["rate"]:,.0f} frames per second of mixed traffic:
+
+{table(["", "p50 ms", "p99 ms", "KiB a station"], waits)}
+A command from another process, ms:
+
+{table(["", "p50", "p99", "slowest"], calls)}
+`kill -9` of one of two gateways: its {moved["moved"]:,} stations were back at the other one and
+callable after {moved["p50"]:.1f} s (median) and {moved["all"]:.1f} s (last; back-off of 1 to 4 s,
+and a second at random). {moved["connected"]:,} stations were connected then, each once.
+"""
+
+
 def dropin(figures: dict[str, Any] | None = None) -> str:
-    """Return what `Accelerated` makes of an application on mobilityhouse/ocpp."""
+    """Return the table of `Accelerated` and mobilityhouse/ocpp."""
     figures = figures or _figures("dropin")
     sides = figures["sides"]
     rows = []
@@ -209,11 +260,11 @@ def dropin(figures: dict[str, Any] | None = None) -> str:
             ratios = f"{fast / rates['threads']:.1f} / {fast / rates['plain']:.1f}"
             cells = (f"{rates[side]:,}" if side in rates else "" for side in sides)
             rows.append([f"{way}, {figures['labels'][name]}", *cells, ratios])
-    return table(["way, message (bytes)", *sides.values(), "times"], rows)
+    return table(["way, message (bytes)", *sides.values(), "ratio"], rows)
 
 
 def starlette(figures: dict[str, Any] | None = None) -> str:
-    """Return what a Starlette endpoint handles."""
+    """Return the table of Starlette endpoints."""
     figures = figures or _figures("starlette")
     rows = [
         [
@@ -223,7 +274,7 @@ def starlette(figures: dict[str, Any] | None = None) -> str:
         ]
         for name, rates in figures["rates"].items()
     ]
-    return table(["message (bytes)", *figures["sides"].values(), "times"], rows)
+    return table(["message (bytes)", *figures["sides"].values(), "ratio"], rows)
 
 
 SECTIONS: Final = {
@@ -233,7 +284,7 @@ SECTIONS: Final = {
 
 
 def rewritten(text: str) -> str:
-    """Return a page with its marked sections as the results have them."""
+    """Return a page with its marked sections updated from the results."""
     return _MARKED.sub(lambda match: match[1] + SECTIONS[match[2]](), text)
 
 

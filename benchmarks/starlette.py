@@ -1,7 +1,7 @@
 """A Starlette endpoint with pydantic and with ocppj: `python -m benchmarks.starlette`.
 
-The ASGI application is called in this process, on a connection that only hands in and counts
-messages: what is measured is the endpoint with Starlette around it, and no network.
+Calls the ASGI application in this process, on a connection that only provides and counts messages.
+This measures the endpoint and Starlette, without a network.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def _dumped(message_id: str, action: str) -> str:
 
 
 def known(entry: Entry) -> Endpoint:
-    """Return an endpoint of pydantic that knows which action will come."""
+    """Return an endpoint with pydantic that knows the action beforehand."""
     request: Any = CALLS["2.0.1"][entry.action]
     action: Any = Literal[entry.action]
     validate = TypeAdapter(tuple[Literal[2], MessageId, action, request]).validate_json
@@ -87,7 +87,7 @@ def known(entry: Entry) -> Endpoint:
 
 
 def pydantic(_: Entry) -> Endpoint:
-    """Return an endpoint of pydantic that looks the action up."""
+    """Return an endpoint with pydantic that looks the action up."""
     head = TypeAdapter(tuple[Literal[2], MessageId, str, dict[str, Any]]).validate_json
     models = {name: TypeAdapter(kind).validate_python for name, kind in CALLS["2.0.1"].items()}
 
@@ -100,7 +100,7 @@ def pydantic(_: Entry) -> Endpoint:
 
 
 def ours(_: Entry) -> Endpoint:
-    """Return an endpoint of ocppj."""
+    """Return an endpoint with ocppj."""
     codec = ocppj.Codec("2.0.1")
 
     def answer(text: str) -> str:
@@ -113,7 +113,7 @@ def ours(_: Entry) -> Endpoint:
 
 
 def floor(entry: Entry) -> Endpoint:
-    """Return an endpoint that reads nothing."""
+    """Return an endpoint that decodes nothing."""
     text = f'[3,"{entry.frame[1]}",{{}}]'
     return _answered(lambda _: text)
 
@@ -191,11 +191,11 @@ def main() -> None:
         figures,
         "# A Starlette endpoint with pydantic and with ocppj",
         machine(figures["environment"]),
-        "Messages per second that an endpoint reads, checks and answers with a checked "
+        "Messages per second that an endpoint decodes, validates and answers with a validated "
         "response; best of interleaved rounds; `python -m benchmarks.starlette`. "
-        "`pydantic` reads the frame, then looks the action up; `action known` has the whole "
-        "frame in one `TypeAdapter.validate_json` and takes no other action. The last column: "
-        "how many times as many ocppj handles as either.",
+        "`pydantic` decodes the frame, then looks the action up; `action known` validates the "
+        "whole frame with one `TypeAdapter.validate_json` and accepts no other action. The last "
+        "column has the ratios of ocppj to these two.",
         sections.starlette(figures),
     )
 

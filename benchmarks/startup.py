@@ -1,8 +1,8 @@
-"""What a version costs at start: `python -m benchmarks.startup`.
+"""What a version costs at start-up: `python -m benchmarks.startup`.
 
-Time to the first decoded frame, and memory. Each row is a fresh process; rounds are interleaved,
-medians are shown. Time is that of the imports and the first frame; memory is resident memory beyond
-that of an interpreter that has done nothing.
+Time to the first decoded frame, and memory. Each row is a fresh process; the results are
+medians of interleaved rounds. Time is that of imports and the first frame. Memory is resident
+memory beyond that of a bare interpreter.
 """
 
 import subprocess
@@ -60,7 +60,7 @@ def main() -> None:
     publish(
         "startup",
         figures,
-        "# What a start costs",
+        "# What start-up costs",
         machine(figures["environment"]),
         f"Medians of {ROUNDS} fresh processes; `python -m benchmarks.startup`.",
         sections.startup(figures),

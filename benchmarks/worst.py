@@ -70,12 +70,12 @@ KEPT: Final = 12
 
 
 class Candidate(NamedTuple):
-    """A frame to be tried.
+    """A frame of the search.
 
     Attributes:
         policy: name of the codec's policy.
-        place: what is around the values.
-        units: the values, which follow each other in turn.
+        place: the frame around the values.
+        units: the values, repeated in turn.
     """
 
     policy: str
@@ -83,14 +83,14 @@ class Candidate(NamedTuple):
     units: tuple[str, ...]
 
     def frame(self) -> bytes:
-        """Return the frame, as large as the default limit allows."""
+        """Return the frame, of the maximum size by default."""
         unit = ",".join(self.units)
         room = MAX_SIZE - len(self.place.encode())
         count = max(1, room // (len(unit.encode()) + 1))
         return self.place.replace("*", ",".join([unit] * count)).encode()
 
     def described(self) -> str:
-        """Return it as a line of a table."""
+        """Return a description for a table."""
         unit = ", ".join(f"{unit:.24}" for unit in self.units)
         return (
             f"{self.policy}: `{self.place.replace('`', chr(39)):.60}` filled with `{unit}`".replace(
@@ -111,7 +111,7 @@ def _decoder(one: Candidate) -> Callable[[], object]:
 
 
 def least_time(work: Callable[[], object], rounds: int) -> float:
-    """Return the seconds of processor time that the fastest of some rounds takes."""
+    """Return the minimum processor time of some rounds, in seconds."""
     times = []
     for _ in range(rounds):
         start = process_time()
@@ -121,7 +121,7 @@ def least_time(work: Callable[[], object], rounds: int) -> float:
 
 
 def memory(one: Candidate) -> tuple[int, int]:
-    """Return the bytes that the decoded frame holds, and the most that decoding it took."""
+    """Return the bytes that the decoded frame keeps, and the peak while decoding."""
     work = _decoder(one)
     tracemalloc.start()
     try:
@@ -147,7 +147,7 @@ def _varied(one: Candidate, rng: random.Random) -> Candidate:
 
 def search(seed: int = 1) -> tuple[int, list[tuple[float, Candidate]]]:
     """Return how many frames were tried, and the slowest with their seconds, slowest first."""
-    rng = random.Random(seed)  # noqa: S311  no secret
+    rng = random.Random(seed)  # noqa: S311  not used for a secret
     times: dict[Candidate, float] = {}
 
     def tried(one: Candidate) -> None:

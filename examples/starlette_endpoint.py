@@ -1,82 +1,90 @@
-"""A WebSocket endpoint in Starlette, or FastAPI, which is the same: one class for each station.
+"""A CSMS and a command route on one port, in Starlette.
 
-    pip install . starlette uvicorn websockets
+    pip install '.[websockets]' starlette uvicorn
     python examples/starlette_endpoint.py --port 9000
 
-With FastAPI, `app = FastAPI()` and `@app.websocket("/ocpp/{station_id}")` take the place of the
-route below.
+Stations connect to `ws://localhost:9000/ocpp/CS-1`. An operator reads a variable of one:
+
+    curl localhost:9000/stations/CS-1/variables/OCPPCommCtrlr/HeartbeatInterval
+
+With FastAPI see `docs/fastapi.md`.
 """
 
 import argparse
 from datetime import UTC, datetime
 
+import msgspec
 import uvicorn
 from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
 
 import ocppj
 from ocppj import v201
+from ocppj.aio import CSMS, Station
 
 
 class Handler:
-    """What the central system answers; the first argument is whatever `answer` is given."""
+    """Answers the calls of charging stations."""
 
-    def on_boot_notification(
-        self, station_id: str, request: v201.BootNotificationRequest
+    async def on_boot_notification(
+        self, station: Station, request: v201.BootNotificationRequest
     ) -> v201.BootNotificationResponse:
         """Accept every station."""
-        print(f"{station_id!a} {request.charging_station.model!a}", flush=True)
+        print(f"{station.id!a} {request.charging_station.model!a}", flush=True)
         return v201.BootNotificationResponse(
             current_time=datetime.now(UTC),
             interval=300,
             status=v201.RegistrationStatusEnumType.ACCEPTED,
         )
 
-    async def on_heartbeat(self, _: str, __: v201.HeartbeatRequest) -> v201.HeartbeatResponse:
-        """Tell the time."""
+    def on_heartbeat(self, _: Station, __: v201.HeartbeatRequest) -> v201.HeartbeatResponse:
+        """Return the time."""
         return v201.HeartbeatResponse(current_time=datetime.now(UTC))
 
 
-CODEC = ocppj.Codec("2.0.1")
-HANDLERS = ocppj.Handlers(Handler(), CODEC)
+async def read_variable(request: Request) -> JSONResponse:
+    """Ask a station for the value of a variable."""
+    names = request.path_params
+    call = v201.GetVariablesRequest(
+        get_variable_data=[
+            v201.GetVariableDataType(
+                component=v201.ComponentType(name=names["component"]),
+                variable=v201.VariableType(name=names["variable"]),
+            )
+        ]
+    )
+    response = await csms.call(names["station_id"], call, timeout=10)
+    return JSONResponse(msgspec.to_builtins(response))
 
 
-def report(message: object, error: Exception) -> None:
-    """Log what a handler has raised; the peer is told InternalError and no more."""
-    print(f"failed: {message!a} {error!a}", flush=True)
+STATUSES: dict[type[Exception], int] = {
+    ocppj.EncodeError: 422,  # a parameter is invalid; nothing was sent
+    ocppj.ConnectionLost: 404,
+    ocppj.CallTimeout: 504,
+    ocppj.CallFailed: 502,  # the station answered with an error
+    ocppj.DecodeError: 502,
+    ocppj.LocalProtocolError: 503,  # too many calls are queued
+}
 
 
-async def endpoint(socket: WebSocket) -> None:
-    """Answer one station until it leaves."""
-    if "ocpp2.0.1" not in socket.scope["subprotocols"]:
-        await socket.accept()
-        await socket.close(1002)
-        return
-    await socket.accept("ocpp2.0.1")
-    context = (socket.path_params["station_id"],)
-    session = ocppj.Session(CODEC, role="csms")
-    try:
-        while (message := await socket.receive())["type"] == "websocket.receive":
-            data = message.get("bytes") or message.get("text") or ""
-            try:
-                frame = session.receive(data)
-            except (ocppj.DecodeError, ocppj.RemoteProtocolError) as error:
-                answer = error.reply()
-            else:
-                if not isinstance(frame, ocppj.Call):
-                    continue
-                answered = HANDLERS.answer(session, frame, context, report)
-                answer = answered if isinstance(answered, bytes) else await answered
-            if answer is not None:
-                await socket.send_text(answer.decode())
-    except WebSocketDisconnect:
-        pass
+async def report(_: Request, error: Exception) -> JSONResponse:
+    """Return the HTTP status that stands for an error of a call."""
+    status = next(STATUSES[cls] for cls in type(error).__mro__ if cls in STATUSES)
+    return JSONResponse({"detail": str(error)}, status)
 
 
-app = Starlette(routes=[WebSocketRoute("/ocpp/{station_id}", endpoint)])
+csms = CSMS({"2.0.1": Handler()})
+ocpp = csms.asgi()
+variable = Route("/stations/{station_id}/variables/{component}/{variable}", read_variable)
+app = Starlette(
+    routes=[variable, Mount("/ocpp", ocpp)],
+    exception_handlers=dict.fromkeys(STATUSES, report),
+    lifespan=ocpp.lifespan,
+)
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="A Starlette endpoint.")
+    parser = argparse.ArgumentParser(description="A CSMS in Starlette.")
     parser.add_argument("--port", type=int, default=9000)
-    uvicorn.run(app, host="127.0.0.1", port=parser.parse_args().port)
+    uvicorn.run(app, host="127.0.0.1", port=parser.parse_args().port, ws_max_size=2**17)

@@ -23,7 +23,7 @@ from ocppj.errors import MESSAGE_ID_LENGTH as _MESSAGE_ID_LENGTH
 from ocppj._core.message_types import CALL as _CALL_NUMBER, CALLRESULT as _CALLRESULT_NUMBER
 from ocppj._core.exponents import MAX_EXPONENTS as _MAX_EXPONENTS, SEARCHED_SIZE as _SEARCHED_SIZE
 from ocppj.policy import STRICT
-from ocppj.frames import Call as _Call, CallResult as _CallResult, Envelope as _Envelope
+from ocppj.frames import Call as _Call, CallResult as _CallResult, Envelope as _Envelope, WITH_VIOLATIONS as _WITH_VIOLATIONS
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except? NULL
@@ -34,13 +34,17 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
-    /* Call with one argument and return the value, or the Exception that was raised. A BaseException
-       propagates. This is faster than Cython's try. */
-    static PyObject *value_or_exception(PyObject *call, PyObject *argument) {
+    /* Call with one argument and return the value, or the Exception that was raised; None for it if it
+       is dropped. A BaseException propagates. This is faster than Cython's try. */
+    static PyObject *value_or_exception(PyObject *call, PyObject *argument, int drops) {
         PyObject *arguments[2] = {NULL, argument};
         PyObject *value = PyObject_Vectorcall(
             call, arguments + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
         if (value == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
+            if (drops) {
+                PyErr_Clear();
+                return Py_NewRef(Py_None);
+            }
     #if PY_VERSION_HEX >= 0x030C0000
             value = PyErr_GetRaisedException();
     #else
@@ -54,15 +58,19 @@ cdef extern from *:
         return value;
     }
     """
-    object value_or_exception(object, object)
+    object value_or_exception(object, object, bint)
     bint PyExceptionInstance_Check(object)
 
 include "skip.pxi"
 include "check.pxi"
 
 cdef object _encode = msgspec.json.Encoder().encode
+cdef object _decode = msgspec.json.Decoder().decode
+cdef object _convert = msgspec.convert
 cdef object Call = _Call
 cdef object CallResult = _CallResult
+cdef object CallWithViolations = _WITH_VIOLATIONS[_Call]
+cdef object CallResultWithViolations = _WITH_VIOLATIONS[_CallResult]
 cdef Py_ssize_t CALL_ID = slot_offset(_Call.message_id)
 cdef Py_ssize_t CALL_ACTION = slot_offset(_Call.action)
 cdef Py_ssize_t CALL_PAYLOAD = slot_offset(_Call.payload)
@@ -76,6 +84,8 @@ cdef Py_ssize_t MAX_EXPONENTS = _MAX_EXPONENTS
 cdef Py_ssize_t SEARCHED_SIZE = _SEARCHED_SIZE
 
 
+include "repair.pxi"
+
 cdef object Envelope = _Envelope
 cdef Py_ssize_t ENVELOPE_TYPE = slot_offset(_Envelope.message_type)
 cdef Py_ssize_t ENVELOPE_ID = slot_offset(_Envelope.message_id)
@@ -84,10 +94,6 @@ cdef Py_ssize_t ENVELOPE_TEXT = slot_offset(_Envelope._text)
 cdef Py_ssize_t ENVELOPE_AFTER_ID = slot_offset(_Envelope._after_id)
 cdef Py_ssize_t ENVELOPE_START = slot_offset(_Envelope._start)
 cdef Py_ssize_t ENVELOPE_TAIL = slot_offset(_Envelope._tail)
-
-
-cdef inline void set_slot(object target, Py_ssize_t offset, object value):
-    SET_FIELD(<PyObject*>target, offset, <PyObject*>value)
 
 
 cdef struct Slot:
@@ -270,6 +276,7 @@ cdef class Backend:
     cdef Py_ssize_t max_size
     cdef Py_ssize_t max_depth
     cdef bint is_lenient
+    cdef Tolerances tolerances
 
     def __init__(self, table, policy=STRICT):
         if self._table is not None:
@@ -285,6 +292,7 @@ cdef class Backend:
         self.response_actions = table.response_actions
         self.shapes = table.shapes
         self.is_lenient = policy.is_lenient
+        self.tolerances = tolerances_of(policy)
         self.max_size = table.max_size
         self.max_depth = table.max_depth
 
@@ -304,10 +312,11 @@ cdef class Backend:
         frame = self.try_decode(p, size, pending)
         if frame is not None and not PyExceptionInstance_Check(frame):
             return frame
-        # If the policy might tolerate the payload, only the reference can tell.
-        error = None
-        if not (self.is_lenient and frame is not None):
-            error = self.explain(p, size, pending, frame)
+        if self.is_lenient:
+            tolerant = self.try_repair(p, size, pending)
+            if tolerant is not None:
+                return tolerant
+        error = self.explain(p, size, pending, frame)
         if error is None:
             return self.reference._decode_slow(data, pending, frame)
         raise error from frame
@@ -324,7 +333,7 @@ cdef class Backend:
             slot = self.index.lookup(head.action, head.action_size)
             if slot is NULL:
                 return None
-            payload = try_payload(<object>slot.decode, head.payload, end)
+            payload = try_payload(<object>slot.decode, head.payload, end, self.is_lenient)
             if payload is None or PyExceptionInstance_Check(payload):
                 return payload
             return new_frame(Call, CALL_ID, ascii_string(head.id, head.id_size), CALL_PAYLOAD, payload,
@@ -338,11 +347,66 @@ cdef class Backend:
             entry = PyDict_GetItemWithError(self.results, <object>entry)
             if entry is NULL:
                 return None
-            payload = try_payload(<object>entry, head.payload, end)
+            payload = try_payload(<object>entry, head.payload, end, self.is_lenient)
             if payload is None or PyExceptionInstance_Check(payload):
                 return payload
             return new_frame(CallResult, RESULT_ID, message_id, RESULT_PAYLOAD, payload, 0, None)
         return None
+
+    cdef object try_repair(self, const char* p, Py_ssize_t size, object pending):
+        """Return a frame whose payload has violations that the policy tolerates, or None if in doubt."""
+        cdef Head head
+        cdef Repair repair
+        cdef const char* after
+        cdef Slot* slot
+        if size > self.max_size or not scan_head(p, p + size, &head) or too_many_exponents(p, size):
+            return None
+        after = last_bracket(head.payload, p + size)
+        if after is NULL:
+            return None
+        # A few brackets cannot nest too deep. More are examined.
+        if count_brackets(head.payload, after) >= self.max_depth and self.payload_end(head.payload, p + size) is NULL:
+            return None
+        message_id = ascii_string(head.id, head.id_size)
+        if head.action is not NULL:
+            slot = self.index.lookup(head.action, head.action_size)
+            if slot is NULL:
+                return None
+            cls = <object>slot.request
+        elif READS_SLOTS and PyDict_CheckExact(pending):
+            cls = self._table.results.get(pending.get(message_id))
+            if cls is None:
+                return None
+        else:
+            return None
+        violations = []
+        repair.tolerances = &self.tolerances
+        repair.zone = <PyObject*>self._policy.zone
+        repair.hook = <PyObject*>self._table.dec_hook
+        repair.violations = <PyObject*>violations
+        try:
+            payload = _decode(PyBytes_FromStringAndSize(head.payload, after - head.payload))
+            if not repair_struct(payload, self.shape_of(cls), NULL, &repair):
+                return None
+            payload = _convert(payload, cls)
+        except Exception:
+            return None
+        if head.action is not NULL:
+            frame = new_frame(
+                CallWithViolations if violations else Call,
+                CALL_ID, message_id, CALL_PAYLOAD, payload, CALL_ACTION, <object>slot.action)
+        else:
+            frame = new_frame(
+                CallResultWithViolations if violations else CallResult,
+                RESULT_ID, message_id, RESULT_PAYLOAD, payload, 0, None)
+        if violations:
+            frame.__dict__["violations"] = tuple(violations)
+        return frame
+
+    cdef Shape shape_of(self, object cls):
+        """Return the shape of a type. A vendor's type may raise any exception."""
+        cdef PyObject* found = PyDict_GetItem(self.shapes, cls)
+        return <Shape>found if found is not NULL else Shape.build(cls, self.shapes)
 
     cdef object explain(self, const char* p, Py_ssize_t size, object pending, object fast_error):
         """Return the reference's error for a frame that `try_decode` rejected, or None if in doubt.
@@ -424,14 +488,10 @@ cdef class Backend:
             return None
         if PyUnicode_GET_LENGTH_(message_id) > MESSAGE_ID_LENGTH:
             return None
-        entry = PyDict_GetItem(self.shapes, <object>TYPE_OF(payload))
-        if entry is not NULL:
-            shape = <Shape>entry
-        else:
-            try:
-                shape = Shape.build(<object>TYPE_OF(payload), self.shapes)
-            except Exception:
-                return None
+        try:
+            shape = self.shape_of(<object>TYPE_OF(payload))
+        except Exception:
+            return None
         timestamps.count = 0
         if not struct_conforms(payload, shape, &timestamps):
             return None
@@ -488,15 +548,22 @@ cdef class Backend:
         return envelope
 
 
-cdef inline object try_payload(object decode, const char* p, const char* end):
-    """Decode the payload between `p` and the frame's last bracket.
-
-    Return it, or the exception that its decoder raised, or None if in doubt.
-    """
+cdef inline const char* last_bracket(const char* p, const char* end) noexcept nogil:
+    """Return the frame's last bracket, which follows the object at `p`; NULL if in doubt."""
     cdef const char* last = end - 1
     while last > p and (last[0] == c'\n' or last[0] == c' ' or last[0] == c'\r'):
         last -= 1
-    if last - p < 2 or last[0] != c']' or p[0] != c'{':
+    return last if last - p >= 2 and last[0] == c']' and p[0] == c'{' else NULL
+
+
+cdef inline object try_payload(object decode, const char* p, const char* end, bint is_lenient):
+    """Decode the payload between `p` and the frame's last bracket.
+
+    Return it, or the exception that its decoder raised, or None if in doubt. A lenient codec has no
+    use for the exception: it gets None.
+    """
+    cdef const char* last = last_bracket(p, end)
+    if last is NULL:
         return None
     # A copy: decoding a memoryview took 100 ns longer in a prototype.
-    return value_or_exception(decode, PyBytes_FromStringAndSize(p, last - p))
+    return value_or_exception(decode, PyBytes_FromStringAndSize(p, last - p), is_lenient)

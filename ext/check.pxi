@@ -7,7 +7,10 @@ from cpython.list cimport PyList_CheckExact, PyList_GET_ITEM, PyList_GET_SIZE
 from libc.math cimport isfinite
 
 from ocppj._core.plan import KINDS as _KINDS, plan as _plan
-from ocppj.schema import FRACTION_DIGITS as _FRACTION_DIGITS, INT64_MAX as _INT64_MAX, INT64_MIN as _INT64_MIN
+from ocppj.schema import (
+    FRACTION_DIGITS as _FRACTION_DIGITS, INT64_MAX as _INT64_MAX, INT64_MIN as _INT64_MIN,
+    JSON as _JSON, CustomData as _CustomData,
+)
 
 cdef extern from "datetime.h":
     bint PyDateTime_CheckExact(PyObject*)
@@ -68,6 +71,10 @@ cdef extern from "Python.h":
 
 import_datetime()
 
+cdef inline void set_slot(object target, Py_ssize_t offset, object value):
+    SET_FIELD(<PyObject*>target, offset, <PyObject*>value)
+
+
 cdef enum Kind:
     BOOL, INT, FLOAT, STR, ENUM, TIMESTAMP, LIST, STRUCT, OTHER
 
@@ -98,6 +105,9 @@ cdef class Part:
     cdef object cls
     cdef Part item
     cdef Shape shape
+    cdef str wire  # the name of a field in JSON
+    cdef Py_ssize_t order  # of a field among those of its Struct
+    cdef bint nullable
 
     @staticmethod
     cdef Part of(object part, bint optional, Py_ssize_t offset, dict shapes, dict building):
@@ -106,6 +116,7 @@ cdef class Part:
         new.optional = optional
         new.offset = offset
         new.cls = part.cls
+        new.nullable = part.cls is _JSON
         low, high = part.low, part.high
         if new.kind == FLOAT:
             new.least = -float("inf") if low is None else low
@@ -129,6 +140,7 @@ cdef class Shape:
     cdef object cls
     cdef list parts
     cdef bint complete
+    cdef bint repairable  # closed, with no fields but those that `repair.pxi` knows
 
     @staticmethod
     cdef Shape build(object cls, dict shapes):
@@ -143,6 +155,7 @@ cdef class Shape:
     cdef Shape of(object cls, dict shapes, dict building):
         cdef Shape new = shapes.get(cls) or building.get(cls)
         cdef list parts = []
+        cdef Part field
         cdef bint complete
         if new is not None:
             return new
@@ -151,11 +164,20 @@ cdef class Shape:
         new.cls = getattr(cls, "__origin__", cls)
         new.parts = parts
         complete = plan.complete
-        for name, part, optional in zip(plan.names, plan.parts, plan.optional):
+        wires = getattr(new.cls, "__struct_encode_fields__", plan.names)
+        for name, wire, part, optional in zip(plan.names, wires, plan.parts, plan.optional):
             offset = slot_offset(getattr(new.cls, name))
             complete = complete and offset > 0
-            parts.append(Part.of(part, optional, offset, shapes, building))
+            field = Part.of(part, optional, offset, shapes, building)
+            field.wire = wire
+            field.order = len(parts)
+            parts.append(field)
         new.complete = complete and READS_SLOTS
+        config = new.cls.__struct_config__
+        new.repairable = config.forbid_unknown_fields and not config.array_like and config.tag is None
+        for wire, part in zip(wires, plan.parts):
+            if not wire.isascii() or part.kind == "other" and part.cls not in (_CustomData, _JSON):
+                new.repairable = False
         return new
 
 

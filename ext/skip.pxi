@@ -5,6 +5,15 @@
 DEF MAX_LEVELS = 24  # an array on the C stack; deeper values are left to the reference
 
 
+cdef inline Py_ssize_t count_brackets(const char* p, const char* end) noexcept nogil:
+    """Return how many brackets open: no value nests deeper."""
+    cdef Py_ssize_t count = 0
+    while p < end:
+        count += p[0] & 0xDF == c'['  # the letters [ and { differ in one bit
+        p += 1
+    return count
+
+
 cdef inline const char* past_space(const char* p, const char* end) noexcept nogil:
     while p < end and (p[0] == c' ' or p[0] == c'\n' or p[0] == c'\r' or p[0] == c'\t'):
         p += 1

@@ -1,4 +1,4 @@
-"""What the tests share: the seam's backends, by readable names."""
+"""What the tests share: versions, backends, terminals."""
 
 import gc
 import os
@@ -28,12 +28,12 @@ Make = Callable[..., Any]
 
 @pytest.fixture(params=sorted(BACKENDS))
 def make_backend(request: pytest.FixtureRequest) -> Make:
-    """Make the seam of one backend for a version: `make_backend("2.0.1").decode(data)`."""
+    """Make an instance of a backend for a version: `make_backend("2.0.1").decode(data)`."""
     return backend_factory(request.param)
 
 
 def backend_factory(name: str) -> Make:
-    """Return what makes the seam of a backend; where it is not built, skip (in CI: fail)."""
+    """Return a function that makes instances of a backend; skip if not built (in CI: fail)."""
     try:
         module = import_module(BACKENDS[name])
     except ModuleNotFoundError:
@@ -58,12 +58,12 @@ def codec() -> ocppj.Codec:
 
 
 def interruptible() -> None:
-    """Undo in a child (`preexec_fn`) that `nohup`, a shell's `&` or a CI has SIGINT ignored."""
+    """Reset SIGINT in a child (`preexec_fn`): `nohup`, a shell's `&` and CI ignore it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def open_terminal() -> tuple[int, int]:
-    """Return both ends of a terminal, ours and a program's; where none can be had, skip."""
+    """Return both ends of a pseudo-terminal, ours and a program's; skip if none can be opened."""
     import pty  # noqa: PLC0415  Windows has none
 
     try:
@@ -79,9 +79,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def frozen() -> None:
-    """Hide from the garbage collector what imports, collecting and the modules before have left.
+    """Exclude all objects that exist before a test module from garbage collection.
 
-    Endpoint tests and those of leaks collect hundreds of times: each time takes a thirtieth then.
+    Tests of endpoints and of leaks collect hundreds of times, and each takes a thirtieth then.
     """
     gc.collect()
     gc.freeze()

@@ -27,6 +27,7 @@ ONCE: Final = {
         "tests/aio/test_floods.py",
         "tests/cli/",
         "tests/conformance/",
+        "tests/fleet/",
         "tests/fuzz/",
         "tests/integration/test_ocpp_rpc.py",
         "tests/leaks/",
@@ -37,16 +38,18 @@ ONCE: Final = {
         "tests/test_layers.py",
         "tests/test_threads.py",
         "tests/typing/",
+        "tests/web/",
     ),
     "python": (
-        "tests/conformance/test_schemas.py::test_json_schema",
-        "tests/conformance/test_schemas.py::test_validator",
+        "tests/aio/test_floods.py::test_eight_that_flood",
+        "tests/conformance/test_schemas.py",
         "tests/integration/test_mobilityhouse_functions.py::test_payloads_right_and_wrong",
         "tests/integration/test_ocpp_rpc.py",
         "tests/test_docs.py",
         "tests/test_generated.py",
         "tests/test_layers.py",
         "tests/typing/",
+        "tests/web/test_page.py",
     ),
 }
 """What is tested already -> the tests that it decides."""

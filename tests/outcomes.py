@@ -1,4 +1,4 @@
-"""What a seam makes of something, as a value that can be compared with another seam's."""
+"""Results of a backend, errors included, as values that can be compared with another's."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Frames for property tests: good ones from our own types, and mutations of them."""
+"""Frames for property tests: valid ones generated from our types, and mutations of them."""
 
 import json
 import os
@@ -18,7 +18,7 @@ QUICK = os.environ.get("OCPPJ_TEST_PROFILE") == "quick"
 
 
 def examples(number: int) -> settings:
-    """Return settings with so many examples; a quick run has a quarter."""
+    """Return settings with a number of examples; the quick profile has a quarter of it."""
     return settings(
         max_examples=max(number // 4, 5) if QUICK else number,
         deadline=None,
@@ -48,7 +48,7 @@ def custom_data(vendor: str, rest: dict[str, Any]) -> CustomData:
 
 
 def of(info: inspect.Type) -> st.SearchStrategy[Any]:
-    """Return values that a type allows."""
+    """Return valid values of a type."""
     match info:
         case inspect.Metadata(extra_json_schema={"multipleOf": 0.1}):
             return st.integers(-1000, 1000).map(lambda n: n / 10)
@@ -90,7 +90,7 @@ def payloads(kind: type[Any]) -> st.SearchStrategy[Any]:
 
 
 def frames(version: str) -> st.SearchStrategy[tuple[ocppj.Frame, str]]:
-    """Return good frames of any action, each with that action."""
+    """Return valid frames of any action, each with its action."""
     features = [f for profile in PACKAGES[version].PROFILES for f in profile.features]
 
     def of_feature(feature: ocppj.Feature[Any, Any]) -> st.SearchStrategy[tuple[Any, str]]:
@@ -105,7 +105,7 @@ def frames(version: str) -> st.SearchStrategy[tuple[ocppj.Frame, str]]:
 
 
 def texts(version: str) -> st.SearchStrategy[tuple[bytes, str, str]]:
-    """Return the bytes of good frames in any spelling, their message id and their action."""
+    """Return valid frames in any spelling as bytes, with their message ids and actions."""
     encoder = msgspec.json.Encoder()
 
     def spelled(pair: tuple[Any, str], style: int) -> tuple[bytes, str, str]:
@@ -121,7 +121,7 @@ def texts(version: str) -> st.SearchStrategy[tuple[bytes, str, str]]:
 
 
 def good(version: str, number: int) -> list[tuple[bytes, str, str]]:
-    """Return so many good frames, each with message id and action: the same ones every time."""
+    """Return a number of valid frames with message ids and actions, the same ones every time."""
     found: list[tuple[bytes, str, str]] = []
 
     @settings(
@@ -188,7 +188,7 @@ edits = st.lists(
 
 
 def mutate(data: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
-    """Replace some bytes at some places by something else."""
+    """Replace some bytes in some places."""
     for where, size, new in changes:
         at = int(where * len(data))
         data = data[:at] + new + data[at + size :]

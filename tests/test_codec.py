@@ -1,4 +1,4 @@
-"""The facade: construction, profiles, peek, results decoded later, sharing between threads."""
+"""`Codec`: construction, profiles, peek, results decoded later, help, pickling, threads."""
 
 import copy
 import inspect
@@ -68,7 +68,7 @@ def test_profiles_are_profiles(profiles: Any, got: str) -> None:
         ocppj.Codec("2.0.1", profiles=profiles)
 
 
-def test_a_request_is_named_with_its_module_and_is_no_class(codec: ocppj.Codec) -> None:
+def test_an_unknown_request_is_named_with_its_module(codec: ocppj.Codec) -> None:
     with pytest.raises(ocppj.EncodeError, match=r"^ocppj\.v16\.core\.HeartbeatRequest is not a re"):
         codec.feature(v16.HeartbeatRequest())
     with pytest.raises(ocppj.EncodeError, match=r"^ClearCacheRequest is a class: make an instance"):
@@ -239,7 +239,7 @@ METHODS = ("decode", "encode", "peek")
 @pytest.mark.parametrize("name", METHODS)
 def test_the_methods_of_the_backend_are_the_codecs(name: str) -> None:
     method = vars(ocppj.Codec)[name]
-    assert method is vars(Backend)[name]  # no frame of Python in between
+    assert method is vars(Backend)[name]  # no Python frame in between
     signature = inspect.signature(method)
     assert all(p.annotation is not p.empty for p in [*signature.parameters.values()][1:])
     assert signature.return_annotation is not signature.empty
@@ -266,7 +266,7 @@ def test_limits_are_whole_and_positive(name: str) -> None:
     assert ocppj.Codec("2.0.1")
 
 
-def test_a_codec_that_was_not_made_is_harmless() -> None:
+def test_a_codec_without_init_raises_attribute_error() -> None:
     codec = ocppj.Codec.__new__(ocppj.Codec)
     for work in (
         lambda: codec.decode('[2,"i","Heartbeat",{}]'),

@@ -1,20 +1,30 @@
 """The pages of the repository lead somewhere, and say how to install what has no release yet."""
 
 import re
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from ocppj.catalog import VERSIONS
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
     page
-    for folder in (".", "docs", "docs/reference", "benchmarks/results")
-    for page in (ROOT / folder).glob("*.md")
+    for pattern in ("*.md", "docs/**/*.md", "benchmarks/results/*.md")
+    for page in ROOT.glob(pattern)
+    if page.parent.name != "snippets"
 )
+SITE = (ROOT / "docs", ROOT / "benchmarks" / "results")
 LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+LISTED = {version.package.removeprefix("ocppj.") for version in VERSIONS}
+"""Packages that have pages of their own."""
+
 INCLUDE = '--8<-- "checkout.md"'
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub and mkdocs make them."""
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
@@ -30,12 +40,30 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
 
 
+@pytest.mark.parametrize("package", ["ocppj", "ocppj.aio"])
+def test_all_that_a_package_exports_is_in_the_reference_once(package: str) -> None:
+    pages = [page.read_text() for page in sorted((ROOT / "docs/reference").glob("*.md"))]
+    documented = re.findall(rf"^::: {package}\.(\w+)$", "\n".join(pages), re.MULTILINE)
+    exported = set(import_module(package).__all__) - {"__version__", *LISTED}
+    tree = ["errors"] if package == "ocppj" else []
+    assert sorted(documented) == sorted([*exported, *tree])
+
+
 def test_pages_of_the_site_link_to_nothing_outside_of_it() -> None:
     for page in PAGES:
         if (ROOT / "docs") in page.parents:
-            outside = [path for path, _ in LINK.findall(page.read_text()) if "../" in path]
-            inside = ("../benchmarks/results/", "../ocpp-")
-            assert not [path for path in outside if not path.startswith(inside)], page
+            targets = [
+                (page.parent / (path or page.name)).resolve()
+                for path, _ in LINK.findall(page.read_text())
+            ]
+            assert [path for path in targets if not {*path.parents} & {*SITE}] == [], page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_code_fits_the_column_of_the_site(page: Path) -> None:
+    """`docs/assets/site.css` makes room for 100 characters."""
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert [line for block in blocks for line in block.splitlines() if len(line) > 100] == []
 
 
 @pytest.mark.parametrize(

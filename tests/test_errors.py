@@ -1,4 +1,4 @@
-"""Every decision of the wire: which fault gives which code, and who is answered what."""
+"""For every fault: its error code, and the answer, in each version."""
 
 import json
 import pickle
@@ -19,7 +19,7 @@ PROPERTY = ("PropertyConstraintViolation",) * 2
 UNKNOWN = ("NotImplemented",) * 2
 UNKNOWN_TYPE = ("FormationViolation", "MessageTypeNotSupported")
 
-# What answers, as (message type, message id), in 1.6, 2.0.1 and 2.1.
+# The answers in 1.6, 2.0.1 and 2.1, as (message type, message id).
 ECHO = ((4, "i"),) * 3
 NONE = (None,) * 3
 MINUS_1 = (None, (4, "-1"), (4, "-1"))
@@ -124,7 +124,7 @@ def test_a_send_is_never_answered(make_backend: Make, frame: str) -> None:
     assert answers(make_backend("1.6"), frame)[1] is None
 
 
-def test_a_bad_result_error_is_never_answered(make_backend: Make) -> None:
+def test_an_invalid_result_error_is_never_answered(make_backend: Make) -> None:
     for frame in ('[5,"i",404,"",{}]', '[5,"i"]', "[5,5]"):
         assert answers(make_backend("2.1"), frame)[1] is None
 

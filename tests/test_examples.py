@@ -15,6 +15,8 @@ import pytest
 import ocppj
 from ocppj import v16, v201
 from ocppj.aio import ChargingStation
+from ocppj.testing import Answering
+from tests.fetch import fetch
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 BOOTS = {
@@ -131,3 +133,33 @@ def test_the_router_refuses_with_the_codec_of_the_station() -> None:
 
     answer = example["route"](example["Station"]("CS-1", Recording()), head)
     assert [answer] == [codec.encode(frame) for frame in sent]
+
+
+def test_the_starlette_example_passes_commands_on() -> None:
+    async def main(port: int) -> list[tuple[int, Any]]:
+        charger = Answering("2.0.1", "charging_station", on_get_variables=variables)
+        station = ChargingStation("CS-1", {"2.0.1": charger})
+        route = "/stations/{}/variables/OCPPCommCtrlr/{}"
+        async with station.connect(f"ws://127.0.0.1:{port}/ocpp", backoff=None):
+            return [
+                await fetch(port, "GET", route.format(*names))
+                for names in (("CS-1", "HeartbeatInterval"), ("CS-1", "x" * 51), ("CS-2", "x"))
+            ]
+
+    def variables(request: v201.GetVariablesRequest) -> v201.GetVariablesResponse:
+        (asked,) = request.get_variable_data
+        found = v201.GetVariableResultType(
+            attribute_status=v201.GetVariableStatusEnumType.ACCEPTED,
+            attribute_value="300",
+            component=asked.component,
+            variable=asked.variable,
+        )
+        return v201.GetVariablesResponse(get_variable_result=[found])
+
+    with running("starlette_endpoint.py", "uvicorn") as (port, _):
+        read, invalid, absent = asyncio.run(main(port))
+    assert read[0] == 200
+    assert read[1]["getVariableResult"][0]["attributeValue"] == "300"
+    path = "$.getVariableData[0].variable.name"
+    assert invalid == (422, {"detail": f"expected a string of length <= 50 at {path}"})
+    assert absent == (404, {"detail": "CS-2 is not connected"})

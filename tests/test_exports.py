@@ -1,4 +1,4 @@
-"""What a user can import, and that the public name is where it says."""
+"""The public names: where they can be imported from, and their examples."""
 
 import doctest
 import importlib
@@ -95,7 +95,7 @@ def test_the_version_is_the_distributions() -> None:
 
 
 def documented() -> Iterator[tuple[str, str]]:
-    """Yield the name and the docstring of all that is public at the top and has an example."""
+    """Yield the names and docstrings of the top-level API that have examples."""
     yield "ocppj", ocppj.__doc__ or ""
     for name in ocppj.__all__:
         public = getattr(ocppj, name)

@@ -1,4 +1,4 @@
-"""The frames are values, and encode as the arrays that they are."""
+"""The frames: immutable values that encode as JSON arrays."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Methods that answer calls: what they may return and raise, and what the peer is told of it."""
+"""Handler methods: what they may return and raise, and how the call is answered."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ SECRET = "the password is 1234"
 
 
 class Errors(list[tuple[Any, Exception]]):
-    """What `on_error` was told."""
+    """Records the calls of `on_error`."""
 
     def __call__(self, frame: Any, error: Exception) -> None:
         self.append((frame, error))
@@ -83,7 +83,7 @@ def later(method: Any) -> Any:
 
 
 class Eventually:
-    """Awaitable, but no coroutine."""
+    """An awaitable that is not a coroutine."""
 
     def __init__(self, method: Any, *_: Any) -> None:
         self.method = method
@@ -154,7 +154,7 @@ def test_a_method_may_be_switched_off(off: Any) -> None:
 
 
 @every_form
-def test_a_method_refuses(form: Any) -> None:
+def test_a_method_may_raise_call_refused(form: Any) -> None:
     refusal = ocppj.CallRefused("SecurityError", "go away", {"a": [None, 1]})
     assert answer(form(raising(refusal))) == [4, "i", "SecurityError", "go away", {"a": [None, 1]}]
     bare = ocppj.CallRefused("GenericError")
@@ -192,7 +192,7 @@ def test_the_code_is_the_versions(version: str, code: str, answered: str) -> Non
     ],
     ids=str,
 )
-def test_a_refusal_that_cannot_be_sent_is_told_to_us_alone(form: Any, refusal: Any) -> None:
+def test_an_invalid_call_refused_is_reported_only_to_us(form: Any, refusal: Any) -> None:
     errors = Errors()
     assert answer(form(raising(refusal)), errors) == BROKEN
     ((_, error),) = errors
@@ -243,7 +243,7 @@ def test_other_exceptions_do_not_leak(form: Any, fault: Exception, version: str)
     ],
     ids=lambda wrong: type(wrong).__name__,
 )
-def test_what_may_not_be_sent_is_not(form: Any, wrong: Any) -> None:
+def test_an_invalid_response_is_not_sent(form: Any, wrong: Any) -> None:
     errors = Errors()
     assert answer(form(returning(wrong)), errors) == BROKEN
     ((_, error),) = errors
@@ -266,7 +266,7 @@ def test_a_response_beyond_its_bounds_is_not_sent() -> None:
 
 @every_form
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
-def test_what_is_no_exception_passes_and_the_call_still_waits(form: Any, kind: Any) -> None:
+def test_a_base_exception_propagates_and_the_call_can_be_answered(form: Any, kind: Any) -> None:
     session = make()
     handler = type("Handler", (), {"on_heartbeat": staticmethod(form(raising(kind())))})()
     handlers = ocppj.Handlers(handler, session.codec)
@@ -279,7 +279,7 @@ def test_what_is_no_exception_passes_and_the_call_still_waits(form: Any, kind: A
 
 
 def drive(awaitable: Any) -> Any:
-    """Run an awaitable without an event loop, which would take these exceptions for its own."""
+    """Run an awaitable without an event loop, which handles these exceptions itself."""
     steps = awaitable.__await__()
     try:
         while True:
@@ -288,7 +288,7 @@ def drive(awaitable: Any) -> Any:
         return done.value
 
 
-def test_a_call_with_a_long_id_is_answered_whatever_its_method_does() -> None:
+def test_a_call_with_a_long_id_is_always_answered() -> None:
     long = "i" * 50
     call = f'[2,"{long}","Heartbeat",{{"x":1}}]'
     for method, expected in (
@@ -320,13 +320,13 @@ def test_a_misspelt_method_is_an_error_with_a_hint(name: str, hint: str) -> None
     assert str(caught.value).endswith(hint)
 
 
-def test_a_method_of_no_action_at_all_is_an_error_without_one() -> None:
+def test_an_unknown_method_without_a_similar_name_gets_no_hint() -> None:
     handler = type("Mine", (), {"on_zzz": heartbeat})()
     with pytest.raises(ValueError, match=r"on_zzz answers no action of OCPP 2\.0\.1$"):
         ocppj.Handlers(handler, make().codec)
 
 
-def test_other_names_may_begin_alike() -> None:
+def test_others_may_begin_with_on() -> None:
     handler = type("Mine", (), {"on_connect": heartbeat, "on_close": heartbeat, "on_time": 5})()
     ocppj.Handlers(handler, make().codec, iter(["on_close", "on_connect"]))
     with pytest.raises(ValueError, match="on_connect"):
@@ -339,7 +339,7 @@ class Declared(v201.remote_control.ChargingStationHandler):
 
 
 @pytest.mark.parametrize("action", ["UnlockConnector", "TriggerMessage"])
-def test_what_a_protocol_declares_is_no_method(action: str) -> None:
+def test_a_method_that_is_only_declared_answers_not_supported(action: str) -> None:
     session = ocppj.Session(ocppj.Codec("2.0.1"), "charging_station")
     handlers = ocppj.Handlers(Declared(), session.codec, role=session.role)
     payload = {
@@ -362,7 +362,7 @@ class Narrowed(v201.remote_control.ChargingStationHandler):
 @pytest.mark.parametrize(
     ("message", "expected"), [("Heartbeat", "Accepted"), ("BootNotification", "NotSupported")]
 )
-def test_the_method_that_a_protocol_declares_refuses(message: str, expected: str) -> None:
+def test_a_declared_method_raises_call_refused(message: str, expected: str) -> None:
     session = ocppj.Session(ocppj.Codec("2.0.1"), "charging_station")
     handlers = ocppj.Handlers(Narrowed(), session.codec, role=session.role)
     call: Any = session.receive(f'[2,"i","TriggerMessage",{{"requestedMessage":"{message}"}}]')
@@ -380,7 +380,7 @@ def test_a_declared_method_may_be_set_on_the_object() -> None:
     assert set(handlers._methods) == {"UnlockConnector", "TriggerMessage"}
 
 
-def test_what_a_protocol_declares_of_blocks_that_are_left_out_is_no_mistake() -> None:
+def test_declared_methods_of_blocks_left_out_are_no_error() -> None:
     codec = ocppj.Codec("2.0.1", profiles=[v201.availability.PROFILE])
     handler = type("Mine", (v201.remote_control.ChargingStationHandler,), {})()
     assert ocppj.Handlers(handler, codec)._methods == {}
@@ -396,7 +396,7 @@ def test_a_method_for_what_the_other_side_receives_is_an_error() -> None:
         ocppj.Handlers(handler, codec, role="csms")
 
 
-def test_a_method_that_only_one_of_its_actions_reaches_is_none() -> None:
+def test_a_method_needs_only_one_action_that_the_role_receives() -> None:
     codec = vendor(
         ocppj.Feature("Fan", FanRequest, FanResponse, "csms", "on_fan"),
         ocppj.Feature("Turbo", FanRequest, FanResponse, "charging_station", "on_fan"),
@@ -404,7 +404,7 @@ def test_a_method_that_only_one_of_its_actions_reaches_is_none() -> None:
     ocppj.Handlers(type("Mine", (), {"on_fan": heartbeat})(), codec, role="csms")
 
 
-def test_a_class_is_no_handler() -> None:
+def test_a_class_as_handler_is_an_error() -> None:
     with pytest.raises(TypeError, match=r"^Declared is a class: make an instance of it$"):
         ocppj.Handlers(Declared, make().codec)
 
@@ -435,7 +435,7 @@ def test_two_actions_may_have_one_method() -> None:
 
 
 def notified(method: Any, name: str = "on_notify_periodic_event_stream") -> tuple[Any, Errors]:
-    """Return what became of a SEND."""
+    """Return the result of `notify` for a SEND, and the errors."""
     session, errors = make("2.1"), Errors()
     handlers = ocppj.Handlers(type("H", (), {name: staticmethod(method)})(), session.codec)
     send = session.receive(SEND)
@@ -465,7 +465,9 @@ def test_a_send_gets_the_context_and_the_request() -> None:
 
 @every_form
 @pytest.mark.parametrize("fault", [ValueError(SECRET), ocppj.CallRefused("GenericError")])
-def test_what_the_method_of_a_send_raises_is_told_to_us(form: Any, fault: Exception) -> None:
+def test_an_exception_of_the_method_of_a_send_is_reported_to_us(
+    form: Any, fault: Exception
+) -> None:
     _, errors = notified(form(raising(fault)))
     assert [error for _, error in errors] == [fault]
 

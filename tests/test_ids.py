@@ -1,4 +1,4 @@
-"""Message ids: unique for a process, its children and its other threads, and short enough."""
+"""Message ids: unique across processes, forks and threads, and short enough."""
 
 import os
 import subprocess
@@ -75,7 +75,7 @@ def test_a_forked_child_has_others() -> None:
 
 
 def test_all_64_bits_are_random() -> None:
-    """A UUID would have four that never change."""
+    """In a UUID some bits are fixed."""
     seen = []
     for _ in range(64):
         ids._renew()

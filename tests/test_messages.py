@@ -1,4 +1,4 @@
-"""The messages: Remote Control whole, and what holds for every message of every version."""
+"""The messages: Remote Control in detail, and rules for all messages of all versions."""
 
 import importlib
 import inspect
@@ -28,7 +28,7 @@ FEATURES = [
 ]
 
 
-def test_remote_control_is_whole() -> None:
+def test_remote_control_is_complete() -> None:
     assert remote_control.PROFILE_NAME == remote_control.PROFILE.name == "remoteControl"
     names = [feature.name for feature in remote_control.PROFILE.features]
     assert names == [
@@ -153,7 +153,7 @@ def test_a_feature_is_handled_by_the_other_side(version: str, feature: Feature[A
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_no_message_nests_deeper_than_the_table_takes_for_granted(version: str) -> None:
+def test_no_message_nests_deeper_than_the_table_assumes(version: str) -> None:
     for profile in PACKAGES[version].PROFILES:
         for feature in profile.features:
             for kind in filter(None, (feature.request_type, feature.response_type)):
@@ -166,7 +166,7 @@ def structs(version: str) -> list[type[msgspec.Struct]]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_structs_are_closed_and_lean(version: str) -> None:
+def test_structs_forbid_unknown_fields_and_are_not_tracked(version: str) -> None:
     for kind in structs(version):
         if kind is ocppj.Profile:
             continue
@@ -192,7 +192,7 @@ def test_enum_members_are_upper_snake_and_values_the_wires(version: str) -> None
             assert kind(member.value) is member
 
 
-def test_names_that_no_rule_gives() -> None:
+def test_exceptional_names() -> None:
     fields = dict(
         zip(
             v21.ChargingSchedulePeriodType.__struct_fields__,

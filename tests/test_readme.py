@@ -25,7 +25,11 @@ def test_the_python_of_a_page_runs(page: Path, capsys: pytest.CaptureFixture[str
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     namespace: dict[str, object] = {}
     for block in blocks:
-        exec(block, namespace)
+        try:
+            exec(block, namespace)
+        except ModuleNotFoundError as error:
+            assert not (error.name or "ocppj").startswith("ocppj")
+            pytest.skip(f"{error.name} is not installed")
     printed = capsys.readouterr().out.splitlines()
     wanted = re.findall(r"^ *print\(.*\)  # (.*)$", "\n".join(blocks), re.MULTILINE)
     lines = iter(printed)

@@ -1,4 +1,4 @@
-"""The vocabulary: optional fields, vendor data, free-form values, one decimal."""
+"""Optional fields, vendor data, free-form values, one decimal."""
 
 from typing import Any
 
@@ -37,11 +37,11 @@ def test_absent_is_none_and_none_is_absent() -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "null", '"x"', "[1,[2,[]]]", '{"a":{"b":{}}}', "-0.5"])
-def test_free_values_are_kept_as_they_are(value: str) -> None:
+def test_free_form_values_are_unchanged(value: str) -> None:
     assert decode(f'{{"data":{value}}}').data == msgspec.json.decode(value)
 
 
-def test_free_values_have_a_depth() -> None:
+def test_free_form_values_have_a_maximum_depth() -> None:
     for text in ('{"data":[[[[]]]]}', '{"data":{"a":{"a":{"a":{}}}}}'):
         with pytest.raises(msgspec.ValidationError, match="nested too deep"):
             decode(text)
@@ -54,7 +54,7 @@ def test_vendor_data_is_a_dict() -> None:
     assert data == {"vendorId": "v", "x": [1]} == CustomData(vendorId="v", x=[1])
 
 
-def test_a_type_that_nobody_knows_is_not_taken() -> None:
+def test_an_unknown_type_is_an_error() -> None:
     class Other:
         pass
 
@@ -63,7 +63,7 @@ def test_a_type_that_nobody_knows_is_not_taken() -> None:
 
 
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, [2**63], {"a": [{"b": 2**70}]}])
-def test_integers_beyond_64_bits_are_found(value: Any) -> None:
+def test_integers_beyond_64_bits_are_invalid(value: Any) -> None:
     with pytest.raises(ValueError, match="integer beyond 64 bits"):
         check_json(value, 10)
     check_json(True, 0)

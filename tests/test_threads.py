@@ -1,4 +1,4 @@
-"""One codec for all threads: the same answers as for one, and no state that could be shared."""
+"""One codec in many threads gives the same results as in one, and no module has mutable state."""
 
 import ast
 import os
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(autouse=True)
 def restless() -> Iterator[None]:
-    """Let threads change as often as CPython can."""
+    """Switch threads as often as CPython can."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -34,7 +34,7 @@ def restless() -> Iterator[None]:
 
 
 def together(work: Callable[[int], Any]) -> list[Any]:
-    """Return what eight threads make of their numbers, all starting at once."""
+    """Return the results of eight threads that call `work` with their number at the same time."""
     gate = threading.Barrier(THREADS)
     results: list[Any] = [None] * THREADS
 
@@ -61,7 +61,7 @@ def answers(backend: Any, frame: tuple[bytes, dict[str, str]]) -> list[Any]:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_eight_threads_get_the_answers_of_one(make_backend: Make, version: str) -> None:
+def test_eight_threads_get_the_same_results_as_one(make_backend: Make, version: str) -> None:
     chance = Random(5)
     frames = []
     for data, message_id, action in good(version, 60):
@@ -69,7 +69,7 @@ def test_eight_threads_get_the_answers_of_one(make_backend: Make, version: str) 
         broken = mutate(data, [(chance.random(), 3, chance.choice(SNIPPETS))])
         frames.append((broken, {message_id: action}))
     wanted = [answers(make_backend(version), frame) for frame in frames]
-    # A table of its own, not used yet: what it learns, it learns in all threads at once.
+    # A new table: all threads fill its caches at the same time.
     backend = make_backend(version, profiles=PACKAGES[version].PROFILES)
 
     def work(number: int) -> list[Any]:
@@ -128,7 +128,7 @@ CHANGES = {
 
 
 def changed(tree: ast.AST) -> set[str]:
-    """Return the names whose objects functions change in place or bind anew."""
+    """Return the module's names that functions rebind or whose objects they mutate."""
     found = set()
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
     for function in (node for node in ast.walk(tree) if isinstance(node, functions)):
@@ -144,7 +144,7 @@ def changed(tree: ast.AST) -> set[str]:
 
 
 def bound(tree: ast.Module) -> set[str]:
-    """Return the names that a module's own statements bind."""
+    """Return the names that a module's top-level statements bind."""
     found = set()
     for node in tree.body:
         match node:
@@ -155,7 +155,7 @@ def bound(tree: ast.Module) -> set[str]:
     return found
 
 
-RENEWED = {"ids": {"_prefix"}}  # in a forked child, which has no other thread yet
+RENEWED = {"ids": {"_prefix"}}  # only in a forked child, which has no other thread yet
 
 
 @pytest.mark.parametrize("path", CORE, ids=lambda path: path.stem)
@@ -170,7 +170,7 @@ def test_such_a_change_would_be_seen() -> None:
 
 
 def test_the_extension_holds_constants_alone() -> None:
-    """A variable of the module is bound once, at the left margin, and to nothing that grows."""
+    """A module variable is bound once, at the top level, and to an object that never grows."""
     text = "\n".join(path.read_text() for path in sorted((ROOT / "ext").glob("*.p[yx][xi]")))
     assert "freethreading_compatible=True" in (ROOT / "ext" / "backend_c.pyx").read_text()
     assert not re.search(r"^\s+global ", text, re.MULTILINE)

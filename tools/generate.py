@@ -1,6 +1,6 @@
-"""Write the version packages and their pages from the official schemas and the facts.
+"""Generate the version packages and their pages from the official schemas and the facts.
 
-python -m tools.generate            write what has changed
+python -m tools.generate            write the files that have changed
 python -m tools.generate --check    write nothing; exit 1 and name the files that would change
 """
 
@@ -26,29 +26,31 @@ def ruff(*arguments: str) -> None:
     """Run ruff with the settings of the project."""
     config = ("--config", str(ROOT / "pyproject.toml"))
     command = [sys.executable, "-m", "ruff", *arguments, "--quiet", *config]
-    subprocess.run(command, check=True)  # noqa: S603
+    subprocess.run(command, check=True)  # noqa: S603  our own arguments
 
 
 def build(folder: Path) -> None:
-    """Write all that is generated into a folder that stands for the project's root."""
+    """Write all generated files into a folder, with the paths that they have in the project."""
     source, docs = folder / "src" / "ocppj", folder / "docs"
     source.mkdir(parents=True)
     docs.mkdir()
     for package in model.VERSIONS:
         version = model.read(package)
         write(version, source / package)
-        (docs / f"ocpp-{version.name}.md").write_text(pages.page(version))
-    # One after the other: names that are dropped later would leave their lines broken.
+        for path, text in pages.pages(version).items():
+            (docs / path).parent.mkdir(exist_ok=True)
+            (docs / path).write_text(text)
+    # In this order: removing unused names after sorting would leave broken lines.
     ruff("check", "--select=F401", "--fix-only", str(source))
     ruff("check", "--select=I,RUF022", "--fix-only", str(source))
     ruff("format", str(source))
 
 
 def generated(root: Path) -> dict[str, str]:
-    """Return the generated files below a root: relative path -> text."""
+    """Return the generated files in a folder: relative path -> text."""
     paths = [
         path
-        for pattern in ("src/ocppj/v[0-9]*/*.py", "docs/ocpp-*.md")
+        for pattern in ("src/ocppj/v[0-9]*/*.py", "docs/ocpp-*.md", "docs/ocpp-*/*.md")
         for path in root.glob(pattern)
     ]
     return {str(path.relative_to(root)): path.read_text() for path in paths}
@@ -58,7 +60,7 @@ def main() -> int:
     """Write or check; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
-        "--check", action="store_true", help="write nothing, tell what would change"
+        "--check", action="store_true", help="write nothing; list the files that would change"
     )
     check = parser.parse_args().check
     with tempfile.TemporaryDirectory() as temporary:
@@ -71,7 +73,7 @@ def main() -> int:
         if check:
             continue
         if path in new:
-            (ROOT / path).parent.mkdir(exist_ok=True)
+            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
             (ROOT / path).write_text(new[path])
         else:
             (ROOT / path).unlink()

@@ -1,7 +1,7 @@
-"""The model of one OCPP version: the official JSON schemas joined with the hand-kept facts.
+"""The model of an OCPP version, from the official JSON schemas and our facts.
 
-The schemas are read from the installed `ocpp` package and checked on the way: whatever this module
-does not know how to state in Python is an error, never silently dropped.
+The schemas come with the installed `ocpp` package. Anything in them that this module cannot express
+in Python is an error: nothing is dropped silently.
 """
 
 import importlib.util
@@ -18,11 +18,11 @@ FACTS = Path(__file__).parent / "facts"
 VERSIONS = {version.package.rpartition(".")[2]: version.name for version in catalog.VERSIONS}
 """Package -> the name of its version."""
 BASES = {"v21": "v201"}
-"""Package -> the one to whose facts its own add."""
+"""Package -> the package whose facts it extends."""
 
 CUSTOM_DATA = "CustomDataType"
 
-# Keywords that say nothing about validity.
+# Keywords that do not affect validity.
 SILENT = {
     "$schema",
     "$id",
@@ -39,7 +39,7 @@ SILENT = {
 
 @dataclass(frozen=True)
 class Field:
-    """One property of an object: its wire name and its type with all bounds."""
+    """A property of an object: its wire name, its type and its bounds."""
 
     wire: str
     kind: str  # "string" | "timestamp" | "integer" | "number" | "boolean" | "any" | a type's name
@@ -61,7 +61,7 @@ class Struct:
 
 @dataclass(frozen=True)
 class Enum:
-    """An enum and its values as they are on the wire."""
+    """An enum and its values on the wire."""
 
     name: str
     doc: str
@@ -70,7 +70,7 @@ class Enum:
 
 @dataclass(frozen=True)
 class Action:
-    """An action with both of its messages; no response for a SEND."""
+    """An action with its messages. A SEND has no response."""
 
     name: str
     sender: str
@@ -94,7 +94,7 @@ class Block:
 
 @dataclass
 class Version:
-    """All that a version package states."""
+    """The content of a version package."""
 
     package: str
     name: str
@@ -166,7 +166,7 @@ class Reader:
         return self._struct(schema, name, name, "")
 
     def _type(self, schema: dict[str, Any], name: str, place: str) -> None:
-        """State a named type; a second statement must agree with the first."""
+        """Add a named type. A second definition must agree with the first."""
         doc = self.docs[name]
         new: Struct | Enum
         if "enum" in schema:
@@ -271,7 +271,7 @@ def _schema_files(package: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _facts(package: str) -> dict[str, Any]:
-    """Return the facts of a version, and those that it adds to."""
+    """Return the facts of a version, merged with those that it extends."""
     facts: dict[str, Any] = tomllib.loads((FACTS / f"{package}.toml").read_text())
     if package not in BASES:
         return facts

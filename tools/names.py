@@ -1,8 +1,8 @@
-"""Names: from the wire's spelling to Python's. One rule for fields, enum members and constants."""
+"""Turn wire names into Python names, by one rule for fields, enum members and constants."""
 
 import re
 
-# Words that the general rule would cut in the wrong place.
+# Words that the general rule would split in the wrong place.
 WHOLE_WORDS = (
     "SoC",
     "SoH",
@@ -41,6 +41,6 @@ def constant(wire: str) -> str:
 
 
 def camel(name: str) -> str:
-    """Return what msgspec's `rename="camel"` makes of a snake_case name."""
+    """Return the camelCase form of a snake_case name, as msgspec's `rename="camel"` does."""
     first, *rest = name.split("_")
     return first + "".join(word.title() for word in rest)

@@ -1,4 +1,4 @@
-"""Python source from the model of a version. Layout only; `ruff format` has the last word."""
+"""Write the Python source of a version package from its model. `ruff format` formats it."""
 
 import re
 import textwrap
@@ -90,7 +90,7 @@ def _enums(version: Version) -> str:
 def _enum(enum: Enum) -> Iterator[str]:
     members = {constant(value): value for value in enum.values}
     if len(members) != len(enum.values):
-        raise ValueError(f"{enum.name}: two values give one member name")
+        raise ValueError(f"{enum.name}: two values have the same member name")
     yield f"\n\nclass {enum.name}(StrEnum):"
     yield textwrap.indent(_docstring(enum.doc), "    ")
     yield from (f"    {member} = {value!r}" for member, value in members.items())
@@ -119,7 +119,7 @@ def _datatypes(version: Version) -> str:
 
 
 def _in_order(structs: dict[str, Struct]) -> Iterator[Struct]:
-    """Yield the structs by name, each behind those that it is made of."""
+    """Yield the structs by name, each after the structs in its fields."""
     done: set[str] = set()
 
     def visit(name: str) -> Iterator[Struct]:
@@ -188,7 +188,7 @@ def _messages(action: Action) -> Iterator[str]:
 def _feature(action: Action) -> Iterator[str]:
     response = action.response.name if action.response else "None"
     name = constant(action.name)
-    # A type checker cannot tell the response type from None.
+    # A type checker cannot infer the response type from None.
     kind = "" if action.response else f"[Feature[{action.request.name}, None]]"
     yield (
         f"{name}: Final{kind} = Feature("
@@ -201,7 +201,7 @@ def _handler(block: Block, name: str, sender: str, arguments: str) -> Iterator[s
     sides = {"csms": "charging station", "charging_station": "CSMS"}
     actions = [action for action in block.actions if action.sender in (sender, "both")]
     body = "One method for each call" if actions else "No call"
-    # A body that does something: else type checkers take the method for abstract.
+    # Not `...`: to type checkers, a method with an empty body is abstract.
     more = "A class that derives from it need not define all of them." if actions else ""
     yield f"\n\nclass {name}(Protocol):"
     yield textwrap.indent(
@@ -220,7 +220,7 @@ def _struct(struct: Struct, doc: str, more: str = "", facts: Iterable[str] = ())
     yield textwrap.indent(_docstring(doc, more.strip()), "    ")
     names = [snake(field.wire) for field in struct.fields]
     if len(set(names)) != len(names):
-        raise ValueError(f"{struct.name}: two fields give one name")
+        raise ValueError(f"{struct.name}: two fields have the same name")
     if facts := list(facts):
         yield from (_unshadowed(fact, names) for fact in facts)
         yield ""
@@ -277,7 +277,7 @@ def _message_names(action: Action) -> list[str]:
 
 
 def _imports(version: Version, structs: Iterable[Struct], module: str) -> list[str]:
-    """Return the import lines of a module: everything that it might use; ruff drops the rest."""
+    """Return imports of all names that a module may use. Ruff removes the unused ones."""
     kinds = {field.kind for struct in structs for field in struct.fields}
     vocabulary = (
         "JSON",

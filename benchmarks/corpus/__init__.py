@@ -1,4 +1,4 @@
-"""The frames that are timed. Knows nothing of who decodes them."""
+"""The frames that are timed. Knows nothing of the decoders."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ class Entry(NamedTuple):
     Attributes:
         name: the action, followed by `result` for the answer to it.
         version: the OCPP version's name.
-        action: of a call its own, of a result that of the call which it answers.
+        action: the action of a call, or of the call that a result answers.
         frame: the JSON array.
     """
 
@@ -29,13 +29,13 @@ class Entry(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Name, version where it is not 2.0.1, and size in bytes."""
+        """Name, version if it is not 2.0.1, and size in bytes."""
         shown = self.name if self.version == "2.0.1" else f"{self.version} {self.name}"
         return f"{shown} ({len(frame_text(self))})"
 
     @property
     def pending(self) -> dict[str, str]:
-        """Message id -> action, as the caller of a result remembers it."""
+        """Message id -> action, of the call that a result answers."""
         return {self.frame[1]: self.action}
 
     @property
@@ -49,7 +49,7 @@ class Entry(NamedTuple):
 
 
 def frame_text(entry: Entry) -> str:
-    """Return the frame as a WebSocket text message gives it."""
+    """Return the frame as the text of a WebSocket message."""
     return json.dumps(entry.frame, separators=(",", ":"))
 
 

@@ -2,11 +2,11 @@
 
     CHECKS   "parse" (it is JSON), "types" or "full schema"
     WHAT     what it does to a frame, and what it leaves out
-    load     corpus entry -> what the decoder is given
+    load     corpus entry -> the decoder's input
     decoder  corpus entry -> callable that decodes it, or raises
 
-A decoder may know what a running gateway knows: its tables, the pending calls. Those that are given
-the bare payload know its type besides.
+A decoder may know what a running gateway knows: its tables, and the pending calls. Decoders of the
+bare payload also know its type.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol
 
 from benchmarks.corpus import Entry
 
-__all__ = ["NAMES", "Decode", "Peer", "peer"]
+__all__ = ["LABELS", "NAMES", "Decode", "Peer", "peer"]
 
 Decode = Callable[..., Any]
 
@@ -32,16 +32,27 @@ NAMES: Final = (
     "mobilityhouse",
 )
 
+LABELS: Final = {
+    "floor": "floor",
+    "ocppj_cython": "ocppj",
+    "ocppj_python": "ocppj, pure Python",
+    "pydantic_typed": "pydantic v2, type known",
+    "pydantic_orjson": "orjson + pydantic",
+    "mobilityhouse": "mobilityhouse/ocpp",
+    "orjson_only": "`orjson.loads` alone",
+}
+"""What texts and plots call the peers that they show."""
+
 
 class Peer(Protocol):
-    """What a peer's module gives."""
+    """The names in the module of a peer."""
 
     CHECKS: Literal["parse", "types", "full schema"]
     WHAT: str
 
     @staticmethod
     def load(entry: Entry) -> str | bytes:
-        """Return what the decoder is given."""
+        """Return the decoder's input."""
         ...
 
     @staticmethod

@@ -8,4 +8,4 @@ from benchmarks.peers.messages import payload_decoder as decoder
 __all__ = ["CHECKS", "WHAT", "decoder", "load"]
 
 CHECKS: Final = "full schema"
-WHAT: Final = "msgspec decodes the bare payload's bytes, its type known, into our Struct"
+WHAT: Final = "msgspec decodes the bare payload, whose type it knows, into our Struct"

@@ -11,7 +11,7 @@ from benchmarks.peers import Decode
 __all__ = ["CHECKS", "WHAT", "decoder", "load"]
 
 CHECKS: Final = "parse"
-WHAT: Final = "orjson.loads of the frame: lists and dicts, nothing checked but the JSON"
+WHAT: Final = "orjson.loads of the frame: lists and dicts; only the JSON is checked"
 
 
 def decoder(_entry: Entry) -> Decode:

@@ -14,7 +14,7 @@ __all__ = ["CHECKS", "WHAT", "decoder", "load"]
 CHECKS: Final = "full schema"
 WHAT: Final = (
     "orjson.loads of the frame, the action looked up in a dict, Model.model_validate of the "
-    "payload; takes a timestamp given as a number"
+    "payload; accepts a number as a timestamp"
 )
 
 

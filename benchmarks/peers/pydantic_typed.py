@@ -12,7 +12,7 @@ from benchmarks.peers.models import model
 __all__ = ["CHECKS", "WHAT", "decoder", "load"]
 
 CHECKS: Final = "full schema"
-WHAT: Final = "pydantic's TypeAdapter(Model).validate_json of the bare payload, its type known"
+WHAT: Final = "pydantic's TypeAdapter(Model).validate_json of the bare payload, whose type it knows"
 
 
 def decoder(entry: Entry) -> Decode:

@@ -14,7 +14,7 @@ __all__ = ["CHECKS", "WHAT", "decoder", "load"]
 CHECKS: Final = "full schema"
 WHAT: Final = (
     "msgspec decodes the frame to a tuple with a Raw payload, and that into our Struct; "
-    "gives a tuple, checks neither the id's length nor sizes"
+    "returns a tuple, checks neither the id's length nor sizes"
 )
 
 _call: Final = msgspec.json.Decoder(tuple[int, str, str, msgspec.Raw]).decode

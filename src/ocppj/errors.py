@@ -12,6 +12,7 @@
     ├── CallFailed               a CALLERROR came back
     ├── CallTimeout              nothing came back in time
     │   └── ConnectionLost       the connection ended first
+    │       └── NotConnected     there is no connection: nothing was sent
     └── CallRefused              raised by a handler to answer a call with an error
 
 Owns the exceptions and, for each OCPP version, the tables of error codes and of the answers to
@@ -35,6 +36,7 @@ __all__ = [
     "EncodeError",
     "FrameError",
     "LocalProtocolError",
+    "NotConnected",
     "OcppError",
     "PayloadError",
     "ProtocolError",
@@ -381,6 +383,10 @@ class ConnectionLost(CallTimeout, ConnectionError):
 
     If the call was sent, the peer may or may not have handled it.
     """
+
+
+class NotConnected(ConnectionLost):
+    """There is no connection, or it ended before the call was sent. Nothing was sent."""
 
 
 class CallRefused(_ErrorContent):

@@ -38,7 +38,7 @@ def json_schema(cls: type[Any]) -> dict[str, Any]:
     """Return the JSON Schema of a message or data type.
 
     The schema accepts what strict decoding accepts, as far as JSON Schema can tell: see
-    [What is validated](differences.md) for the exceptions.
+    [What is validated](../differences.md) for the exceptions.
 
     Args:
         cls: a request, a response or a data type; a vendor's own too.

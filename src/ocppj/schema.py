@@ -51,7 +51,7 @@ INT64_MAX = 2**63 - 1
 VENDOR_ID_LENGTH = 255
 TOO_DEEP = "nested too deep"
 PYDANTIC = "ocppj.integrations.pydantic"
-"""What pydantic is told of messages; imported when it asks."""
+"""Gives pydantic the schema of messages. Imported on first use."""
 
 Integer: TypeAlias = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
 """An integer of at most 64 bits. OCPP 2.x says 32, but stations use larger transaction ids."""
@@ -178,10 +178,10 @@ def dec_hook(depth: int) -> Callable[[type, Any], Any]:
     """
 
     def hook(cls: type, value: Any) -> Any:
+        if cls is CustomData and type(value) is not dict:
+            raise TypeError(f"Expected `object`, got `{JSON_NAMES[type(value)]}`")
         check_json(value, depth)
         if cls is CustomData:
-            if type(value) is not dict:
-                raise TypeError(f"Expected `object`, got `{JSON_NAMES[type(value)]}`")
             if "vendorId" not in value:
                 raise ValueError("Object missing required field `vendorId`")
             vendor_id = value["vendorId"]

@@ -192,16 +192,16 @@ class Session:
         try:
             frame = self.codec.decode(data, self._actions)
         except DecodeError as error:
-            self._refuse(error)
+            self._on_decode_error(error)
             raise
         message_type = frame.message_type
         if message_type == CALL:
-            message_id, action = frame.message_id, frame.action  # type: ignore[union-attr]
+            message_id, action = frame.message_id, frame.action  # type: ignore[union-attr]  # a CALL is a `Call`
             if message_id in self._handling:
                 raise self._message_id_in_use(message_id, action)
             if self._features[action].sender == self.role:
                 raise self._wrong_sender(action, CALL, message_id)
-            self._handling[message_id] = frame  # type: ignore[assignment]
+            self._handling[message_id] = frame  # type: ignore[assignment]  # a CALL is a `Call`
         elif message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  on the hot path
             if frame.message_id not in self._actions:
                 raise self._unexpected_answer(message_type, frame.message_id)
@@ -210,7 +210,7 @@ class Session:
             raise self._wrong_sender(frame.action, message_type, frame.message_id)
         return frame
 
-    def _refuse(self, error: DecodeError) -> None:
+    def _on_decode_error(self, error: DecodeError) -> None:
         """Update the state after an invalid frame.
 
         A frame that should not have been sent at all is rejected for that, not for its payload.

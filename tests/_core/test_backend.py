@@ -1,4 +1,4 @@
-"""The switch: what is asked for works or fails; nothing but speed hangs on the extension."""
+"""The choice of the backend: a forced one works or fails; without the extension Python is used."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ def test_a_backend_can_be_forced(backend: str) -> None:
     assert done.stdout.startswith(f"{backend} Call(message_id='i'")
 
 
-def test_the_compiled_one_is_the_default() -> None:
+def test_the_compiled_backend_is_the_default() -> None:
     assert run(SHOW).stdout.startswith("cython ")
     assert run(SHOW, OCPPJ_BACKEND="").stdout.startswith("cython ")
 
@@ -57,7 +57,7 @@ def test_without_the_extension_python_takes_over() -> None:
     assert done.returncode
 
 
-def test_a_broken_extension_is_heard_of() -> None:
+def test_a_broken_extension_is_not_hidden() -> None:
     done = run(MISSING.replace("name=name", "name='something_else'"))
     assert "ModuleNotFoundError" in done.stderr
     done = run(MISSING.replace('ModuleNotFoundError("no", name=name)', 'ImportError("broken")'))

@@ -1,8 +1,8 @@
-"""What nests deeper than the interpreter can follow is refused like what nests deeper than allowed.
+"""Frames that nest too deep for the interpreter are rejected like those beyond `max_depth`.
 
-How deep that is differs: CPython counts up to a limit of 1,000 (3.11) or several thousand, or looks
-at what is left of the stack (3.14), and not all that reads JSON gives up at the same depth. So the
-depths to try are found first.
+That depth differs: CPython has a recursion limit of 1,000 (3.11) or several thousand, or checks how
+much of the stack is left (3.14), and msgspec's decoders give up at different depths. So the tests
+first find the depths to try.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ AROUND = range(-40, 8, 2)
 
 
 def edge(decode: Callable[[bytes], object]) -> int:
-    """Return how deep arrays may nest for a decoder."""
+    """Return the maximum nesting of arrays that a decoder can follow."""
     low, high = 1, MAX_SIZE // 2
     while low < high:
         middle = (low + high + 1) // 2
@@ -38,7 +38,7 @@ def edge(decode: Callable[[bytes], object]) -> int:
 
 @cache
 def depths() -> list[int]:
-    """Return the depths around which something cannot follow any more."""
+    """Return depths near the maximum of each decoder, and of recursive Python code."""
     edges = {
         edge(decode)
         for decode in (
@@ -47,13 +47,13 @@ def depths() -> list[int]:
             walk,
         )
     }
-    # The dearest ones, on CPython 3.14, have 100,000 levels and no sharp edge.
+    # On CPython 3.14 the edge is near 100,000 levels and not sharp; such tests take longest.
     near = {one + step for one in edges for step in AROUND[:: 1 if one < 20_000 else 9]}
     return sorted(depth for depth in {*near, 100_000} if depth > 0)
 
 
 def walk(text: bytes) -> None:
-    """Go through as Python code does."""
+    """Recurse once for each level, as Python code would."""
 
     def visit(level: int) -> None:
         if level:
@@ -91,7 +91,7 @@ def deep(name: str, depth: int) -> Iterator[bytes]:
     "policy", [ocppj.Policy(), ocppj.Policy.lenient()], ids=["strict", "lenient"]
 )
 @pytest.mark.parametrize("name", FRAMES)
-def test_nothing_but_our_errors_leaves(
+def test_only_our_errors_are_raised(
     make_backend: Make, name: str, max_depth: int, policy: ocppj.Policy
 ) -> None:
     codec = ocppj.Codec("2.1", max_depth=max_depth, max_size=MAX_SIZE, policy=policy)
@@ -116,7 +116,7 @@ def test_nothing_but_our_errors_leaves(
                 tried(backend.encode, frame)
 
 
-def test_a_result_that_waits_may_nest_too_deep(codec: ocppj.Codec) -> None:
+def test_a_result_decoded_later_may_nest_too_deep(codec: ocppj.Codec) -> None:
     deepest = depths()[-1]
     for inner in ("[" * deepest + "]" * deepest, '{"a":' * 90_000 + "1" + "}" * 90_000):
         payload = msgspec.Raw(b'{"status":"Accepted","data":%b}' % inner.encode())
@@ -138,13 +138,13 @@ def test_the_depth_of_a_value(depth: int) -> None:
 
 
 @pytest.mark.parametrize("depth", [100_000, 250_000])
-def test_what_cannot_be_followed_is_deeper(depth: int) -> None:
+def test_nesting_beyond_the_recursion_limit_is_too_deep(depth: int) -> None:
     assert nests_deeper_than(b"[" * depth + b"]" * depth, 32)
 
 
 @pytest.mark.parametrize("bad", [float("nan"), (1,), {1: 2}, object()])
 @pytest.mark.parametrize("depth", [450, 700, 960, 2000, 100_000])
-def test_what_we_send_may_nest_too_deep(make_backend: Make, bad: Any, depth: int) -> None:
+def test_an_outgoing_payload_may_nest_too_deep(make_backend: Make, bad: Any, depth: int) -> None:
     for _ in range(depth):
         bad = [bad]
     frame = ocppj.Call("x", "DataTransfer", v201.DataTransferRequest(vendor_id="v", data=bad))

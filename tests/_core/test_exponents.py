@@ -1,4 +1,4 @@
-"""Numbers that are slow to decode: a frame may have a few, and with more it is not decoded."""
+"""Numbers that are slow to decode: a frame with more than a few is rejected undecoded."""
 
 import gc
 import subprocess
@@ -56,7 +56,7 @@ def test_the_size_that_is_not_searched_cannot_have_too_many(make_backend: Make) 
     ],
 )
 @pytest.mark.parametrize("policy", [ocppj.Policy.strict(), ocppj.Policy.lenient()])
-def test_no_other_fault_and_no_policy_comes_first(
+def test_it_is_checked_before_other_faults_and_policies(
     make_backend: Make, frame: str, policy: ocppj.Policy
 ) -> None:
     for backend in (make_backend(policy=policy), make_backend("1.6", policy=policy)):
@@ -73,7 +73,7 @@ def test_text_that_looks_like_exponents_does_not_count(make_backend: Make) -> No
     assert make_backend().decode(call(*["3e30"] * MANY)).payload.data == [3e30] * MANY
 
 
-def test_encode_refuses_what_decode_would(make_backend: Make) -> None:
+def test_encode_rejects_the_same_frames_as_decode(make_backend: Make) -> None:
     def frame(count: int) -> Any:
         request = v201.DataTransferRequest(vendor_id="x", data=[9e302] * count)
         return ocppj.Call("1", "DataTransfer", request)
@@ -107,9 +107,9 @@ PLACES: Final = (
 
 
 def slow_frames(name: str, policy: ocppj.Policy) -> dict[str, float]:
-    """Return the frames that take too long with a backend, and how long."""
+    """Return the frames for which a backend takes too long, and the seconds."""
     backend = backend_factory(name)(policy=policy)
-    gc.freeze()  # or the collector goes through all that was imported
+    gc.freeze()  # keeps the collector from traversing everything that was imported
     found = {}
     for unit, place in product(UNITS, PLACES):
         count = (ocppj.Codec("2.0.1").max_size - len(place)) // (len(unit) + 1)
@@ -128,11 +128,11 @@ def slow_frames(name: str, policy: ocppj.Policy) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", BACKENDS)
 @pytest.mark.parametrize("policy", ["strict", "lenient"])
-def test_no_frame_at_the_default_limits_holds_a_process(name: str, policy: str) -> None:
+def test_no_frame_at_the_default_limits_takes_long(name: str, policy: str) -> None:
     """`python -m benchmarks.faults` searches for more."""
     backend_factory(name)  # or skip
-    # In an interpreter of its own: in the memory that thousands of tests have left in pieces,
-    # decoding takes two to four times as long.
+    # In a fresh interpreter: with the memory that thousands of tests have fragmented, decoding
+    # takes two to four times as long.
     program = (
         "import ocppj; from tests._core.test_exponents import slow_frames;"
         f"print(slow_frames({name!r}, ocppj.Policy.{policy}()))"

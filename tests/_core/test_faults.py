@@ -1,4 +1,4 @@
-"""msgspec's wordings: every row of the table is met by a real fault, so that a change is seen."""
+"""msgspec's messages: a real fault reaches every row of the table, so a changed message fails."""
 
 import enum
 import re
@@ -108,14 +108,14 @@ def raised(text: str, kind: Any, depth: int = 4) -> msgspec.ValidationError:
 
 
 @pytest.mark.parametrize(("payload", "fault", "problem", "path"), CASES)
-def test_a_fault_is_found(payload: str, fault: Fault, problem: str, path: str) -> None:
+def test_a_fault_is_translated(payload: str, fault: Fault, problem: str, path: str) -> None:
     finding = faults.translate(msgspec_error(payload))
     assert (finding.fault, finding.path) == (fault, path)
     assert problem in finding.problem
 
 
 @pytest.mark.parametrize("payload", [payload for payload, *_ in CASES])
-def test_it_is_found_again_in_what_the_bare_payload_gives(payload: str) -> None:
+def test_the_error_of_a_bare_payload_is_translated_alike(payload: str) -> None:
     again = faults.translate_fast_error(raised(payload, Outer), payload.encode())
     if "`" in payload:
         assert again is None
@@ -132,23 +132,23 @@ def test_it_is_found_again_in_what_the_bare_payload_gives(payload: str) -> None:
         '{"inner":{"n":1,"q` - at `$.x":1}}',
     ],
 )
-def test_a_text_like_a_path_leaves_a_doubt(payload: str) -> None:
+def test_text_like_a_path_is_not_certain(payload: str) -> None:
     assert faults.translate_fast_error(raised(payload, Outer), payload.encode()) is None
 
 
-def test_what_is_too_deep_for_one_decoder_may_be_right_for_another() -> None:
+def test_too_deep_for_the_fast_decoder_is_not_certain() -> None:
     payload = '{"customData":{"vendorId":5,"a":[[]]}}'
     assert faults.translate_fast_error(raised(payload, Outer, 2), payload.encode()) is None
     assert faults.translate_fast_error(raised(payload, Outer, 3), payload.encode()) is not None
 
 
 @pytest.mark.parametrize("error", [msgspec.DecodeError("x"), RecursionError(), ValueError("x")])
-def test_only_a_validation_error_is_a_verdict(error: Exception) -> None:
+def test_only_a_validation_error_is_translated(error: Exception) -> None:
     assert faults.translate_fast_error(error, b"{}") is None
 
 
-def test_every_row_of_the_table_is_met() -> None:
-    """msgspec really says each of these; a row that no fault reaches is dead or reworded."""
+def test_every_row_of_the_table_is_reached() -> None:
+    """A row that no fault reaches is dead, or msgspec has changed the message."""
     problems = []
     for payload, *_ in CASES:
         text = msgspec_error(payload)
@@ -162,7 +162,7 @@ def test_every_row_of_the_table_is_met() -> None:
     assert {row(problem) for problem in problems} == {p for p, _, _ in faults.WORDINGS}
 
 
-def test_the_name_of_a_field_does_not_pass_for_a_path() -> None:
+def test_the_name_of_a_field_is_not_mistaken_for_a_path() -> None:
     for name in ("q` - at `$.inner", "q` - at `$[0].inner", "` - at `$[0]"):
         finding = faults.translate(msgspec_error(f'{{"{name}":1}}'))
         assert finding == faults.Finding(Fault.FORMAT, "unknown field", "$")
@@ -189,7 +189,7 @@ GRAMMAR = [
 
 
 @pytest.mark.parametrize(("data", "problem"), GRAMMAR)
-def test_what_is_no_json_is_said_in_msgspecs_words(data: bytes, problem: str) -> None:
+def test_invalid_json_is_described_in_msgspecs_words(data: bytes, problem: str) -> None:
     with pytest.raises(ocppj.FrameError) as caught:
         ocppj.Codec("1.6").decode(data)
     assert caught.value.error_description == problem

@@ -1,4 +1,4 @@
-"""The dispatch table: what is decoded how, and what is left to the careful way."""
+"""The dispatch table: which actions are fast, and which need the exact decoders."""
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ def test_every_official_action_is_fast() -> None:
     assert set(make_table("2.1").sends) == {"NotifyPeriodicEventStream"}
 
 
-def test_what_may_nest_without_end_is_not_fast() -> None:
+def test_types_that_nest_without_limit_are_not_fast() -> None:
     free = msgspec.defstruct("Free", [("x", dict)], forbid_unknown_fields=True)
     flat = msgspec.defstruct("Flat", [("x", int)], forbid_unknown_fields=True)
     features = (ocppj.Feature("A", free, flat), ocppj.Feature("B", flat, flat))
@@ -26,7 +26,7 @@ def test_what_may_nest_without_end_is_not_fast() -> None:
     assert set(known.fast_calls) == {"B"}
 
 
-def test_with_less_depth_fewer_are_fast() -> None:
+def test_a_lower_depth_makes_fewer_actions_fast() -> None:
     assert "Heartbeat" in make_table(max_depth=20).fast_calls
     assert "TransactionEvent" not in make_table(max_depth=20).fast_calls
     assert make_table(max_depth=1).fast_calls == {}

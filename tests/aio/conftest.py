@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.aio.ends import ENDS, End
+from tests.aio.ends import ENDS, MEMORY, End
 
 
 @pytest.fixture(params=ENDS)
@@ -14,6 +14,12 @@ def end(request: pytest.FixtureRequest) -> End:
     found = ENDS[request.param]
     pytest.importorskip(found.transport)
     return found
+
+
+@pytest.fixture
+def memory() -> End:
+    """Both ends without a socket: for what does not depend on a transport."""
+    return MEMORY
 
 
 @pytest.fixture(scope="session")

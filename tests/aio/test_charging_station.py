@@ -20,24 +20,24 @@ from tests.aio.wire import (
 )
 
 
-def test_one_station_connects_once(end: End) -> None:
+def test_one_station_connects_once(memory: End) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()})
         station = ChargingStation("CS-1", {"2.0.1": Charger()})
-        async with end.listen(csms) as server:
-            async with end.connect(station, server):
+        async with memory.listen(csms) as server:
+            async with memory.connect(station, server):
                 with pytest.raises(ocppj.LocalProtocolError, match="already"):
-                    async with end.connect(station, server):
+                    async with memory.connect(station, server):
                         raise AssertionError
                 await station.call(BOOT)
-            async with end.connect(station, server):
+            async with memory.connect(station, server):
                 await station.call(BOOT)
         for url in ("127.0.0.1:9", "http://127.0.0.1:9", ""):
             with pytest.raises(ValueError, match="ws://"):
-                async with station.connect(url, transport=end.transport):
+                async with station.connect(url, transport=memory.transport):
                     raise AssertionError
 
-    end.run(main())
+    memory.run(main())
 
 
 def test_a_station_connects_again(end: End) -> None:

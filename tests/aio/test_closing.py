@@ -350,7 +350,10 @@ def test_tls_needs_a_context(end: End) -> None:
 
 
 def test_closing_rejects_stations_whose_check_is_pending(end: End) -> None:
+    asked: list[str] = []
+
     async def never(name: str) -> bool:
+        asked.append(name)
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -362,7 +365,7 @@ def test_closing_rejects_stations_whose_check_is_pending(end: End) -> None:
                     return raw.status, await raw.close_code() if raw.status == 101 else None
 
             coming = [asyncio.create_task(come()) for _ in range(3)]
-            await asyncio.sleep(0.05)
+            await until(lambda: len(asked) == 3)
             assert await dropped([], server) < 1
             answer = (503, None) if end.transport == "websockets" else (101, 1001)
             assert await asyncio.gather(*coming) == [answer] * 3

@@ -66,10 +66,10 @@ class Answerer:
         return v201.ClearCacheResponse(status=v201.ClearCacheStatusEnumType.ACCEPTED)
 
 
-def test_a_handler_may_call_the_peer(end: End) -> None:
+def test_a_handler_may_call_the_peer(memory: End) -> None:
     async def main() -> None:
         answerer = Answerer()
-        async with pair(end, Asker(), answerer) as (_, seen, station):
+        async with pair(memory, Asker(), answerer) as (_, seen, station):
             answerer.station = station
             # The CSMS's call is in flight while it is asked, and asks in turn: three calls deep, so
             # the innermost has to wait for the outermost's turn and cannot get it in time.
@@ -78,7 +78,7 @@ def test_a_handler_may_call_the_peer(end: End) -> None:
                 await seen.call(v201.ClearCacheRequest(), timeout=0.2)
             assert (await seen.call(UNLOCK)).status is v201.UnlockStatusEnumType.UNLOCKED
 
-    end.run(main())
+    memory.run(main())
 
 
 def test_a_handler_may_close_its_own_connection_and_go_on(end: End) -> None:
@@ -120,10 +120,10 @@ def test_limits_are_checked_at_once(limit: dict[str, Any]) -> None:
         CSMS({"2.0.1": Central()}, **limit)
 
 
-def test_calls_are_queued_up_to_a_limit(end: End) -> None:
+def test_calls_are_queued_up_to_a_limit(memory: End) -> None:
     async def main() -> None:
         gate = Gate()
-        async with pair(end, charger=gate, max_waiting=2) as (_, seen, _):
+        async with pair(memory, charger=gate, max_waiting=2) as (_, seen, _):
             requests = [
                 v201.ResetRequest(type=v201.ResetEnumType.IMMEDIATE, evse_id=n) for n in range(3)
             ]
@@ -139,26 +139,26 @@ def test_calls_are_queued_up_to_a_limit(end: End) -> None:
             assert len(await asyncio.gather(*calls)) == 3
             assert (await seen.call(UNLOCK)).status is v201.UnlockStatusEnumType.UNLOCKED
 
-    end.run(main())
+    memory.run(main())
 
 
-def test_a_late_answer_is_dropped_and_the_next_call_works(end: End) -> None:
+def test_a_late_answer_is_dropped_and_the_next_call_works(memory: End) -> None:
     async def main() -> None:
         gate = Gate()
-        async with pair(end, charger=gate) as (_, seen, _):
+        async with pair(memory, charger=gate) as (_, seen, _):
             with pytest.raises(ocppj.CallTimeout, match=r"did not answer Reset within 0\.05 s"):
                 await seen.call(RESET, timeout=0.05)
             gate.free.release()
             assert (await seen.call(UNLOCK)).status is v201.UnlockStatusEnumType.UNLOCKED
             assert seen._link.session.unexpected == 1
 
-    end.run(main())
+    memory.run(main())
 
 
-def test_a_cancelled_call_makes_room_for_the_next(end: End) -> None:
+def test_a_cancelled_call_makes_room_for_the_next(memory: End) -> None:
     async def main() -> None:
         gate = Gate()
-        async with pair(end, charger=gate) as (_, seen, _):
+        async with pair(memory, charger=gate) as (_, seen, _):
             first = asyncio.create_task(seen.call(RESET))
             second = asyncio.create_task(seen.call(UNLOCK))
             waiting = asyncio.create_task(seen.call(UNLOCK))
@@ -172,13 +172,13 @@ def test_a_cancelled_call_makes_room_for_the_next(end: End) -> None:
             assert waiting.cancelled()
             assert seen._link.session.pending is None
 
-    end.run(main())
+    memory.run(main())
 
 
-def test_an_answer_that_crosses_the_cancellation_of_its_call(end: End) -> None:
+def test_an_answer_that_crosses_the_cancellation_of_its_call(memory: End) -> None:
     async def main() -> None:
         gate = Gate()
-        async with pair(end, charger=gate) as (_, seen, _):
+        async with pair(memory, charger=gate) as (_, seen, _):
             call = asyncio.create_task(seen.call(RESET))
             await gate.asked.get()
             message_id = seen._link.session.pending.message_id
@@ -190,12 +190,12 @@ def test_an_answer_that_crosses_the_cancellation_of_its_call(end: End) -> None:
                 await call
             assert (await seen.call(UNLOCK)).status is v201.UnlockStatusEnumType.UNLOCKED
 
-    end.run(main())
+    memory.run(main())
 
 
-def test_calls_to_a_closed_connection_raise(end: End) -> None:
+def test_calls_to_a_closed_connection_raise(memory: End) -> None:
     async def main() -> None:
-        async with pair(end) as (_, seen, station):
+        async with pair(memory) as (_, seen, station):
             pass
         for gone in (seen, station):
             with pytest.raises(ocppj.ConnectionLost):
@@ -203,7 +203,7 @@ def test_calls_to_a_closed_connection_raise(end: End) -> None:
         with pytest.raises(ocppj.ConnectionLost):
             _ = station.version
 
-    end.run(main())
+    memory.run(main())
 
 
 def test_a_graceful_close_lets_handlers_answer(end: End) -> None:

@@ -23,19 +23,19 @@ from tests.aio.wire import (
     [(["2.0.1", "1.6"], "2.0.1"), (["1.6", "2.0.1"], "1.6"), (["2.1", "1.6"], "1.6")],
 )
 def test_the_stations_preference_decides_on_the_version(
-    end: End, offered: list[str], chosen: str
+    memory: End, offered: list[str], chosen: str
 ) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": object(), "1.6": object()})
         station = ChargingStation("CS-1", {name: object() for name in offered})
-        async with end.listen(csms) as server, end.connect(station, server):
+        async with memory.listen(csms) as server, memory.connect(station, server):
             assert station.version == chosen
             assert (await csms.station("CS-1")).version == chosen
 
-    end.run(main())
+    memory.run(main())
 
 
-def test_each_version_has_its_own_handlers(end: End) -> None:
+def test_each_version_has_its_own_handlers(memory: End) -> None:
     class Sixteen:
         def on_heartbeat(self, station: Station, request: Any) -> Any:
             return v16.HeartbeatResponse(current_time=NOW)
@@ -45,14 +45,14 @@ def test_each_version_has_its_own_handlers(end: End) -> None:
         old = ChargingStation("old", {"1.6": object()})
         new = ChargingStation("new", {"2.0.1": object()})
         async with (
-            end.listen(csms) as server,
-            end.connect(old, server),
-            end.connect(new, server),
+            memory.listen(csms) as server,
+            memory.connect(old, server),
+            memory.connect(new, server),
         ):
             assert await old.call(v16.HeartbeatRequest()) == v16.HeartbeatResponse(current_time=NOW)
             assert (await new.call(v201.HeartbeatRequest())).current_time == NOW
 
-    end.run(main())
+    memory.run(main())
 
 
 def test_listening_that_is_cancelled_closes_everything(end: End) -> None:
@@ -94,10 +94,10 @@ def test_one_csms_may_listen_twice(end: End) -> None:
     end.run(main())
 
 
-def test_waiting_for_a_station(end: End) -> None:
+def test_waiting_for_a_station(memory: End) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()})
-        async with end.listen(csms) as server:
+        async with memory.listen(csms) as server:
             for _ in range(2):
                 with pytest.raises(TimeoutError):
                     await asyncio.wait_for(csms.station("CS-1"), 0.01)
@@ -108,13 +108,13 @@ def test_waiting_for_a_station(end: End) -> None:
             await asyncio.sleep(0)
             waiting.pop().cancel()
             station = ChargingStation("CS-1", {"2.0.1": Charger()})
-            async with end.connect(station, server):
+            async with memory.connect(station, server):
                 found = await asyncio.gather(*waiting)
                 assert found == [csms.stations["CS-1"]] * 2
                 assert await csms.station("CS-1", timeout=0) is found[0]
             assert not csms._stations._arrivals
 
-    end.run(main())
+    memory.run(main())
 
 
 def test_a_lenient_codec_is_used(end: End) -> None:

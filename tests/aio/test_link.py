@@ -23,7 +23,7 @@ from tests.aio.wire import (
 )
 
 
-def test_on_connect_may_call_the_peer(end: End) -> None:
+def test_on_connect_may_call_the_peer(memory: End) -> None:
     async def main() -> None:
         answers: list[Any] = []
         done = asyncio.Event()
@@ -33,25 +33,25 @@ def test_on_connect_may_call_the_peer(end: End) -> None:
                 answers.append(await station.call(UNLOCK))
                 done.set()
 
-        async with pair(end, Greeter()):
+        async with pair(memory, Greeter()):
             await done.wait()
         assert answers[0].status is v201.UnlockStatusEnumType.UNLOCKED
 
-    end.run(main())
+    memory.run(main())
 
 
-def test_a_method_that_raises_cancelled_error_is_answered(end: End) -> None:
+def test_a_method_that_raises_cancelled_error_is_answered(memory: End) -> None:
     class Cancelled(Central):
         def on_heartbeat(self, station: Any, request: Any) -> Any:
             raise asyncio.CancelledError
 
     async def main() -> None:
-        async with pair(end, Cancelled()) as (_, _, station):
+        async with pair(memory, Cancelled()) as (_, _, station):
             with pytest.raises(ocppj.CallFailed, match="InternalError"):
                 await station.call(v201.HeartbeatRequest())
             await station.call(BOOT)
 
-    end.run(main())
+    memory.run(main())
 
 
 def test_on_connect_does_not_count_as_a_call_being_handled(end: End) -> None:
@@ -68,7 +68,7 @@ def test_on_connect_does_not_count_as_a_call_being_handled(end: End) -> None:
     end.run(main())
 
 
-def test_the_end_waits_for_an_async_on_disconnect(end: End) -> None:
+def test_the_end_waits_for_an_async_on_disconnect(memory: End) -> None:
     written: list[str] = []
 
     class Told(Central):
@@ -82,14 +82,14 @@ def test_the_end_waits_for_an_async_on_disconnect(end: End) -> None:
             written.append("own end")
 
     async def main() -> None:
-        async with pair(end, Told(), Charging()):
+        async with pair(memory, Told(), Charging()):
             pass
         assert sorted(written) == ["CS-1", "own end"]
 
-    end.run(main())
+    memory.run(main())
 
 
-def test_hooks_are_called_on_both_sides(end: End) -> None:
+def test_hooks_are_called_on_both_sides(memory: End) -> None:
     class Told(Charger):
         def __init__(self) -> None:
             self.events: list[Any] = []
@@ -102,15 +102,15 @@ def test_hooks_are_called_on_both_sides(end: End) -> None:
 
     async def main() -> None:
         central, charger = Central(), Told()
-        async with pair(end, central, charger) as (_, _, station):
+        async with pair(memory, central, charger) as (_, _, station):
             await station.call(BOOT)
         assert central.events == [("connect", "CS-1"), ("disconnect", "CS-1")]
         assert charger.events == [("connect", True), ("disconnect", False)]
 
-    end.run(main())
+    memory.run(main())
 
 
-def test_hooks_that_raise_are_logged(end: End, caplog: pytest.LogCaptureFixture) -> None:
+def test_hooks_that_raise_are_logged(memory: End, caplog: pytest.LogCaptureFixture) -> None:
     class Failing(Central):
         def on_disconnect(self, station: Any) -> None:
             raise ValueError("secret")
@@ -120,15 +120,15 @@ def test_hooks_that_raise_are_logged(end: End, caplog: pytest.LogCaptureFixture)
             raise ValueError("secret")
 
     async def main() -> None:
-        async with pair(end, Failing(), Late()) as (_, _, station):
+        async with pair(memory, Failing(), Late()) as (_, _, station):
             await station.call(BOOT)
 
     with caplog.at_level(logging.ERROR, "ocppj.aio"):
-        end.run(main())
+        memory.run(main())
     assert len([record for record in caplog.records if record.name == "ocppj.aio"]) == 2
 
 
-def test_a_send_is_never_answered(end: End) -> None:
+def test_a_send_is_never_answered(memory: End) -> None:
     async def main() -> None:
         got: asyncio.Queue[Any] = asyncio.Queue()
 
@@ -144,7 +144,7 @@ def test_a_send_is_never_answered(end: End) -> None:
             basetime=NOW,
             data=[v21.StreamDataElementType(t=0, v="1")],
         )
-        async with end.listen(csms) as server, end.connect(station, server):
+        async with memory.listen(csms) as server, memory.connect(station, server):
             for _ in range(3):
                 await station.send(stream)
             assert [await got.get() for _ in range(3)] == [stream] * 3
@@ -155,11 +155,11 @@ def test_a_send_is_never_answered(end: End) -> None:
         with pytest.raises(ocppj.ConnectionLost):
             await station.send(stream)
 
-    end.run(main())
+    memory.run(main())
 
 
 def test_the_peer_sees_no_text_of_a_handlers_exception(
-    end: End, caplog: pytest.LogCaptureFixture
+    memory: End, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Failing(Central):
         def on_boot_notification(self, station: Any, request: Any) -> Any:
@@ -176,7 +176,7 @@ def test_the_peer_sees_no_text_of_a_handlers_exception(
             raise ocppj.CallRefused("SecurityError", "go away", {"why": 1})
 
     async def main() -> None:
-        async with pair(end, Failing()) as (_, _, station):
+        async with pair(memory, Failing()) as (_, _, station):
             for request in (
                 BOOT,
                 v201.HeartbeatRequest(),
@@ -195,24 +195,24 @@ def test_the_peer_sees_no_text_of_a_handlers_exception(
             )
             assert station.connected
 
-    end.run(main())
+    memory.run(main())
     assert "secret" in caplog.text
 
 
-def test_handlers_at_work_are_cancelled_at_disconnect(end: End) -> None:
+def test_handlers_at_work_are_cancelled_at_disconnect(memory: End) -> None:
     async def main() -> None:
         gate = Gate()
         csms = CSMS({"2.0.1": Central()})
         station = ChargingStation("CS-1", {"2.0.1": gate})
-        async with end.listen(csms) as server:
-            async with end.connect(station, server):
+        async with memory.listen(csms) as server:
+            async with memory.connect(station, server):
                 call = asyncio.create_task((await csms.station("CS-1")).call(RESET))
                 await gate.asked.get()
             with pytest.raises(ocppj.ConnectionLost):
                 await call
             await gate.cancelled.wait()
 
-    end.run(main())
+    memory.run(main())
 
 
 def test_calls_beyond_max_handling_get_generic_error(end: End) -> None:

@@ -12,7 +12,7 @@ from ocppj.aio import CSMS, ChargingStation, Server, Station
 from ocppj.aio.endpoint import Endpoint, by_subprotocol
 from ocppj.aio.node import Node
 from tests.aio.ends import End, until
-from tests.aio.wire import HEARTBEAT, NOW, UNLOCK, Central, Charger, dial
+from tests.aio.wire import BOOT, HEARTBEAT, NOW, UNLOCK, Central, Charger, dial
 
 SETTINGS: dict[str, Any] = {
     "timeout": 30.0,
@@ -78,26 +78,26 @@ def test_a_node_forwards_a_send(end: End) -> None:
     end.run(main())
 
 
-def test_a_node_calls_a_station(end: End) -> None:
+def test_a_node_calls_a_station(memory: End) -> None:
     async def main() -> None:
         node = forwarding(Forwarder())
         station = ChargingStation("CS-1", {"2.0.1": Charger()})
-        async with end.listen(node) as server, end.connect(station, server):
+        async with memory.listen(node) as server, memory.connect(station, server):
             await node.station("CS-1")
             answer = await node.call("CS-1", UNLOCK)
             assert answer.status is v201.UnlockStatusEnumType.UNLOCKED
 
-    end.run(main())
+    memory.run(main())
 
 
-def test_calling_an_absent_station_fails_at_once(end: End) -> None:
+def test_calling_an_absent_station_fails_at_once(memory: End) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()})
-        async with end.listen(csms):
+        async with memory.listen(csms):
             with pytest.raises(ocppj.ConnectionLost, match=r"^CS-1 is not connected$"):
                 await csms.call("CS-1", UNLOCK)
 
-    end.run(main())
+    memory.run(main())
 
 
 def test_call_has_a_timeout(end: End) -> None:
@@ -157,7 +157,7 @@ def test_of_two_stations_that_claim_at_the_same_time_one_enters(end: End) -> Non
     end.run(main())
 
 
-def test_a_station_that_claims_while_the_listener_closes_does_not_enter(end: End) -> None:
+def test_a_station_that_claims_while_the_listener_closes_does_not_enter(memory: End) -> None:
     async def main() -> None:
         go = asyncio.Event()
         claims: list[Station] = []
@@ -168,25 +168,33 @@ def test_a_station_that_claims_while_the_listener_closes_does_not_enter(end: End
             return True
 
         node = forwarding(Forwarder(), claim=claim)
-        async with end.listen(node) as server, dial(server) as raw:
+        station = ChargingStation("CS-1", {"2.0.1": Charger()})
+
+        async def enter() -> None:
+            async with memory.connect(station, server):
+                await station.call(BOOT)
+
+        async with memory.listen(node) as server:
+            entering = asyncio.create_task(enter())
             await until(lambda: claims)
             closing = asyncio.create_task(server.close())
             await asyncio.sleep(0)
             go.set()
-            assert await raw.close_code() == 1001
+            with pytest.raises(ocppj.ConnectionLost, match="received 1001"):
+                await entering
             await closing
             assert not node.stations
 
-    end.run(main())
+    memory.run(main())
 
 
-def test_stations_are_a_mapping(end: End) -> None:
+def test_stations_are_a_mapping(memory: End) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central(), "1.6": object()})
         assert repr(csms) == "<CSMS, OCPP 2.0.1, 1.6, 0 connected>"
         station = ChargingStation("CS-1", {"2.0.1": Charger()})
         assert repr(station) == "<ChargingStation 'CS-1', not connected>"
-        async with end.listen(csms) as server, end.connect(station, server):
+        async with memory.listen(csms) as server, memory.connect(station, server):
             seen = await csms.station("CS-1")
             assert repr(csms) == "<CSMS, OCPP 2.0.1, 1.6, 1 connected>"
             assert repr(station) == "<ChargingStation 'CS-1', OCPP 2.0.1, connected>"
@@ -196,14 +204,19 @@ def test_stations_are_a_mapping(end: End) -> None:
         assert repr(seen) == "<Station 'CS-1', OCPP 2.0.1, closed>"
         assert repr(station) == "<ChargingStation 'CS-1', not connected>"
 
-    end.run(main())
+    memory.run(main())
 
 
 SURFACE = {
-    CSMS: {"acceptor", "call", "listen", "station"},
-    ChargingStation: {"call", "connect", "connected", "send", "version", "wait_connected"},
-    Server: {"close"},
-    Station: {"call", "close", "closed", "end", "handshake", "id", "ping", "send", "version"},
+    CSMS: {"acceptor", "asgi", "call", "events", "listen", "station"},
+    ChargingStation: {
+        *("call", "connect", "connected", "queue", "send", "version", "wait_connected"),
+    },
+    Server: {"close", "stop"},
+    Station: {
+        *("address", "codec", "generation", "id", "node", "since", "version"),
+        *("call", "close", "closed", "end", "handshake", "ping", "send"),
+    },
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ocppj.cli.main import main
+from tests.cli.running import Running
 
 COMMAND = [sys.executable, "-m", "ocppj"]
 
@@ -73,6 +74,20 @@ class Run:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
     return lambda *arguments: Run(capsys, *arguments)
+
+
+@pytest.fixture
+def start() -> Iterator[Any]:
+    """Start commands; they are ended with the test."""
+    running = []
+
+    def started(*arguments: str, **options: Any) -> Running:
+        running.append(Running(*arguments, **options))
+        return running[-1]
+
+    yield started
+    for process in running:
+        process.close()
 
 
 def row(out: str, action: str) -> list[str]:

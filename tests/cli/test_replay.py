@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 
 import ocppj
-from ocppj.cli import replay
+from ocppj.cli import pending, replay
 from ocppj.cli.log import Log
 from ocppj.cli.replay import NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, UNKNOWN_MODEL, Counts, Replay
 from tests.cli.test_log import MAX_SIZE, PREFIXES, frames
+
+
+def key(around: bytes) -> str | None:
+    return around.decode() or None
 
 
 class Found:
@@ -22,12 +26,13 @@ class Found:
     def __init__(self, version: str, *texts: str | bytes) -> None:
         self.counts: defaultdict[str, Counts] = defaultdict(Counts)
         self.refused: list[tuple[int, str, str]] = []
-        self.replay = Replay(ocppj.Codec(version), self.counts, self.refuse)
+        self.replay = Replay(ocppj.Codec(version), self.counts, self.refuse, key=key)
         self.run(*texts)
 
-    def run(self, *texts: str | bytes) -> None:
+    def run(self, *texts: str | bytes, station: str = "") -> None:
         lines = [text.encode() if isinstance(text, str) else text for text in texts]
-        self.replay.run((number, line, b"") for number, line in enumerate(lines, 1))
+        around = station.encode()
+        self.replay.run((number, line, around) for number, line in enumerate(lines, 1))
 
     def refuse(self, line: int, action: str, error: ocppj.DecodeError) -> None:
         self.refused.append((line, action, error.error_code))
@@ -174,7 +179,8 @@ def test_a_call_that_is_sent_again_is_one_call() -> None:
 
 @pytest.mark.parametrize("version", ["2.0.1", "2.1"])
 def test_pending_calls_are_bounded(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "MAX_PENDING", 8)
+    for module in (replay, pending):
+        monkeypatch.setattr(module, "MAX_PENDING", 8)
     found = Found(version, call("0", "ClearCache"))
     found.run(*(call(str(number), "Heartbeat") for number in range(100)))
     # The newest are still known, the first is forgotten.
@@ -182,9 +188,57 @@ def test_pending_calls_are_bounded(version: str, monkeypatch: pytest.MonkeyPatch
     assert [action for _, action, _ in found.refused] == ["Heartbeat"]
     found.run(*(call(str(number), "Nonsense") for number in range(100)))
     found.run(*(x for n in range(100) for x in (call(str(n), "Heartbeat"), result(str(n), TIME))))
-    calls = found.replay._pending
+    calls = found.replay._state(None).pending
     held = calls.newest, calls._older, found.replay._answered, found.replay._refused_calls
     assert max(map(len, held)) <= 8
+
+
+def test_what_is_kept_of_stations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (replay, pending):
+        monkeypatch.setattr(module, "MAX_PENDING", 8)
+    monkeypatch.setattr(replay, "MAX_STATIONS", 4)
+    found = Found("2.1")
+    for station in range(100):
+        calls = [call(f"{station}.{n}", "Heartbeat", {"x": n} if n % 2 else {}) for n in range(4)]
+        found.run(*calls, call(f"{station}", "Nonsense"), station=f"CS-{station}")
+        assert sum(len(state.pending) for state in found.replay._states.values()) <= 12
+    kept = found.replay
+    assert len(kept._states) <= 4
+    assert max(map(len, (kept._callers, kept._refused_calls, kept._answered))) <= 8
+    found.run(result("99.3", {"y": 1}), station="CS-99")
+    assert found.refused[-1][1] == "Heartbeat"
+
+
+def test_stations_may_use_the_same_ids() -> None:
+    """Many count their calls from 1."""
+    found = Found("2.0.1")
+    for number in range(3):
+        for station in ("CS-1", "CS-2"):
+            found.run(call(f"{number}", "Heartbeat"), station=station)
+        found.run(call(f"{number}", "ClearCache"), station="CS-3")
+    for number in range(3):
+        found.run(result(f"{number}", TIME), station="CS-1")
+        found.run(result(f"{number}", {"status": "Accepted"}), station="CS-3")
+        found.run(result(f"{number}", {"wrong": 1}), station="CS-2")
+        found.run(result(f"{number}", TIME), station="CS-4")
+    assert found.counts == {
+        "Heartbeat": Counts(calls=6, results=3, refused=3),
+        "ClearCache": Counts(calls=3, results=3),
+        UNKNOWN_CALL: Counts(results=3),
+    }
+
+
+def test_an_answer_that_names_no_station_is_that_of_the_latest_call() -> None:
+    found = Found("2.0.1")
+    found.run(call("1", "Heartbeat"), call("3", "Nonsense"), station="CS-1")
+    found.run(call("2", "ClearCache"), call("4", "Heartbeat"), station="CS-2")
+    found.run(result("1", {"x": 1}), result("2", {"status": "Accepted"}), result("3"), result("9"))
+    found.run('[4,"4","GenericError","",{}]')
+    assert [action for _, action, _ in found.refused] == [UNKNOWN_ACTION, "Heartbeat"]
+    assert found.counts["ClearCache"] == Counts(calls=1, results=1)
+    assert found.counts[UNKNOWN_ACTION] == Counts(refused=1, results=1)
+    assert found.counts["Heartbeat"] == Counts(calls=2, errors=1, refused=1)
+    assert found.counts[UNKNOWN_CALL] == Counts(results=1)
 
 
 def test_many_forgotten_calls_stay_cheap() -> None:
@@ -213,7 +267,7 @@ class Tolerant(Found):
         self.refused = []
         self.told: list[tuple[int, str, str, list[str]]] = []
         codec = ocppj.Codec(version, policy=policy or ocppj.Policy.lenient())
-        self.replay = Replay(codec, self.counts, self.refuse, self.tolerate)
+        self.replay = Replay(codec, self.counts, self.refuse, self.tolerate, key=key)
         self.run(*texts)
 
     def tolerate(self, line: int, action: str, model: str, violations: Any) -> None:
@@ -255,6 +309,18 @@ def test_violations_have_the_model_of_the_latest_boot(version: str) -> None:
     ]
     assert told[-1] == (9, "Heartbeat", "C" * 100, TOLD)
     assert found.refused == []
+
+
+def test_each_station_has_its_model() -> None:
+    def boot(model: str) -> str:
+        return call("2", "BootNotification", {"chargePointVendor": "v", "chargePointModel": model})
+
+    found = Tolerant("1.6")
+    for station in "ab":
+        found.run(boot(station), station=station)
+    for station in "abc":
+        found.run(EXTRA, station=station)
+    assert [model for _, _, model, _ in found.told] == ["v a", "v b", UNKNOWN_MODEL]
 
 
 @pytest.mark.parametrize(
@@ -346,7 +412,7 @@ def test_a_refused_result_may_be_a_faulty_one_of_an_older_call() -> None:
 
 
 def test_long_ids_are_not_kept() -> None:
-    names = ["x" * replay.MAX_ID_LENGTH, "y" * (replay.MAX_ID_LENGTH + 1)]
+    names = ["x" * pending.MAX_ID_LENGTH, "y" * (pending.MAX_ID_LENGTH + 1)]
     found = Tolerant("2.0.1", *(call(name, "Heartbeat") for name in names))
     found.run(*(call(name, "Heartbeat", []) for name in names))
-    assert list(found.replay._pending.newest) == names[:1]
+    assert list(found.replay._state(None).pending.newest) == names[:1]

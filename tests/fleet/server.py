@@ -28,8 +28,9 @@ class NatsServer:
             pytest.skip("there is no nats-server on this machine")
         self.port = _free_port()
         self._folder = folder
+        self.store = folder / "store"
         self._config = folder / "nats.conf"
-        store = f'jetstream {{ store_dir: "{folder}/store" }}' if jetstream else ""
+        store = f'jetstream {{ store_dir: "{self.store}" }}' if jetstream else ""
         self._config.write_text(f"listen: 127.0.0.1:{self.port}\n{store}\n{config}\n")
         self.start()
 

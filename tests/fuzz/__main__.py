@@ -1,4 +1,4 @@
-"""Fuzzes a target with atheris: `python -m tests.fuzz decode [options of libFuzzer]`.
+"""Fuzz a target with atheris: `python -m tests.fuzz decode [options of libFuzzer]`.
 
 Options such as `-max_total_time=600` (seconds) or `-runs=N` go to libFuzzer; so does a folder, a
 corpus to start from beside the seeds and to add to. What breaks the invariant is a traceback, a

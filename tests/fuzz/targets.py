@@ -1,11 +1,11 @@
-"""What is fuzzed, a table: name -> a function of bytes that raises where something is broken.
+"""The fuzz targets: a table of name -> function of bytes that raises if something is broken.
 
-Only DecodeError escapes, and both backends agree on it and on everything else.
-What decodes can be encoded again, to a frame that means the same. (A session raises
-RemoteProtocolError too, and what it takes in can be answered; then it is idle again.)
+Only DecodeError is raised, and both backends agree on it and on everything else. A frame that
+decodes can be encoded again, to a frame with the same meaning. A session also raises
+RemoteProtocolError; calls that it accepts can be answered, and then it is idle again.
 
-The first byte of the input chooses version, policy and kind of text; the rest is the frame. Knows
-nothing of fuzzers: `__main__` gives the table to one, `test_targets.py` seeds and broken seeds.
+The first byte of the input selects version, policy and type of the data; the rest is the frame.
+Knows nothing of fuzzers: `__main__` runs one on a target, `test_targets.py` runs seeds.
 """
 
 import json
@@ -29,7 +29,7 @@ POLICIES: Final = (Policy(), Policy(**dict.fromkeys(RULES, "report")))  # type: 
 
 
 class Setting(NamedTuple):
-    """A version under a policy, on every backend; text is given as str or as bytes."""
+    """A version with a policy, on every backend; the data is a str or bytes."""
 
     version: str
     policy: Policy
@@ -41,7 +41,7 @@ class Setting(NamedTuple):
 def setting(version: str, policy: Policy, *, decodes: bool) -> Setting:
     made = [backend_factory(name)(version) for name in BACKENDS]
     backends = tuple(type(backend)(backend._table, policy) for backend in made)
-    # Every response can be met: message ids are numbers of actions.
+    # Message ids are numbers of actions, so that responses of all actions occur.
     pending = {str(number): name for number, name in enumerate(backends[0]._table.results)}
     return Setting(version, policy, decodes, backends, pending)
 
@@ -59,19 +59,19 @@ def chosen(data: bytes) -> tuple[Setting, str | bytes]:
 
 
 def decode(data: bytes) -> None:
-    """Decode; encode what came of it."""
+    """Decode, and encode the frame."""
     choice, text = chosen(data)
     frame, other = (outcome(backend, text, choice.pending) for backend in choice.backends)
     assert frame == other, (frame, other)
     if isinstance(frame, tuple):
-        return  # an error, or a result that nobody waits for
+        return  # an error, or a result without a pending call
     assert frame.violations == other.violations
     for backend in choice.backends:
         assert peeked(backend, text).message_id == frame.message_id
     data, other = (encoded(backend, frame) for backend in choice.backends)
     assert data == other, (data, other)
     if isinstance(data, tuple):
-        # Codes that only peers use may come in, and what only a policy takes.
+        # A received frame may have an unknown error code, or violations that the policy tolerates.
         assert "error code" in data[0] or "out of range" in data[0] or choice.policy.is_lenient, (
             data
         )
@@ -83,7 +83,7 @@ def decode(data: bytes) -> None:
 
 
 def peek(data: bytes) -> None:
-    """Read the head; give the frame another id."""
+    """Peek, and give the frame another id."""
     choice, text = chosen(data)
     head, other = (peeked(backend, text) for backend in choice.backends)
     assert head == other, (head, other)
@@ -98,7 +98,7 @@ CALLS: Final = {"csms": "ClearCache", "charging_station": "Heartbeat"}
 
 
 def receive(data: bytes) -> None:
-    """Give a session the lines of a text, each as a message; its call has the id `i`."""
+    """Pass the lines of a text to a session as messages; its own call has the id `i`."""
     codec = CODECS[data[0] % len(CODECS) if data else 0]
     for role, action in CALLS.items():
         session = ocppj.Session(codec, role)  # type: ignore[arg-type]
@@ -128,7 +128,7 @@ MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z")
 
 
 def means(ours: Any, theirs: Any) -> bool:
-    """Tell whether what we send means what came in, as an independent parser reads both."""
+    """Return whether two frames mean the same to an independent parser."""
     match ours:
         case dict():
             lost = theirs.keys() - ours.keys()  # DataTransfer may have a `data` of null
@@ -148,7 +148,7 @@ def means(ours: Any, theirs: Any) -> bool:
 
 
 def seeds(number: int = 150) -> Iterator[bytes]:
-    """Yield inputs made of so many good frames of each version, the same ones every time."""
+    """Yield inputs from a number of valid frames of each version, the same ones every time."""
     for version in VERSIONS:
         places = [at for at, one in enumerate(SETTINGS) if one.version == version]
         ids = {action: number for number, action in SETTINGS[places[0]].pending.items()}
@@ -159,7 +159,7 @@ def seeds(number: int = 150) -> Iterator[bytes]:
 
 
 def words() -> Iterator[str]:
-    """Yield what frames are made of, as C writes a string: of JSON, and the messages' words."""
+    """Yield tokens of frames as C strings: those of JSON, and the names in messages."""
     names = {feature for one in SETTINGS for feature in one.pending.values()}
     for package in PACKAGES.values():
         for kind in map(vars(package).get, package.__all__):

@@ -1,4 +1,4 @@
-"""Only DecodeError escapes from bytes, and every reply is a frame that the peer can read."""
+"""Bytes raise only DecodeError, and every reply is a frame that the peer can decode."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def probe(codec: ocppj.Codec, data: Any, pending: dict[str, str]) -> None:
         except ocppj.DecodeError as error:
             check_reply(codec, error)
         else:
-            # Whatever came in can go out again, but for error codes that only peers use.
+            # Every decoded frame can be encoded, except errors with unknown codes.
             try:
                 codec.encode(frame)
             except ocppj.EncodeError as error:

@@ -1,4 +1,4 @@
-"""The fuzzer's targets hold for their seeds, whole and broken; and they see what is wrong."""
+"""The fuzz targets pass for their seeds, mutated or not, and detect faults."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def test_broken_seeds(name: str) -> None:
     check()
 
 
-def test_seeds_are_frames_that_are_taken() -> None:
+def test_seeds_are_valid_frames() -> None:
     for data in SEEDS:
         choice, text = targets.chosen(data)
         frame = choice.backends[0].decode(text, choice.pending)
@@ -56,7 +56,7 @@ def test_frames_that_do_not_come_back_as_they_were(name: str, frame: bytes) -> N
 
 
 class Broken:
-    """A seam with a fault."""
+    """A backend with a fault."""
 
     def __init__(self, backend: Any, **methods: Any) -> None:
         self.__dict__.update(methods)

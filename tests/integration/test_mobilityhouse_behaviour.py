@@ -1,8 +1,10 @@
-"""What stays as it is with mobilityhouse/ocpp: the same scripts through plain and accelerated."""
+"""Behaviour that stays the same: scripts run through plain and accelerated charge points."""
 
 import asyncio
 import contextlib
+import inspect
 import logging
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +17,20 @@ from ocpp.v201 import call, call_result, datatypes, enums
 
 from tests.conftest import VERSIONS
 
-from .points import PACKAGES, Wire, answering, called, caught, dumps, make, point, routed, run, same
+from .points import (
+    PACKAGES,
+    SIDES,
+    Wire,
+    answering,
+    called,
+    caught,
+    dumps,
+    make,
+    point,
+    routed,
+    run,
+    same,
+)
 
 NOW = "2026-01-31T12:00:00Z"
 BOOT = {"reason": "PowerUp", "chargingStation": {"model": "Wallbox", "vendorName": "Acme"}}
@@ -251,6 +266,79 @@ def test_handlers_may_be_functions_or_coroutines_and_ask_for_the_id(version: str
     sent, seen = same(script)
     assert [frame[:2] for frame in sent] == [[3, "7"], [3, "8"]]
     assert seen == [("7", "x", {"data": "y"})] * 2
+
+
+INJECTS = "inject_response" in inspect.signature(after).parameters
+"""Whether the installed version has `@after(action, inject_response=True)`; 2.1.0 does not."""
+
+
+def after_with_response(action: str) -> Callable[[Any], Any]:
+    """Return that decorator, or what it does to a function."""
+    if INJECTS:
+        decorator: Callable[[Any], Any] = after(action, inject_response=True)
+        return decorator
+
+    def decorate(function: Any) -> Any:
+        function._inject_response = True
+        return after(action)(function)  # `functools.wraps` copies the attribute
+
+    return decorate
+
+
+SERIAL = datatypes.StatusInfoType(reason_code="serial", additional_info=None)
+STATUS_INFO = {
+    "a dataclass": SERIAL,
+    "a dict": {"reason_code": "serial", "additional_info": None},
+    "nothing": None,
+}
+
+
+@pytest.mark.parametrize("info", STATUS_INFO)
+@pytest.mark.parametrize("side", SIDES if INJECTS else SIDES[1:])
+def test_a_hook_gets_the_response_that_it_asks_for(side: str, info: str) -> None:
+    seen: list[Any] = []
+
+    @on("BootNotification")
+    def boot(self: Any, **kwargs: Any) -> Any:
+        return call_result.BootNotification(NOW, 300, "Accepted", STATUS_INFO[info])
+
+    @after_with_response("BootNotification")
+    async def follow(
+        self: Any, call_response: Any, call_unique_id: str, reason: str, **kwargs: Any
+    ) -> None:
+        seen.append((call_response, call_unique_id, reason))
+
+    async def work() -> Any:
+        made = point(make(side, "2.0.1", {"boot": boot, "follow": follow}))
+        await made.route_message(f'[2,"7","BootNotification",{dumps(BOOT)}]')
+        await asyncio.sleep(0)
+        return made._connection.sent
+
+    ((*_, sent),) = run(work())
+    expected = {"current_time": NOW, "interval": 300, "status": "Accepted"}
+    details = {"status_info": {"reason_code": "serial"}} if STATUS_INFO[info] else {}
+    assert seen == [(expected | details, "7", "PowerUp")]
+    assert sent.keys() == {"currentTime", "interval", "status"} | (
+        {"statusInfo"} if details else set()
+    )
+
+
+def test_a_hook_of_a_send_gets_an_empty_response() -> None:
+    seen: list[Any] = []
+
+    @on("NotifyPeriodicEventStream")
+    def take(self: Any, **kwargs: Any) -> None:
+        """Answer nothing."""
+
+    @after_with_response("NotifyPeriodicEventStream")
+    def follow(self: Any, call_response: Any, **kwargs: Any) -> None:
+        seen.append(call_response)
+
+    data = [{"t": 0, "v": "1"}]
+    payload = {"id": 1, "pending": 0, "basetime": NOW, "data": data}
+    send = [6, "7", "NotifyPeriodicEventStream", payload]
+    assert routed("mixin", "2.1", {"take": take, "follow": follow}, send) == []
+    assert seen == [{}]
 
 
 def test_what_follows_may_call_the_station() -> None:

@@ -1,4 +1,4 @@
-"""Sends many frames down one path and looks at memory: `python -m tests.leaks PATH [NUMBER]`.
+"""Send many frames down one path and looks at memory: `python -m tests.leaks PATH [NUMBER]`.
 
 A million by default. Status 1 if resident memory, blocks of CPython's allocator or references still
 grow in the last third of the frames. References are all there are in a debug build of CPython, else
@@ -23,12 +23,12 @@ LIMITS: Final = {"resident bytes": 2**20, "blocks": 200, "references": 400}
 
 
 def growth(work: Work, number: int) -> dict[str, int]:
-    """Return what the last third of so many calls adds to memory.
+    """Return the memory that the last third of a number of calls adds.
 
     Caches and free lists fill before, which takes them up to 30,000 calls.
     """
     inputs = work[1]
-    # Classes, tables, functions: what is there before the first frame.
+    # Everything that exists before the first frame: classes, tables, functions.
     lasting = [*gc.get_objects(), *inputs, None, True, False, "", b"", 0, 1, ()]
     run(work, 2 * number // 3)
     memory(lasting)  # its own first traces
@@ -46,13 +46,13 @@ def run(work: Work, number: int) -> None:
 
 
 def memory(lasting: list[Any]) -> dict[str, int]:
-    # A collection also empties CPython's free lists, which grow for long but not for ever. Where
-    # cycles are to count, they are put out of its reach.
+    # A collection also empties CPython's free lists, which grow slowly up to a limit. If cycles
+    # have to be counted, freezing excludes them from the collection.
     if not gc.isenabled():
         gc.freeze()
     gc.collect()
     gc.unfreeze()
-    # (Where there is no such file, blocks and references have to do.)
+    # Without that file, only blocks and references are counted.
     resident = int(STATM.read_text().split()[1]) * PAGESIZE if STATM.exists() else 0
     total = getattr(sys, "gettotalrefcount", None)
     references = total() if total else sum(map(sys.getrefcount, lasting))

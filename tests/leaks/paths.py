@@ -1,4 +1,4 @@
-"""The ways that frames go: each a call, and what it is called with in turn."""
+"""The paths of frames: each a function, and the arguments that it is called with in turn."""
 
 import random
 from collections.abc import Callable
@@ -19,20 +19,21 @@ lenient: Final = strict.with_policy(Policy(**dict.fromkeys(RULES, "report")))  #
 
 
 def frames(*, spoilt: bool = False) -> list[Frame]:
-    """Return good frames, every other as str, each with what is pending; or spoilt ones."""
+    """Return valid or mutated frames, every other one as str, each with its pending calls."""
     chance = random.Random(7)
     found: list[Frame] = []
-    for data, message_id, action in good("2.0.1", 40):
+    for valid, message_id, action in good("2.0.1", 40):
+        data = valid
         if spoilt:
             edit = chance.random(), chance.randrange(8), chance.choice(SNIPPETS)
-            data = mutate(data, [edit])  # noqa: PLW2901
+            data = mutate(valid, [edit])
         text = data if len(found) % 2 else data.decode(errors="replace")
         found.append((text, {message_id: action}))
     return found
 
 
 def tried(call: Callable[..., Any], *arguments: Any) -> Any:
-    """Return what a call gives, or the text of our error and the reply to it."""
+    """Return the result of a call, or the text of our error and its reply."""
     try:
         return call(*arguments)
     except ocppj.DecodeError as error:
@@ -87,7 +88,7 @@ def reframe() -> Work:
 
 
 def session() -> Work:
-    """Return a session that calls, is called, and is sent rubbish."""
+    """Return a session that calls, is called, and receives invalid frames."""
     one = ocppj.Session(strict, "csms")
     clear = v201.ClearCacheRequest()
 
@@ -105,7 +106,7 @@ def session() -> Work:
 
 
 def codec() -> Work:
-    """Return a codec with a table of its own."""
+    """Return a codec that shares its table with no other."""
 
     def work(version: str) -> Any:
         profiles = [v16.remote_trigger.PROFILE]
@@ -119,4 +120,4 @@ PATHS: Final[dict[str, Callable[[], Work]]] = {
     for path in (decode, refuse, tolerate, later, encode, unsendable, peek, reframe, session, codec)
 }
 SLOW: Final = {"codec": 1000}
-"""Name -> for how many frames one call counts."""
+"""Name -> number of frames in one call."""

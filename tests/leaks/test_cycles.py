@@ -1,4 +1,4 @@
-"""What is refused leaves nothing to the garbage collector: the peer's bytes go at once."""
+"""Rejected frames leave no cycles, so that the peer's bytes are freed at once."""
 
 import asyncio
 import gc
@@ -33,7 +33,7 @@ FRAMES = {
 
 
 def left_over(work: Callable[[], object]) -> int:
-    """Return how many objects a call leaves that only the garbage collector would find."""
+    """Return the number of objects that a call leaves to the garbage collector."""
     for _ in range(3):
         work()
     gc.collect()
@@ -47,7 +47,7 @@ def left_over(work: Callable[[], object]) -> int:
 
 @pytest.mark.parametrize("what", FRAMES)
 @pytest.mark.parametrize("policy", [ocppj.Policy.strict(), ocppj.Policy.repair()])
-def test_a_refused_frame(make_backend: Make, what: str, policy: ocppj.Policy) -> None:
+def test_a_rejected_frame(make_backend: Make, what: str, policy: ocppj.Policy) -> None:
     backend, data = make_backend(policy=policy), FRAMES[what]
     refused = []
 
@@ -84,7 +84,7 @@ def test_a_bad_answer_to_a_call(what: str) -> None:
                 raw.send(FRAMES[what].replace('"1"', f'"{message_id}"', 1).encode())
                 with suppress(ocppj.DecodeError):
                     await call
-                del call  # or this test would make a cycle of its own
+                del call  # or this test would create a cycle
 
             for _ in range(3):
                 await work()

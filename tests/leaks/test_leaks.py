@@ -1,4 +1,4 @@
-"""No path leaves anything behind, each in an interpreter of its own; and a leak is seen."""
+"""No path leaks, each in a new interpreter; and a leak would be detected."""
 
 import subprocess
 import sys
@@ -9,13 +9,13 @@ from tests.leaks.__main__ import STATM
 from tests.leaks.paths import PATHS
 from tests.strategies import QUICK
 
-NUMBER = 60_000  # a block or a reference for every hundredth frame is seen
+NUMBER = 60_000  # detects a block or a reference leaked by every hundredth frame
 
 
 @pytest.mark.skipif(QUICK, reason="the quick profile looks for no leaks")
 @pytest.mark.parametrize("path", PATHS)
 def test_a_path(path: str) -> None:
-    # Without the collector all counts that it would count, and cycles too.
+    # Without the collector, cycles are counted too.
     command = [sys.executable, "-m", "tests.leaks", path, str(NUMBER), "--no-collector"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

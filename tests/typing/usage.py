@@ -1,13 +1,18 @@
-"""How a user's code looks to a type checker. Not run: mypy and pyright read it."""
+"""Code of users. Not run: mypy and pyright check it."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeAlias, TypeVar, assert_type
 
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
 import ocppj
 from ocppj import v16, v21, v201
-from ocppj.aio import CSMS, ChargingStation
+from ocppj.aio import CSMS, ChargingStation, Directory
 from ocppj.aio.transport import Acceptor, Attach, Listening
+from ocppj.fleet import Fleet
+from ocppj.testing import Wire, connected, sample
 from ocppj.v201 import availability, provisioning, remote_control
 from ocppj.v201.enums import IdTokenEnumType, UnlockStatusEnumType
 from ocppj.v201.remote_control import (
@@ -99,7 +104,7 @@ partial_csms: provisioning.CSMSHandler = PartialCsms()
 
 
 class Csms:
-    """A class for some blocks; what it calls the station is its own business."""
+    """A handler for some blocks. The names and types of the station argument are free."""
 
     async def on_boot_notification(
         self, station: str, request: v201.BootNotificationRequest
@@ -128,7 +133,7 @@ also: availability.CSMSHandler = Csms()
 
 
 def on_error(frame: ocppj.Call[Any] | ocppj.Send[Any], error: Exception) -> None:
-    """Is told of faults in handlers."""
+    """Gets the exceptions of handlers."""
 
 
 handlers = ocppj.Handlers(csms, codec, others=["on_connect"])
@@ -149,7 +154,7 @@ R = TypeVar("R")
 
 
 def call(request: ocppj.Request[R]) -> R:
-    """Give the response that belongs to a request."""
+    """Return the response of a request."""
     raise ocppj.CallTimeout(request.response_type)
 
 
@@ -200,7 +205,7 @@ class ClientOnly:
 
 
 async def transports(central: CSMS, station: ChargingStation) -> None:
-    """Each end takes a transport that has its half of the functions."""
+    """Each end accepts a transport with its half of the functions."""
     async with central.listen(transport=ServerOnly()) as server:
         assert_type(server.port, int)
     async with station.connect("ws://", transport=ClientOnly()) as connected:
@@ -222,3 +227,27 @@ async def call_either(
     seen = await central.station("CS-1")
     assert_type(await seen.call(asked), Cleared)
     assert_type(await central.call("CS-1", asked), Cleared)
+
+
+async def in_memory(central: CSMS, station: ChargingStation) -> None:
+    """Tests of a user's own."""
+    async with connected(central, station) as wire:
+        assert_type(wire, Wire)
+        assert_type(wire.frames[0].sender, ocppj.Role)
+    assert_type(sample(v201.ClearCacheRequest), v201.ClearCacheRequest)
+
+
+def mounted(central: CSMS) -> Starlette:
+    """ASGI frameworks accept a CSMS as an application."""
+    application = central.asgi(known=lambda name: name != "CS-1")
+    return Starlette(routes=[Mount("/ocpp", application)], lifespan=application.lifespan)
+
+
+async def on_either(central: CSMS, fleet: Fleet) -> None:
+    """A CSMS and a Fleet can stand for each other."""
+    directories: list[Directory] = [central, fleet]
+    for directory in directories:
+        answer = await directory.call("CS-1", v201.ClearCacheRequest())
+        assert_type(answer, v201.ClearCacheResponse)
+        station = await directory.station("CS-1", timeout=1)
+        assert_type(await station.call(v201.ClearCacheRequest()), v201.ClearCacheResponse)

@@ -1,4 +1,4 @@
-"""What the models are written with."""
+"""Types and bases of the models."""
 
 import sys
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 else:
 
     class Maybe:
-        """`Maybe[X] = None`: an optional field that does not take `null`."""
+        """`Maybe[X] = None`: an optional field that rejects `null`."""
 
         def __class_getitem__(cls, item: Any) -> Any:
             return item
@@ -62,13 +62,13 @@ class CustomData(BaseModel):
 
 
 class Open(Closed):
-    """An object of OCPP 2.x: vendor data may hang on each."""
+    """An object of OCPP 2.x, which may have vendor data."""
 
     custom_data: Maybe[CustomData] = None
 
 
 def wire(name: str) -> Any:
-    """Return an optional field whose wire name is not the camel case of its own."""
+    """Return an optional field whose wire name is not the camel case of its name."""
     return Field(default=None, alias=name)
 
 

@@ -107,7 +107,7 @@ def translate_fast_error(error: Exception, payload: Any) -> Finding | None:
     """Return what the error of a fast decoder means; `None` if that is not certain.
 
     A fast decoder gets the bare payload. If the fault is at its root, msgspec gives no path, and
-    text of the peer could be mistaken for one. But only if it contains a backtick.
+    text of the peer that contains a backtick could be mistaken for one.
 
     Args:
         error: what the decoder raised.

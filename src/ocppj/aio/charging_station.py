@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar, overload
@@ -16,17 +16,17 @@ from ocppj.aio.connection import Connection
 from ocppj.aio.endpoint import MAX_HANDLING, MAX_WAITING, endpoints
 from ocppj.aio.link import Link
 from ocppj.aio.metrics import Metrics
+from ocppj.aio.outbox import Outbox
 from ocppj.aio.security import path_segment
-from ocppj.aio.transport import ClientTransport, Transport, TransportName, load, shown
+from ocppj.aio.tap import Tap, Wire, observed
+from ocppj.aio.tracing import Tracing
+from ocppj.aio.transport import ClientTransport, Receiver, Transport, TransportName, dial
 from ocppj.codec import Codec
-from ocppj.errors import ConnectionLost, LocalProtocolError
+from ocppj.errors import ConnectionLost, EncodeError, LocalProtocolError, NotConnected
 from ocppj.schema import Request
 from ocppj.session import TIMEOUT
 
 __all__ = ["Backoff", "ChargingStation"]
-
-PERMANENT_ERRORS: Final = (ModuleNotFoundError, TypeError, ValueError)
-"""Errors that retrying cannot fix."""
 
 R = TypeVar("R")
 R2 = TypeVar("R2")
@@ -73,6 +73,10 @@ class ChargingStation:
         max_waiting: maximum number of queued calls.
         max_handling: maximum number of calls of the CSMS that are handled at a time.
         metrics: counts frames, latencies and connections.
+        tap: gets each frame as it passes: see `ocppj.aio.Recorder`.
+        tracing: makes a span of each call: see `ocppj.aio.opentelemetry`.
+        outbox: keeps what `queue` gets until the CSMS has acknowledged it. No other station may use
+            it.
 
     Attributes:
         id: the identity.
@@ -93,11 +97,24 @@ class ChargingStation:
         max_waiting: int = MAX_WAITING,
         max_handling: int = MAX_HANDLING,
         metrics: Metrics | None = None,
+        tap: Tap | None = None,
+        tracing: Tracing | None = None,
+        outbox: Outbox | None = None,
     ) -> None:
         self.id = station_id
-        limits = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
-        self._endpoints = endpoints(handlers, codecs, "charging_station", metrics=metrics, **limits)
+        self._endpoints = endpoints(
+            handlers,
+            codecs,
+            "charging_station",
+            timeout=timeout,
+            max_waiting=max_waiting,
+            max_handling=max_handling,
+            metrics=observed(metrics, tap),
+            tap=tap,
+            tracing=tracing,
+        )
         self._path = path_segment(station_id, self._endpoints)
+        self._outbox = outbox
         self._link: Link | None = None
         self._connection: Connection | None = None
         self._connecting = False
@@ -113,7 +130,7 @@ class ChargingStation:
         """The OCPP version of the connection.
 
         Raises:
-            ConnectionLost: the station is not connected.
+            NotConnected: the station is not connected.
         """
         return self._require_connection().version
 
@@ -155,34 +172,25 @@ class ChargingStation:
             headers["Authorization"] = f"Basic {token}"
         url = f"{url.rstrip('/')}/{self._path}"
 
-        async def dial() -> Awaitable[None]:
-            try:
-                return await load(transport).connect(
-                    url,
-                    list(self._endpoints),
-                    self._attach,
-                    max_size=max(endpoint.codec.max_size for endpoint in self._endpoints.values()),
-                    headers=headers,
-                    **options,
-                )
-            except ConnectionLost:
-                raise
-            except Exception as error:
-                # An invalid certificate raises an OSError that is a ValueError too.
-                if isinstance(error, PERMANENT_ERRORS) and not isinstance(error, OSError):
-                    raise
-                address = shown(url)
-                problem = str(error).replace(url, address)
-                raise ConnectionLost(f"cannot connect to {address}: {problem}") from error
+        max_size = max(endpoint.codec.max_size for endpoint in self._endpoints.values())
+
+        async def redial() -> Awaitable[None]:
+            names, attach = list(self._endpoints), self._attach
+            return await dial(
+                transport, url, names, attach, max_size=max_size, headers=headers, **options
+            )
 
         self._connecting = True
         try:
-            reconnecting = asyncio.create_task(self._stay_connected(await dial(), dial, backoff))
+            tasks = [asyncio.create_task(self._stay_connected(await redial(), redial, backoff))]
+            if self._outbox is not None:
+                tasks.append(asyncio.create_task(self._outbox.deliver(self._next_connection)))
             try:
                 yield self
             finally:
-                reconnecting.cancel()
-                await asyncio.wait([reconnecting])
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
                 if self._link is not None:
                     await self._link.close()
                     await self._link.endpoint.wait_background(GRACE)
@@ -190,7 +198,10 @@ class ChargingStation:
             self._connecting = False
 
     async def _stay_connected(
-        self, ended: Awaitable[None], dial: Any, backoff: Backoff | None
+        self,
+        ended: Awaitable[None],
+        redial: Callable[[], Awaitable[Awaitable[None]]],
+        backoff: Backoff | None,
     ) -> None:
         while True:
             await asyncio.shield(ended)  # cancelling this task must not end the connection
@@ -202,27 +213,32 @@ class ChargingStation:
                 log.info("%s reconnects in %.1f s: %s", self.id, wait, end)
                 await asyncio.sleep(wait)
                 try:
-                    ended = await dial()
+                    ended = await redial()
                 except Exception as error:  # noqa: BLE001  any error may be temporary
                     log.info("%s: %s", self.id, error)
                 else:
                     break
 
-    def _attach(self, subprotocol: str | None, transport: Transport) -> Link:
+    def _attach(self, subprotocol: str | None, transport: Transport) -> Receiver:
         endpoint = self._endpoints.get(subprotocol or "")
         if endpoint is None:
             raise ConnectionLost(f"the CSMS supports none of {', '.join(self._endpoints)}")
+        wire = None
+        if endpoint.tap is not None:
+            transport = wire = Wire(self.id, endpoint.metrics, endpoint.tap, transport)
         self._link = Link(self.id, endpoint, transport, self)
         self._connection = Connection(self._link)
         self._connected.set()
+        if self._outbox is not None:
+            self._outbox.wake()
         self._link.opened()
-        return self._link
+        return self._link if wire is None else wire.to(self._link)
 
     def _require_connection(self) -> Connection:
         if self._connection is None or self._link is None:
-            raise ConnectionLost(f"{self.id} is not connected: see `connect`")
+            raise NotConnected(f"{self.id} is not connected: see `connect`")
         if self._link.closed:
-            raise self._link.gone()
+            raise self._link.gone(NotConnected)
         return self._connection
 
     async def wait_connected(self) -> None:
@@ -231,6 +247,42 @@ class ChargingStation:
         while not self.connected:
             self._connected.clear()
             await self._connected.wait()
+
+    async def _next_connection(self) -> Connection:
+        """Wait until the station is connected, and return the connection."""
+        await self.wait_connected()
+        return self._require_connection()
+
+    async def queue(self, request: object) -> None:
+        """Keep a request until the CSMS has acknowledged it, across reconnects and restarts.
+
+        When this returns, the request is on disk. It is sent after all requests that were queued
+        before it: see `ocppj.aio.Outbox`. What must arrive in order has to go through the queue;
+        `call` does not wait for it.
+
+        A request is stored as it is. Set `offline=True` and the sequence number of a
+        TransactionEvent before you queue it.
+
+        Args:
+            request: the payload, of one of the station's OCPP versions.
+
+        Raises:
+            EncodeError: the request is invalid.
+            LocalProtocolError: the station has no outbox or may not send the request, or the
+                request is never acknowledged.
+            OutboxFull: a `LocalProtocolError`: the outbox is full, and nothing in it is expendable.
+            sqlite3.Error: the request could not be written; with another store, an error of that.
+        """
+        if self._outbox is None:
+            raise LocalProtocolError(f"{self.id} has no outbox: pass outbox= to ChargingStation")
+        for endpoint in self._endpoints.values():
+            try:
+                endpoint.codec.feature(request)
+            except EncodeError as error:
+                unknown = error
+            else:
+                return await self._outbox.add(request, endpoint.codec)
+        raise unknown
 
     @overload
     async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
@@ -244,7 +296,12 @@ class ChargingStation:
 
     async def call(self, request: Request[Any], timeout: float | None = None) -> Any:
         """Call the CSMS and return its response: see `ocppj.aio.Connection.call`."""
-        return await self._require_connection().call(request, timeout)
+        connection = self._require_connection()
+        response = await connection.call(request, timeout)
+        outbox = self._outbox
+        if outbox and connection.codec.feature(request).name == "BootNotification":
+            outbox.booted(accepted=response.status == "Accepted")
+        return response
 
     async def send(self, request: object) -> None:
         """Send a SEND message (OCPP 2.1): see `ocppj.aio.Connection.send`."""

@@ -5,6 +5,8 @@ connection.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar, overload
 
 from ocppj.aio.link import Link
@@ -15,6 +17,7 @@ from ocppj.errors import (
     ConnectionLost,
     DecodeError,
     LocalProtocolError,
+    NotConnected,
 )
 from ocppj.frames import CALL, SEND, CallResult
 from ocppj.schema import Request
@@ -62,16 +65,33 @@ class Connection:
         return self._link.end
 
     @overload
-    async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
+    async def call(
+        self,
+        request: Request[R],
+        timeout: float | None = None,
+        *,
+        message_id: str | None = None,
+        expires: float | None = None,
+    ) -> R: ...
 
     @overload  # a request of one version or another
     async def call(
         self,
         request: Request[R] | Request[R2] | Request[R3],
         timeout: float | None = None,
+        *,
+        message_id: str | None = None,
+        expires: float | None = None,
     ) -> R | R2 | R3: ...
 
-    async def call(self, request: Request[Any], timeout: float | None = None) -> Any:
+    async def call(
+        self,
+        request: Request[Any],
+        timeout: float | None = None,
+        *,
+        message_id: str | None = None,
+        expires: float | None = None,
+    ) -> Any:
         """Call the peer and return its response.
 
         OCPP allows one call at a time: further calls are queued.
@@ -80,14 +100,19 @@ class Connection:
             request: the payload.
             timeout: seconds to wait for the response, counted from when the call is sent; the
                 endpoint's by default.
+            message_id: message id to use instead of the next one, to repeat a call of another
+                connection.
+            expires: time by the event loop's clock after which the call is not sent any more.
 
         Raises:
             CallFailed: the peer answered with an error.
             CallTimeout: no response in time. The peer may have handled the call nevertheless.
-            ConnectionLost: the connection has ended: a `CallTimeout` too.
+            ConnectionLost: the connection has ended: a `CallTimeout` too. If nothing was sent, it
+                is a `NotConnected`.
             DecodeError: the response is invalid.
             EncodeError: the request is invalid. Nothing was sent.
-            LocalProtocolError: this side may not send the request, or the queue is full.
+            LocalProtocolError: this side may not send the request, the queue is full, or `expires`
+                has passed. Nothing was sent.
         """
         endpoint = self._link.endpoint
         feature = endpoint.codec.feature(request)
@@ -99,17 +124,23 @@ class Connection:
         try:
             if self._turn is None:
                 self._turn = asyncio.Lock()
-            async with self._turn:
-                return await self._call(request, feature.name, timeout)
+            turn = self._turn if expires is None else _before(self._turn, expires, feature.name)
+            async with turn:
+                if endpoint.tracing is None:
+                    return await self._call(request, feature.name, timeout, message_id)
+                with endpoint.tracing.call(self.id, endpoint.codec.version, feature.name):
+                    return await self._call(request, feature.name, timeout, message_id)
         finally:
             self._calls -= 1
 
-    async def _call(self, request: object, action: str, timeout: float | None) -> Any:
+    async def _call(
+        self, request: object, action: str, timeout: float | None, message_id: str | None
+    ) -> Any:
         link, loop = self._link, asyncio.get_running_loop()
         if link.closed:
-            raise link.gone()
+            raise link.gone(NotConnected)
         session, metrics, start = link.session, link.endpoint.metrics, loop.time()
-        data = session.call(request, start, timeout=timeout)
+        data = session.call(request, start, message_id=message_id, timeout=timeout)
         future: asyncio.Future[Any] = loop.create_future()
         link.answer = future
         if metrics is not None:
@@ -154,7 +185,7 @@ class Connection:
         if feature.response_type is not None:
             raise LocalProtocolError(f"{feature.name} has a response: use call")
         if link.closed:
-            raise link.gone()
+            raise link.gone(NotConnected)
         data = link.session.call(request)
         if link.endpoint.metrics is not None:
             link.endpoint.metrics.frame(self.id, "out", SEND, feature.name, "")
@@ -187,3 +218,20 @@ class Connection:
     def __repr__(self) -> str:
         state = "closed" if self.closed else "connected"
         return f"<{type(self).__name__} {self.id!r}, OCPP {self.version}, {state}>"
+
+
+@asynccontextmanager
+async def _before(turn: asyncio.Lock, expires: float, action: str) -> AsyncIterator[None]:
+    """Hold the lock if it can be had before a time, by the event loop's clock."""
+    late = LocalProtocolError(f"{action} was not sent: it has expired")
+    try:
+        async with asyncio.timeout_at(expires):
+            await turn.acquire()
+    except TimeoutError:
+        raise late from None
+    try:
+        if asyncio.get_running_loop().time() >= expires:
+            raise late
+        yield
+    finally:
+        turn.release()

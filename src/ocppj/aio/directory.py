@@ -6,7 +6,7 @@ without knowing on which machine they are connected.
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol, TypeVar, overload
+from typing import Protocol, TypeVar
 
 from ocppj.aio.events import EventStream
 from ocppj.codec import Codec
@@ -15,8 +15,6 @@ from ocppj.schema import Request
 __all__ = ["Directory", "StationHandle", "StationInfo"]
 
 R = TypeVar("R")
-R2 = TypeVar("R2")
-R3 = TypeVar("R3")
 
 
 class StationInfo(Protocol):
@@ -62,13 +60,8 @@ class StationHandle(Protocol):
     def codec(self) -> Codec:
         """The codec of its messages."""
 
-    @overload
-    async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
-
-    @overload  # a request of one version or another
-    async def call(
-        self, request: Request[R] | Request[R2] | Request[R3], timeout: float | None = None
-    ) -> R | R2 | R3: ...
+    async def call(self, request: Request[R], timeout: float | None = None) -> R:
+        """Call the station and return its response."""
 
     async def send(self, request: object) -> None:
         """Send a SEND message, which is never answered (OCPP 2.1)."""
@@ -88,21 +81,21 @@ class Directory(Protocol):
         """Return a station; wait for it if it is not connected.
 
         Raises:
-            ConnectionLost: it has not connected in time.
+            NotConnected: it has not connected in time.
         """
 
-    @overload
-    async def call(
-        self, station_id: str, request: Request[R], timeout: float | None = None
-    ) -> R: ...
-
-    @overload  # a request of one version or another
     async def call(
         self,
         station_id: str,
-        request: Request[R] | Request[R2] | Request[R3],
+        request: Request[R],
         timeout: float | None = None,
-    ) -> R | R2 | R3: ...
+        *,
+        ttl: float = 0.0,
+    ) -> R:
+        """Call a station and return its response.
+
+        With `ttl`, the request is kept for as many seconds for a station that is not connected.
+        """
 
     def events(self) -> EventStream:
         """Return the changes from now on."""

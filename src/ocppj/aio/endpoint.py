@@ -4,11 +4,14 @@ Owns the settings of an endpoint. Knows no connection and no WebSocket library.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeVar
 
 from ocppj.aio.metrics import Metrics
+from ocppj.aio.rate import check_rate
+from ocppj.aio.tap import Tap
+from ocppj.aio.tracing import Tracing
 from ocppj.catalog import Version
 from ocppj.codec import Codec
 from ocppj.frames import Call, Send
@@ -103,7 +106,11 @@ class Endpoint:
         max_waiting: maximum number of queued calls of ours, for each connection.
         max_handling: maximum number of calls of the peer handled at a time, for each connection.
             A peer that conforms to OCPP never has more than one.
-        metrics: counts each frame, if given.
+        max_frames: maximum number of frames per second of one peer, on average; `None`: no limit.
+            See `ocppj.aio.throttle`.
+        metrics: counts each frame, if given; from `ocppj.aio.tap.observed` if there is a tap.
+        tap: gets each frame, if given.
+        tracing: makes a span of each call, if given.
         on_connect: called with the owner of each new connection, if given; may be async.
         on_disconnect: called with the owner of each connection that has ended, if given; may be
             async.
@@ -119,7 +126,10 @@ class Endpoint:
     timeout: float
     max_waiting: int
     max_handling: int
+    max_frames: float | None = None
     metrics: Metrics | None
+    tap: Tap | None = None
+    tracing: Tracing | None = None
     on_connect: Callable[[Any], Any] | None
     on_disconnect: Callable[[Any], Any] | None
     background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -128,6 +138,13 @@ class Endpoint:
         for name, minimum in (("timeout", 0.001), ("max_waiting", 0), ("max_handling", 1)):
             if not getattr(self, name) >= minimum:
                 raise ValueError(f"{name}={getattr(self, name)!r}: use {minimum} or more")
+        check_rate("max_frames", self.max_frames)
+
+    def run_in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what is left to do for a connection that ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
 
     async def wait_background(self, grace: float) -> None:
         """Wait for the background tasks, at most for `grace` seconds."""
@@ -192,7 +209,10 @@ def by_subprotocol(
             raise ValueError(f"the codec for {name} is for {codec.version}")
         if version.subprotocol in made:
             raise ValueError(f"OCPP {version.name} is given twice")
-        made[version.subprotocol] = make(codec, value)
+        endpoint = make(codec, value)
+        if endpoint.tracing is not None:
+            endpoint = replace(endpoint, responder=endpoint.tracing.responder(endpoint.responder))
+        made[version.subprotocol] = endpoint
     if custom_codecs:
         raise ValueError(f"a codec for OCPP {next(iter(custom_codecs)).name}, which is not offered")
     return made

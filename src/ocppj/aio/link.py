@@ -20,7 +20,7 @@ from ocppj.errors import ConnectionLost, DecodeError, RemoteProtocolError
 from ocppj.frames import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Call, Frame, Send
 from ocppj.session import Session
 
-__all__ = ["Link"]
+__all__ = ["Link", "outcome_of"]
 
 log: Final = logging.getLogger("ocppj.aio")
 EAGER: Final[dict[str, Any]] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
@@ -207,7 +207,7 @@ class Link:
 
     def _count_answer(self, metrics: Metrics, call: Call[Any], data: bytes, start: float) -> None:
         message_type = _message_type_of(data)
-        outcome = msgspec.json.decode(data)[2] if message_type == CALLERROR else ""
+        outcome = outcome_of(data)
         metrics.frame(self.id, "out", message_type, call.action, outcome)
         metrics.latency(self.id, "in", call.action, _now() - start, outcome)
 
@@ -259,6 +259,11 @@ class Link:
         await self.transport.close(code, reason)
         self.lost()
 
+    def shut(self, code: int, reason: str) -> None:
+        """Handle no more calls from here on, and close the connection."""
+        self._closing = True
+        self.endpoint.run_in_background(self.close(code, reason))
+
     def _at_work(self) -> set[asyncio.Task[None]]:
         return (self._tasks or set()) - {self._closer}
 
@@ -274,10 +279,10 @@ class Link:
             # Not at once: a task that has not started would never await its coroutine.
             loop.call_soon(task.cancel)
 
-    def gone(self) -> ConnectionLost:
+    def gone(self, error: type[ConnectionLost] = ConnectionLost) -> ConnectionLost:
         """Return the exception to raise when the connection has ended."""
         why = f": {self.end}" if self.end else ""
-        return ConnectionLost(f"{self.id} is not connected any more{why}")
+        return error(f"{self.id} is not connected any more{why}")
 
     def opened(self) -> None:
         """Call `on_connect`, and count the connection."""
@@ -315,9 +320,13 @@ class Link:
         if endpoint.metrics is not None:
             endpoint.metrics.disconnected(self.id, endpoint.codec.version)
         if (work := self._call_hook(endpoint.on_disconnect)) is not None:
-            task = asyncio.get_running_loop().create_task(work)
-            endpoint.background.add(task)
-            task.add_done_callback(endpoint.background.discard)
+            endpoint.run_in_background(work)
+
+
+def outcome_of(answer: bytes) -> str:
+    """Return the error code of a frame of ours that answers a call; `""` for a CALLRESULT."""
+    code: str = msgspec.json.decode(answer)[2] if _message_type_of(answer) == CALLERROR else ""
+    return code
 
 
 def _message_type_of(frame: bytes) -> int:

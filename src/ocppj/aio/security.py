@@ -107,6 +107,7 @@ class Admission:
         known: returns whether an identity is that of a station.
         authenticate: returns whether a station is who it claims to be. It runs before the upgrade
             only if it has a true attribute `early`: it needs neither address nor certificate.
+        segment: the identity, percent-encoded, if it is not the last segment of the path.
     """
 
     def __init__(
@@ -116,8 +117,10 @@ class Admission:
         subprotocol: str | None,
         known: IsKnown | None,
         authenticate: Authenticate | None,
+        *,
+        segment: str | None = None,
     ) -> None:
-        station_id = identity(path, subprotocol)
+        station_id = identity(path if segment is None else segment, subprotocol)
         self._handshake = Handshake(station_id or "", path, headers)
         self._checks: list[tuple[HTTPStatus, Callable[[Handshake], Any], bool]] = [
             (HTTPStatus.NOT_FOUND, lambda _: station_id is not None, True)

@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Final, Literal, Protocol, TypeAlias, cast, get_args
 
+from ocppj.aio.absent import Arrivals
 from ocppj.aio.connection import Connection
 from ocppj.aio.endpoint import Endpoint
 from ocppj.aio.events import EventHub, EventType, StationEvent
 from ocppj.aio.link import Link
 from ocppj.aio.security import Handshake
 from ocppj.aio.transport import Transport
-from ocppj.errors import ConnectionLost
 
 __all__ = ["GOING_AWAY", "Duplicates", "Listener", "Station", "StationLink", "Stations"]
 
@@ -126,7 +126,7 @@ class Stations(Mapping[str, Station]):
         self._ping_timeout = ping_timeout
         self._claim = claim
         self._links: dict[str, StationLink] = {}
-        self._arrivals: dict[str, set[asyncio.Future[Station]]] = {}
+        self._arrivals: Arrivals[Station] = Arrivals()
         self._replaced: set[asyncio.Task[None]] = set()
         self.events = EventHub()
 
@@ -168,11 +168,19 @@ class Stations(Mapping[str, Station]):
         while (old := self._links.get(station_id)) is not None:
             if await self._stays(old):
                 return False
-            old.lost(REPLACED)
-            task = asyncio.create_task(old.close(1008, REPLACED))
-            self._replaced.add(task)
-            task.add_done_callback(self._replaced.discard)
+            self._replace(old)
         return True
+
+    def replace(self, station_id: str) -> None:
+        """Close the connection of an identity, if there is one, in favour of a newer one."""
+        if (old := self._links.get(station_id)) is not None:
+            self._replace(old)
+
+    def _replace(self, old: StationLink) -> None:
+        old.lost(REPLACED)
+        task = asyncio.create_task(old.close(1008, REPLACED))
+        self._replaced.add(task)
+        task.add_done_callback(self._replaced.discard)
 
     async def _stays(self, old: StationLink) -> bool:
         if self._duplicates == "ping":
@@ -181,9 +189,7 @@ class Stations(Mapping[str, Station]):
 
     def _add(self, link: StationLink) -> None:
         self._links[link.id] = link
-        for arrival in self._arrivals.pop(link.id, ()):
-            if not arrival.done():
-                arrival.set_result(link.owner)
+        self._arrivals.put(link.id, link.owner)
         if self.events:
             self._put("connected", link)
         link.opened()
@@ -210,21 +216,9 @@ class Stations(Mapping[str, Station]):
             timeout: seconds to wait; `None`: without limit.
 
         Raises:
-            ConnectionLost: it has not connected in time.
+            NotConnected: it has not connected in time.
         """
         link = self._links.get(station_id)
         if link is not None:
             return cast("Station", link.owner)
-        arrival: asyncio.Future[Station] = asyncio.get_running_loop().create_future()
-        waiting = self._arrivals.setdefault(station_id, set())
-        waiting.add(arrival)
-        try:
-            async with asyncio.timeout(timeout):
-                return await arrival
-        except TimeoutError:
-            problem = f"{station_id} has not connected within {timeout:g} s"
-            raise ConnectionLost(problem) from None
-        finally:
-            waiting.discard(arrival)
-            if not waiting and self._arrivals.get(station_id) is waiting:
-                del self._arrivals[station_id]
+        return await self._arrivals.wait(station_id, timeout)

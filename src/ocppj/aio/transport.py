@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 from ocppj.aio.security import Admission, Handshake
+from ocppj.errors import ConnectionLost
 
 __all__ = [
     "NO_ANSWER",
@@ -25,6 +26,7 @@ __all__ = [
     "Transport",
     "TransportModule",
     "TransportName",
+    "dial",
     "load",
     "redirected",
     "shown",
@@ -38,6 +40,9 @@ T = TypeVar("T", bound="ServerTransport | ClientTransport")
 
 OPEN_TIMEOUT: Final = 10.0
 """Seconds for a TLS handshake, and for the checks whether a station may connect."""
+
+PERMANENT_ERRORS: Final = (ModuleNotFoundError, TypeError, ValueError)
+"""Errors that retrying cannot fix."""
 
 CLOSE_TIMEOUT: Final = 5.0
 """Seconds that a peer has to answer a close frame."""
@@ -88,7 +93,8 @@ class Receiver(Protocol):
 
 
 REFUSAL_HEADERS: Final[Mapping[HTTPStatus, Mapping[str, str]]] = {
-    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Basic realm="OCPP", charset="UTF-8"'}
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Basic realm="OCPP", charset="UTF-8"'},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
 }
 
 
@@ -222,3 +228,36 @@ def load(transport: TransportName | T) -> TransportModule | T:
         raise ModuleNotFoundError(problem, name=transport) from error
     found: TransportModule = module
     return found
+
+
+async def dial(
+    transport: TransportName | ClientTransport,
+    url: str,
+    subprotocols: Sequence[str],
+    attach: Attach,
+    *,
+    max_size: int,
+    headers: Mapping[str, str],
+    **options: Any,
+) -> Awaitable[None]:
+    """Connect, and return what ends with the connection: see `ClientTransport.connect`.
+
+    Raises:
+        ConnectionLost: the attempt failed; another one may succeed.
+        ModuleNotFoundError: the transport's library is not installed.
+        TypeError: the transport does not have an option.
+        ValueError: the URL or an option is not valid.
+    """
+    try:
+        return await load(transport).connect(
+            url, subprotocols, attach, max_size=max_size, headers=headers, **options
+        )
+    except ConnectionLost:
+        raise
+    except Exception as error:
+        # An invalid certificate raises an OSError that is a ValueError too.
+        if isinstance(error, PERMANENT_ERRORS) and not isinstance(error, OSError):
+            raise
+        address = shown(url)
+        problem = str(error).replace(url, address)
+        raise ConnectionLost(f"cannot connect to {address}: {problem}") from error

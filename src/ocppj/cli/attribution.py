@@ -55,10 +55,14 @@ def station_key(sample: Iterable[Line]) -> Callable[[bytes], Hashable]:
     """
     heads = list(_heads(sample))
     candidates = (*range(MAX_COLUMNS), *range(-MAX_COLUMNS, 0))
-    columns = [column for column in candidates if _names_station(heads, column)]
+    # A word that is counted from the left and from the right is needed once.
+    columns: dict[tuple[bytes | None, ...], int] = {}
+    for column in candidates:
+        if _names_station(heads, column):
+            columns.setdefault(tuple(head.word(column) for head in heads), column)
     if not columns:
         return lambda _: None
-    pick = itemgetter(*columns)
+    pick = itemgetter(*columns.values())
 
     def key(around: bytes) -> Hashable:
         try:

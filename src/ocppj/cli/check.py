@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from ocppj.cli.guess import MAX_SAMPLED, MIN_SHARE, VERSION_ORDER
-from ocppj.cli.options import AUTO, Commands, add_policy, add_version
+from ocppj.cli.options import AUTO, UNUSABLE, Commands, add_policy, add_version
 from ocppj.cli.page.history import History
-from ocppj.cli.replay import MAX_PENDING, NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, UNKNOWN_MODEL
+from ocppj.cli.pending import MAX_PENDING
+from ocppj.cli.replay import NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, UNKNOWN_MODEL
 from ocppj.cli.report import JsonOutput, Output, Report, TextOutput
 from ocppj.cli.sources import SAMPLES, STDIN_TIMEOUT, File, Sample, Source, Stdin
 from ocppj.cli.tally import MAX_EXAMPLES, MAX_MODELS, OTHER_MODELS
@@ -31,19 +32,21 @@ Without FILE or --sample, check reads stdin if it is a file, or a pipe with data
 In scripts, use FILE "-": it waits for stdin without a limit.
 
 Each line of a log has one frame. Text around it is skipped, such as a timestamp, a level or an
-arrow. Lines without a frame are skipped and counted; with --strict-lines they are refused. A result
-is validated against its call, found by message id within the file. The last {MAX_PENDING:,} calls
-without an answer are kept.
+arrow. Lines without a frame are skipped and counted; with --strict-lines they are refused.
+
+The first {MAX_SAMPLED:,} lines show where a logger names the station: in the text that is the
+same around calls and their answers. A result is validated against its call, found by message id
+among those of its station. In a log that does not name stations, all frames count as those of one
+station. The last {MAX_PENDING:,} calls without an answer are kept.
 
 --version auto guesses the version of each station: the one that most of its calls satisfy. After a
 BootNotification of another version, the station has that one. A result has the version of its call.
-The text around the first {MAX_SAMPLED:,} frames shows where a logger names the station. In a log
-that does not name stations, a frame may be of each version that a BootNotification or one in
-{MIN_SHARE} calls has. If no call shows its version, {VERSION_ORDER[0]} is assumed.
+In a log that does not name stations, a frame may be of each version that a BootNotification or one
+in {MIN_SHARE} calls has. If no call shows its version, {VERSION_ORDER[0]} is assumed.
 
 --lenient, --repair and --policy FILE tolerate frames that break the schema. They are not refused.
-Their violations are counted by rule and by station model: that of the latest BootNotification in
-the file and version. FILE ends in .toml or .json and has some of these settings:
+Their violations are counted by rule and by station model: that of the station's latest
+BootNotification in the file. FILE ends in .toml or .json and has some of these settings:
   RULE        "reject", "report" or "accept" (tolerate, but do not count); `ocppj.Policy` has the
               rules
   preset      "strict" (the default), "lenient" or "repair": for rules that are not set
@@ -101,6 +104,9 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run `ocppj check`."""
+    # Before a long log is checked in vain. A page that is there stays until the new one is made.
+    if arguments.html is not None and not _write(arguments.html, "", mode="a"):
+        return UNUSABLE
     sources: list[Source] = [Stdin() if path == "-" else File(path) for path in arguments.files]
     if arguments.sample:
         sources.insert(0, Sample(arguments.sample))
@@ -135,22 +141,27 @@ def run(arguments: argparse.Namespace) -> int:
     if history is not None:
         from ocppj.cli.page.render import render  # noqa: PLC0415  most runs write no page
 
-        page = render(history, report.tally.summary())
-        arguments.html.write_text(page, encoding="utf-8", newline="\n")
+        if not _write(arguments.html, render(history, report.tally.summary())):
+            return UNUSABLE
     return report.status
 
 
+def _write(path: Path, text: str, *, mode: str = "w") -> bool:
+    """Write a page, and return whether it could be written."""
+    try:
+        with path.open(mode, encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+    except (OSError, ValueError) as error:
+        print_error(f"{path}: {getattr(error, 'strerror', None) or error}")
+        return False
+    return True
+
+
 def _page(path: str) -> Path:
-    """Return the path of a page, if it can be written."""
     file = Path(path)
     if file.suffix.lower() not in PAGE_SUFFIXES:  # perhaps a log, which must not be overwritten
         problem = f"use a file that ends in {' or '.join(PAGE_SUFFIXES)}"
         raise argparse.ArgumentTypeError(printable(f"{path}: {problem}"))
-    try:
-        file.open("ab").close()
-    except (OSError, ValueError) as error:
-        problem = getattr(error, "strerror", None) or str(error)
-        raise argparse.ArgumentTypeError(printable(f"{path}: {problem}")) from None
     return file
 
 

@@ -3,11 +3,9 @@
 import argparse
 from typing import Final
 
-from ocppj.cli.options import Commands, add_transport
+from ocppj.cli.options import Commands, add_address, add_transport
 
 __all__ = ["add", "run"]
-
-MAX_PORT: Final = 65535
 
 NOTES: Final = """\
 Any station may connect to ws://HOST:PORT/ID with OCPP 1.6, 2.0.1 or 2.1. With port 0 the system
@@ -26,12 +24,7 @@ Ctrl-C."""
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add("csms", run, "run a demonstration CSMS", notes=NOTES)
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; 127.0.0.1 by default"
-    )
-    parser.add_argument(
-        "--port", type=_port, default=9000, help="port to listen on; 9000 by default"
-    )
+    add_address(parser)
     add_transport(parser)
     parser.add_argument("--script", metavar="FILE", help="commands to run first")
     parser.add_argument("--lenient", action="store_true", help="tolerate and show violations")
@@ -45,13 +38,3 @@ def run(arguments: argparse.Namespace) -> int:
     from ocppj.cli.demo import csms  # noqa: PLC0415  needs asyncio, which is slow to load
 
     return csms.run(arguments)
-
-
-def _port(text: str) -> int:
-    try:
-        port = int(text)
-    except ValueError:
-        port = -1
-    if not 0 <= port <= MAX_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use 0 to {MAX_PORT}")
-    return port

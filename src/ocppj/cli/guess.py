@@ -13,7 +13,8 @@ from itertools import chain
 from typing import Final
 
 from ocppj.cli.log import Line, LogError
-from ocppj.cli.replay import Replay, drop_older_half
+from ocppj.cli.pending import drop_older_half
+from ocppj.cli.replay import Replay
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError
 from ocppj.frames import Call, CallResultError, Send
@@ -212,7 +213,7 @@ class GuessingReplay:
             action = self._classifier.voting_action(text)
             if action is not None:
                 matches = self._classifier.matches(text, action)
-                self._station(around).vote(matches, action)
+                self._station(self._key(around)).vote(matches, action)
         votes = Counter[str]()
         for station in self._stations.values():
             votes.update({version: station.votes(version) for version in VERSION_ORDER})
@@ -229,12 +230,13 @@ class GuessingReplay:
             if len(replays) == 1 and text.startswith(_ANSWERS):
                 replays[next(iter(replays))].run((line,))
                 continue
-            station = self._station(around)
+            key = self._key(around)
+            station = self._station(key)
             replay = self._replay(station.versions[0])
             try:
-                frame = replay.decode(text)
+                frame = replay.decode(key, text)
             except DecodeError as error:
-                self._refused(line, error, station)
+                self._refused(line, error, station, key)
                 continue
             if isinstance(frame, Call | Send):
                 action = frame.action
@@ -242,18 +244,20 @@ class GuessingReplay:
                     station.vote(self._classifier.matches(text, action), action)
                 better = self._replay(station.versions[0])
             else:
-                better = self._replay_of_call(frame.message_id, replay)
+                better = self._replay_of_call(key, frame.message_id, replay)
             if better is replay:
-                replay.decoded(number, text, frame)
+                replay.decoded(key, number, text, frame)
             else:
                 better.run((line,))
 
-    def _refused(self, line: Line, error: DecodeError, station: StationVersion) -> None:
+    def _refused(
+        self, line: Line, error: DecodeError, station: StationVersion, key: Hashable
+    ) -> None:
         number, text, _ = line
         replay = self._replay(station.versions[0])
         action = self._classifier.voting_action(text)
         if action is None:
-            better = self._replay_of_call(error.message_id, replay)
+            better = self._replay_of_call(key, error.message_id, replay)
         else:
             may_vote = number > self._sampled and station.abstentions < MAX_ABSTENTIONS
             if action == _BOOT or may_vote:
@@ -261,20 +265,21 @@ class GuessingReplay:
                 station.abstentions += not matches
                 station.vote(matches, action)
             elected = [self._replay(version) for version in station.versions]
-            others = (other for other in elected if other is not replay and other.accepts(text))
+            others = (
+                other for other in elected if other is not replay and other.accepts(key, text)
+            )
             better = next(others, elected[0])
         if better is replay:
-            replay.refused(number, text, error)
+            replay.refused(key, number, text, error)
         else:
             better.run((line,))
 
-    def _replay_of_call(self, message_id: str | None, replay: Replay) -> Replay:
+    def _replay_of_call(self, key: Hashable, message_id: str | None, replay: Replay) -> Replay:
         """Return the replay with the pending call of an answer, or the given one if none has it."""
-        if message_id is not None and len(self._replays) > 1 and not replay.is_pending(message_id):
-            for other in self._replays.values():
-                if other.is_pending(message_id):
-                    return other
-        return replay
+        if message_id is None or len(self._replays) < 2 or replay.is_pending(key, message_id):
+            return replay
+        others = (o for o in self._replays.values() if o.is_pending(key, message_id))
+        return next(others, replay)
 
     def _replay(self, version: str) -> Replay:
         replay = self._replays.get(version)
@@ -282,8 +287,7 @@ class GuessingReplay:
             replay = self._replays[version] = self._make(version)
         return replay
 
-    def _station(self, around: bytes) -> StationVersion:
-        key = self._key(around)
+    def _station(self, key: Hashable) -> StationVersion:
         station = self._stations.get(key)
         if station is None:
             if len(self._stations) >= MAX_STATIONS:

@@ -20,7 +20,19 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from ocppj import BACKEND, __version__
-from ocppj.cli import check, csms, decode, features, station
+from ocppj.cli import (
+    call,
+    check,
+    csms,
+    decode,
+    features,
+    gateway,
+    load,
+    relay,
+    station,
+    stations,
+    worker,
+)
 from ocppj.cli.options import EXTRAS, INTERRUPTED, PIPE_CLOSED, UNUSABLE, Commands
 from ocppj.cli.terminal import print_error
 
@@ -37,7 +49,19 @@ class Command(Protocol):
         """Run the command and return the exit status."""
 
 
-COMMANDS: Final[tuple[Command, ...]] = (check, decode, features, csms, station)
+COMMANDS: Final[tuple[Command, ...]] = (
+    check,
+    decode,
+    features,
+    csms,
+    station,
+    load,
+    relay,
+    gateway,
+    worker,
+    stations,
+    call,
+)
 """In the order of `ocppj --help`."""
 
 NOTES: Final = """

@@ -23,9 +23,13 @@ __all__ = [
     "TRANSPORTS",
     "UNUSABLE",
     "Commands",
+    "add_address",
     "add_policy",
     "add_transport",
     "add_version",
+    "positive",
+    "seconds",
+    "whole_number",
 ]
 
 OK, FAILED, UNUSABLE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -39,8 +43,10 @@ AUTO: Final = "auto"
 TRANSPORTS: Final = ("websockets", "picows")
 """The values of `ocppj.aio.transport.TransportName`, which cannot be imported without asyncio."""
 
-EXTRAS: Final = {"websockets": "websockets", "picows": "picows"}
+EXTRAS: Final = {"websockets": "websockets", "picows": "picows", "nats": "nats"}
 """Optional package -> extra of ocppj that installs it."""
+
+MAX_PORT: Final = 65535
 
 READERS: Final[dict[str, Callable[[str], Any]]] = {
     ".toml": tomllib.loads,
@@ -151,11 +157,54 @@ def _policy(path: str) -> Policy:
     raise argparse.ArgumentTypeError(printable(f"{path}: {problem}"))
 
 
-def add_transport(parser: argparse.ArgumentParser) -> None:
+def add_transport(parser: argparse.ArgumentParser, default: str = TRANSPORTS[0]) -> None:
     """Add `--transport`."""
     parser.add_argument(
         "--transport",
         choices=TRANSPORTS,
-        default=TRANSPORTS[0],
-        help=f"WebSocket library; {TRANSPORTS[0]} by default",
+        default=default,
+        help=f"WebSocket library; {default} by default",
     )
+
+
+def add_address(parser: argparse.ArgumentParser) -> None:
+    """Add `--host` and `--port`, to listen on."""
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; 127.0.0.1 by default"
+    )
+    parser.add_argument(
+        "--port", type=_port, default=9000, help="port to listen on; 9000 by default"
+    )
+
+
+def _port(text: str) -> int:
+    return whole_number(text, 0, MAX_PORT, "a port")
+
+
+def whole_number(text: str, lowest: int, highest: int, what: str) -> int:
+    """Return the value of an option that is a whole number within bounds."""
+    if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: use {lowest} to {highest}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Return the value of an option that is a number of seconds above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
+def positive(text: str) -> float:
+    """Return the value of an option that is a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number

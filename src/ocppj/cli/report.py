@@ -5,7 +5,7 @@ grow with the log.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import fields
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ocppj import BACKEND, __version__
 from ocppj.cli.attribution import station_key
 from ocppj.cli.guess import GuessingReplay, read_sample
-from ocppj.cli.log import Line, Log, LogError
+from ocppj.cli.log import Log, LogError
 from ocppj.cli.options import AUTO, FAILED, OK, UNUSABLE
 from ocppj.cli.page.history import History
 from ocppj.cli.replay import Counts, Replay
@@ -112,15 +112,13 @@ class Report:
         if self._progress.active:
             lines = self._progress.watch(lines, log, sum(file["bytes"] for file in tally.files))
         replay: Replay | GuessingReplay
-        sample: list[Line] = []
-        if self._version == AUTO or self._history is not None:
-            sample, lines = read_sample(lines, source.has_line)
+        sample, lines = read_sample(lines, source.has_line)
         key = station_key(sample)
         if self._version == AUTO:
-            replay = GuessingReplay(lambda version: self._replay(source.name, version))
+            replay = GuessingReplay(lambda version: self._replay(source.name, version, key))
             replay.guess(sample, key)
         else:
-            replay = self._replay(source.name, self._version)
+            replay = self._replay(source.name, self._version, key)
         if self._history is not None:
             lines = self._history.watch(source.name, lines, key)
         started = time.perf_counter()
@@ -137,7 +135,7 @@ class Report:
         entry |= {"frames": sum(versions.values()), "refused": tally.refused - refused}
         tally.files.append(entry | {"skipped_lines": log.skipped, "bytes": log.size})
 
-    def _replay(self, file: str, version: str) -> Replay:
+    def _replay(self, file: str, version: str, key: Callable[[bytes], Hashable]) -> Replay:
         tally, history = self.tally, self._history
 
         def on_refused(line: int, action: str, error: DecodeError) -> None:
@@ -158,7 +156,7 @@ class Report:
 
         codec = Codec(version, policy=self._policy)
         observer = None if history is None else on_frame
-        return Replay(codec, tally.actions, on_refused, on_tolerated, observer)
+        return Replay(codec, tally.actions, on_refused, on_tolerated, observer, key)
 
     def _skip(self, name: str, error: Exception) -> None:
         problem = (isinstance(error, OSError) and error.strerror) or str(error)

@@ -4,7 +4,7 @@ import argparse
 from typing import Final
 
 from ocppj.catalog import VERSIONS
-from ocppj.cli.options import Commands, add_transport
+from ocppj.cli.options import Commands, add_transport, seconds
 
 __all__ = ["add", "run"]
 
@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--once", action="store_true", help=once)
     parser.add_argument(
         "--pace",
-        type=_pace,
+        type=seconds,
         default=5.0,
         metavar="SECONDS",
         help="time between meter values; 5 by default",
@@ -53,13 +53,3 @@ def run(arguments: argparse.Namespace) -> int:
     from ocppj.cli.demo import station  # noqa: PLC0415  needs asyncio, which is slow to load
 
     return station.run(arguments)
-
-
-def _pace(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds

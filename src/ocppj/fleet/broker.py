@@ -9,12 +9,14 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from nats.errors import Error as NatsError
 
+from ocppj.aio.tracing import Tracing
 from ocppj.aio.transport import shown
 from ocppj.fleet.client import BrokerBusy, BrokerError, BrokerLost, Client
 from ocppj.fleet.subjects import Subjects, headers, parse_headers, status_of
@@ -81,13 +83,20 @@ class Broker:
     Attributes:
         subjects: of the fleet.
         replicas: of streams and buckets that are created.
+        tracing: makes a span of each call of what runs in this process, if given.
         connected: whether there is a connection at the moment.
     """
 
     def __init__(
-        self, url: str | list[str], subjects: Subjects, replicas: int, settings: Mapping[str, Any]
+        self,
+        url: str | list[str],
+        subjects: Subjects,
+        replicas: int,
+        tracing: Tracing | None,
+        settings: Mapping[str, Any],
     ) -> None:
         self.subjects = subjects
+        self.tracing = tracing
         self.replicas = replicas
         self._url = url
         self._settings = settings
@@ -333,7 +342,13 @@ class Broker:
         self._closing = True
         for task in self._tasks:
             task.cancel()
-        await self._client.close()
+        try:
+            await self._client.close()
+        except asyncio.CancelledError:
+            # nats-py cancels a task of its own, and with it what this one waits for.
+            caller = asyncio.current_task()
+            if caller is None or caller.cancelling():
+                raise
 
 
 def raise_for(answer: Mapping[str, Any]) -> None:
@@ -371,6 +386,7 @@ async def connect(
     tls: ssl.SSLContext | None = None,
     inbox_prefix: str = "_INBOX",
     replicas: int = 1,
+    tracing: Tracing | None = None,
     **options: Any,
 ) -> AsyncIterator[Broker]:
     """Connect to NATS as long as the context lasts.
@@ -388,6 +404,8 @@ async def connect(
         inbox_prefix: of the subjects on which replies come. Users who may not read each other's
             replies need one each.
         replicas: of the buckets and the stream, where they do not exist yet; 3 in a cluster.
+        tracing: makes a span of each call of gateways, workers and fleets on this connection, and
+            passes traces on between them: see `ocppj.aio.opentelemetry`.
         options: of `nats.connect`, such as `user`, `password`, `token` and `nkeys_seed`.
 
     Raises:
@@ -407,7 +425,7 @@ async def connect(
         "ping_interval": PING_INTERVAL,
         "pending_size": 0,  # nothing is kept while there is no connection
     }
-    broker = Broker(url, Subjects(prefix), replicas, settings | options)
+    broker = Broker(url, Subjects(prefix), replicas, tracing, settings | options)
     await broker.open()
     try:
         yield broker
@@ -417,6 +435,8 @@ async def connect(
 
 def _check_credentials(path: str) -> None:
     """Check that a file has credentials: nats-py would look for them for ever."""
+    if find_spec("nkeys") is None:
+        raise BrokerError("nkeys is not installed: pip install 'ocppj[nats]'")
     try:
         text = Path(path).read_bytes()
     except OSError as error:

@@ -197,6 +197,13 @@ class Client(NatsClient):
         if not done:
             raise BrokerLost("the broker does not answer")
 
+    async def _connect_to_server(self, s: Any) -> None:
+        # nats-py leaves the last attempt's transport open.
+        transport: Any = self._transport
+        if transport is not None:
+            transport.close()
+        await super()._connect_to_server(s)
+
     async def dial(self, url: str | list[str], settings: Mapping[str, Any]) -> None:
         """Connect, or fail at the first error. A connection that is lost later is made again."""
         self._server_pool.clear()

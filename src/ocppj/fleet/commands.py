@@ -19,19 +19,24 @@ from ocppj.errors import (
     ConnectionLost,
     DecodeError,
     EncodeError,
+    NotConnected,
     OcppError,
 )
 from ocppj.fleet.broker import Broker
 from ocppj.fleet.client import BrokerError
 from ocppj.fleet.logbook import Logbook
+from ocppj.fleet.stall import Stall
 from ocppj.fleet.station import Failure
 from ocppj.fleet.subjects import (
     ACTION,
     CLOSE,
     DEADLINE,
+    EXPIRES,
     GENERATION,
+    NOT_SENT,
     STATUS,
     TIMEOUT,
+    TRACEPARENT,
     headers,
     parse_headers,
 )
@@ -75,6 +80,7 @@ class Commands:
         self._max_commands = max_commands
         self._logbook = logbook
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stall = Stall()
         self._strict: dict[Codec, Codec] = {}
 
     def received(
@@ -87,11 +93,11 @@ class Commands:
     ) -> None:
         """Handle a command for a station; `None` if none may get it."""
         if station is None:
-            self._reply(reply, GONE, Failure(description="it is not known where the station is"))
+            self._reply(reply, GONE, Failure(NOT_SENT, "it is not known where the station is"))
             return
         values = parse_headers(header_lines)
         if values.get(GENERATION, str(generation)) != str(generation):
-            self._reply(reply, GONE, Failure(description=f"{station.id} has connected again"))
+            self._reply(reply, GONE, Failure(NOT_SENT, f"{station.id} has connected again"))
             return
         if len(self._tasks) >= self._max_commands:
             problem = f"{self._max_commands} commands are pending"
@@ -99,12 +105,22 @@ class Commands:
             self._reply(reply, BUSY, Failure(description=problem))
             return
         handle = self._close if CLOSE in values else self._call
-        task = asyncio.get_running_loop().create_task(handle(station, values, reply, payload))
+        work = handle(station, values, reply, payload)
+        if self._broker.tracing is None:
+            task = asyncio.get_running_loop().create_task(work)
+        else:
+            with self._broker.tracing.continued(values.get(TRACEPARENT)):
+                task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def wait(self, grace: float) -> None:
+    def start(self) -> None:
+        """Begin to note for how long commands may have waited to be read."""
+        self._stall.start()
+
+    async def close(self, grace: float) -> None:
         """Wait for the commands that are pending; give those up that take longer."""
+        self._stall.stop()
         if self._tasks:
             _, late = await asyncio.wait(set(self._tasks), timeout=grace)
             for task in late:
@@ -122,14 +138,15 @@ class Commands:
         self._reply(reply, status, answer)
 
     async def _perform(self, station: Station, values: Mapping[str, str], payload: bytes) -> bytes:
-        timeout = _seconds(values)
+        timeout = _seconds(values, self._stall.age())
+        expires = _expires(values)
         feature = _feature(station.codec, values.get(ACTION, ""))
         request = self._decode(station.codec, feature, payload)
         async with asyncio.timeout(timeout):  # including the time in the station's queue
             if feature.response_type is None:
                 await station.send(request)
                 return b""
-            return _encode(station.codec, await station.call(request, timeout))
+            return _encode(station.codec, await station.call(request, timeout, expires=expires))
 
     def _decode(self, codec: Codec, feature: Feature[Any, Any], payload: bytes) -> Any:
         """Return the request that a payload is, by a frame around it."""
@@ -176,11 +193,13 @@ def _outcome(error: Exception) -> tuple[bytes, Failure]:
             return ERROR, Failure(error.error_code, error.error_description, error.error_details)
         case DecodeError():
             return ERROR, Failure(error.error_code, error.problem, path=error.path or "$")
+        case NotConnected():
+            return GONE, Failure(NOT_SENT, str(error))
         case ConnectionLost():
             return GONE, Failure(description=str(error))
         case TimeoutError():
             return TIMED_OUT, Failure()
-        case _:  # LocalProtocolError: its queue is full
+        case _:  # LocalProtocolError: its queue is full, or it has expired
             return BUSY, Failure(description=str(error))
 
 
@@ -201,8 +220,12 @@ def _close_arguments(code: str, reason: bytes) -> tuple[int, str]:
     return number, text
 
 
-def _seconds(values: Mapping[str, str]) -> float:
+def _seconds(values: Mapping[str, str], age: float) -> float:
     """Return how long a command may take from now on.
+
+    Args:
+        values: its headers.
+        age: seconds that it may have waited to be read.
 
     Raises:
         TimeoutError: it is too late already.
@@ -215,11 +238,27 @@ def _seconds(values: Mapping[str, str]) -> float:
         raise _Invalid(f"{TIMEOUT} and {DEADLINE} are numbers") from None
     if not 0 < timeout <= MAX_TIMEOUT or math.isnan(timeout):
         raise _Invalid(f"{TIMEOUT}: use more than 0 and at most {MAX_TIMEOUT:g} seconds")
+    timeout -= age
     if deadline:
         timeout = min(timeout, deadline - time.time())
     if timeout <= 0:
         raise TimeoutError
     return timeout
+
+
+def _expires(values: Mapping[str, str]) -> float | None:
+    """Return when a command expires, by the event loop's clock; `None` if it does not.
+
+    Raises:
+        _Invalid: the header is not a time.
+    """
+    try:
+        expires = int(values[EXPIRES]) / 1000
+    except KeyError:
+        return None
+    except (OverflowError, ValueError):
+        raise _Invalid(f"{EXPIRES} is a number") from None
+    return asyncio.get_running_loop().time() + expires - time.time()
 
 
 def _feature(codec: Codec, action: str) -> Feature[Any, Any]:

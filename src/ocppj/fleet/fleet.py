@@ -5,15 +5,15 @@
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Self, TypeVar, overload
 
+from ocppj.aio.absent import Arrivals, KeptCalls
 from ocppj.aio.events import EventHub, EventStream, EventType, StationEvent
 from ocppj.catalog import Version
 from ocppj.codec import Codec
-from ocppj.errors import ConnectionLost
+from ocppj.errors import ConnectionLost, LocalProtocolError, NotConnected
 from ocppj.fleet.broker import Broker
 from ocppj.fleet.client import BrokerError
 from ocppj.fleet.presence import LEASE, NodeRecord, Presence, StationRecord
@@ -87,6 +87,8 @@ class Fleet:
         self._nodes: dict[str, NodeRecord] = {}
         self._expiries: dict[str, asyncio.TimerHandle] = {}
         self._events = EventHub()
+        self._arrivals: Arrivals[ConnectedStation] = Arrivals()
+        self._kept = KeptCalls()
         self._watches: list[Watch] = []
         self.stations: Mapping[str, ConnectedStation] = MappingProxyType(self._stations)
         self.nodes: Mapping[str, NodeRecord] = MappingProxyType(self._nodes)
@@ -113,6 +115,7 @@ class Fleet:
             timer.cancel()
         self._expiries.clear()
         self._events.close()
+        self._arrivals.close("the fleet is not followed any more")
 
     async def station(self, station_id: str, *, timeout: float | None = 0.0) -> RemoteStation:
         """Return a station. What is sent to it goes to its present connection, or to none.
@@ -123,15 +126,17 @@ class Fleet:
                 takes the context of this object.
 
         Raises:
-            ConnectionLost: it is connected to no node.
+            ConnectionLost: the broker cannot be asked.
+            NotConnected: it is connected to no node.
         """
         found = self._stations.get(station_id)
         if found is None:
             found = await self._find(station_id)
+            found = found or self._stations.get(station_id)  # it may have connected meanwhile
         if found is None and timeout != 0 and self._watches:
-            found = await self._wait(station_id, timeout)
+            found = await self._arrivals.wait(station_id, timeout)
         if found is None:
-            raise ConnectionLost(f"{station_id} is not connected")
+            raise NotConnected(f"{station_id} is not connected")
         return self._remote(found)
 
     def _remote(self, found: ConnectedStation) -> RemoteStation:
@@ -150,18 +155,14 @@ class Fleet:
             return None
         return _connected(station_id, record, revision)
 
-    async def _wait(self, station_id: str, timeout: float | None) -> ConnectedStation | None:
-        events = self.events()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                async for event in events:
-                    if event.station_id == station_id and station_id in self._stations:
-                        break
-        return self._stations.get(station_id)
-
     @overload
     async def call(
-        self, station_id: str, request: Request[R], timeout: float | None = None
+        self,
+        station_id: str,
+        request: Request[R],
+        timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
     ) -> R: ...
 
     @overload  # a request of one version or another
@@ -170,16 +171,47 @@ class Fleet:
         station_id: str,
         request: Request[R] | Request[R2] | Request[R3],
         timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
     ) -> R | R2 | R3: ...
 
     async def call(
-        self, station_id: str, request: Request[Any], timeout: float | None = None
+        self,
+        station_id: str,
+        request: Request[Any],
+        timeout: float | None = None,
+        *,
+        ttl: float = 0.0,
     ) -> Any:
         """Call a station and return its response: see `RemoteStation.call`.
 
+        Args:
+            station_id: its identity.
+            request: the payload.
+            timeout: seconds to wait for the response.
+            ttl: seconds to keep the call in this process while the station is connected to no node.
+                It is sent as soon as the station is back, or not at all; cancelling the caller
+                withdraws it. Takes the context of this object.
+
         Raises:
-            ConnectionLost: the station is not connected. Use `station` to wait for it.
+            ConnectionLost: the connection ended after the call was sent. It is not sent again: the
+                station may have handled it.
+            LocalProtocolError: too many calls are kept or queued, `ttl` has passed while others
+                were pending, or this object is not entered. Nothing was sent.
+            NotConnected: the station is not connected, or did not connect within `ttl`. Nothing was
+                sent.
         """
+        if ttl:
+            if not self._watches:
+                raise LocalProtocolError("ttl= needs the context of the fleet: use async with")
+
+            async def find(seconds: float) -> RemoteStation:
+                return await self.station(station_id, timeout=seconds)
+
+            async def send(station: RemoteStation, expires: float) -> Any:
+                return await station.call(request, timeout, expires=expires)
+
+            return await self._kept.call(station_id, ttl, find, send)
         return await (await self.station(station_id)).call(request, timeout)
 
     def events(self) -> EventStream:
@@ -246,6 +278,7 @@ class Fleet:
     def _show(self, entry: ConnectedStation) -> None:
         known = self._stations.get(entry.id)
         self._stations[entry.id] = entry
+        self._arrivals.put(entry.id, entry)
         if known is None:
             self._put("connected", entry)
         elif known.node != entry.node:

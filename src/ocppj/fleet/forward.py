@@ -15,8 +15,17 @@ from ocppj.codec import Codec
 from ocppj.errors import DecodeError, EncodeError
 from ocppj.fleet.broker import NO_RESPONDERS, Broker
 from ocppj.fleet.client import BrokerBusy, BrokerError
+from ocppj.fleet.journal import frame_key
 from ocppj.fleet.logbook import Logbook
-from ocppj.fleet.subjects import DEADLINE, GENERATION, STATION, VIOLATIONS, headers, token
+from ocppj.fleet.subjects import (
+    DEADLINE,
+    GENERATION,
+    STATION,
+    TRACEPARENT,
+    VIOLATIONS,
+    headers,
+    token,
+)
 from ocppj.frames import Call, CallError, CallResult, Send
 from ocppj.handlers import Handlers, OnError
 from ocppj.policy import STRICT
@@ -25,6 +34,7 @@ from ocppj.session import Session
 __all__ = ["Forwarder", "Traffic"]
 
 HEARTBEAT: Final = "Heartbeat"
+MESSAGE_ID: Final = "Nats-Msg-Id"
 
 
 class Traffic(Protocol):
@@ -35,6 +45,7 @@ class Traffic(Protocol):
         deadline: seconds that a worker has to answer.
         max_in_flight: maximum number of frames that wait for a worker.
         in_flight: number of those.
+        stored: actions that are answered once they are stored.
         logbook: what is logged.
     """
 
@@ -42,6 +53,7 @@ class Traffic(Protocol):
     deadline: float
     max_in_flight: int
     in_flight: int
+    stored: frozenset[str]
     logbook: Logbook
 
     def generation(self, station_id: str) -> int:
@@ -79,6 +91,12 @@ class Forwarder:
             return self._handlers.answer(session, call, (owner,), on_error)
         if action == HEARTBEAT and self._heartbeat is not None:
             return session.reply(call, self._heartbeat(current_time=datetime.now(UTC)))
+        traffic = self._traffic
+        if traffic.in_flight >= traffic.max_in_flight:
+            traffic.logbook.note("busy", f"{traffic.max_in_flight} calls wait for workers already")
+            return session.fail(call, "GenericError", "too many calls wait for workers")
+        if action in traffic.stored:
+            return self._keep(session, call, data, owner)
         return self._ask_worker(session, call, data, owner, on_error)
 
     def notify(
@@ -90,7 +108,7 @@ class Forwarder:
         traffic = self._traffic
         try:
             traffic.broker.post(
-                self._subject(owner.id, send.action), data, "", self._head(owner, send)
+                self._subject(owner.id, send.action), data, "", headers(self._values(owner, send))
             )
         except BrokerError as error:
             traffic.logbook.note("send", f"{owner.id}: {send.action} is dropped: {error}")
@@ -99,30 +117,30 @@ class Forwarder:
     def _subject(self, station_id: str, action: str) -> str:
         return self._traffic.broker.subjects.up(self._version, token(station_id), token(action))
 
-    def _head(self, owner: Any, message: Call[Any] | Send[Any]) -> bytes:
+    def _values(self, owner: Any, message: Call[Any] | Send[Any]) -> dict[str, str]:
         """Return the headers of a frame."""
         values = {
             STATION: owner.id,
             GENERATION: str(self._traffic.generation(owner.id)),
             DEADLINE: str(int((time.time() + self._traffic.deadline) * 1000)),
         }
+        tracing = self._traffic.broker.tracing
+        if tracing is not None and (traceparent := tracing.traceparent()) is not None:
+            values[TRACEPARENT] = traceparent
         if message.violations:
             values[VIOLATIONS] = ",".join(sorted({one.rule for one in message.violations}))
-        return headers(values)
+        return values
 
     async def _ask_worker(
         self, session: Session, call: Call[Any], data: bytes, owner: Any, on_error: OnError
     ) -> bytes:
         traffic = self._traffic
-        if traffic.in_flight >= traffic.max_in_flight:
-            traffic.logbook.note("busy", f"{traffic.max_in_flight} calls wait for workers already")
-            return session.fail(call, "GenericError", "too many calls wait for workers")
         traffic.in_flight += 1
         try:
             reply = await traffic.broker.request(
                 self._subject(owner.id, call.action),
                 data,
-                self._head(owner, call),
+                headers(self._values(owner, call)),
                 traffic.deadline,
             )
         except TimeoutError:
@@ -138,6 +156,26 @@ class Forwarder:
         if reply.status == NO_RESPONDERS:
             return self._fail(session, call, owner, f"no worker for OCPP {self._version}")
         return self._checked(session, call, reply.payload, on_error)
+
+    async def _keep(self, session: Session, call: Call[Any], data: bytes, owner: Any) -> bytes:
+        """Answer a call as soon as it is stored for a worker."""
+        traffic, code = self._traffic, token(owner.id)
+        subject = traffic.broker.subjects.stored(self._version, code, token(call.action))
+        values = self._values(owner, call)
+        del values[DEADLINE]
+        values[MESSAGE_ID] = frame_key(code, call.message_id, data)
+        traffic.in_flight += 1
+        try:
+            await traffic.broker.store(subject, data, values)
+        except BrokerBusy as error:
+            traffic.logbook.note("busy", str(error))
+            return session.fail(call, "GenericError", "too many calls wait for the broker")
+        except (BrokerError, TimeoutError) as error:
+            return self._fail(session, call, owner, f"not stored: {error}")
+        finally:
+            traffic.in_flight -= 1
+        response: Any = session.codec.features[call.action].response_type
+        return session.reply(call, response())
 
     def _fail(self, session: Session, call: Call[Any], owner: Any, problem: str) -> bytes:
         self._traffic.logbook.note("worker", f"{owner.id}: {call.action}: {problem}")

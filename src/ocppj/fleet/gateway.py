@@ -9,16 +9,19 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
+from weakref import WeakSet
 
 from ocppj.aio.endpoint import HOOKS, MAX_HANDLING, MAX_WAITING, Endpoint, by_subprotocol
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.node import Node, NodeAcceptor, Server
 from ocppj.aio.security import Authenticate, IsKnown
-from ocppj.aio.stations import Duplicates, Station
+from ocppj.aio.stations import GOING_AWAY, Duplicates, Station
+from ocppj.aio.tap import Tap, observed
 from ocppj.codec import Codec
 from ocppj.fleet.broker import Broker
 from ocppj.fleet.commands import Commands
 from ocppj.fleet.forward import Forwarder
+from ocppj.fleet.journal import JOURNAL_SIZE, check_stored, journal
 from ocppj.fleet.logbook import Logbook
 from ocppj.fleet.membership import Membership, node_id
 from ocppj.fleet.presence import LEASE
@@ -45,6 +48,9 @@ class Gateway(Node):
         broker: see `connect`.
         handlers: OCPP version -> object with methods for actions that are answered here, without a
             worker. Its hooks `on_connect` and `on_disconnect` are called here too.
+        stored: actions whose calls are answered as soon as JetStream has stored them, for a worker
+            to handle them later, at least once. Their response has to be empty.
+        journal_size: bytes that may be stored, if the stream does not exist yet.
         heartbeat: whether Heartbeats are answered here, also while there is no broker.
         codecs: OCPP version -> codec, for versions that need another than `Codec(version)`:
             leniency, vendor features.
@@ -58,10 +64,13 @@ class Gateway(Node):
         name: beginning of the node's id; the host's name by default.
         max_waiting: maximum number of queued calls to one station.
         max_handling: maximum number of calls of one station that are handled at a time.
+        max_frames: maximum number of frames per second of one station: see `ocppj.aio.CSMS`.
         max_in_flight: maximum number of calls that wait for workers. Further ones are answered
             GenericError.
         max_commands: maximum number of commands at a time. Further ones are `busy`.
+        max_handshakes: maximum number of handshakes per second; what is beyond gets HTTP 503.
         metrics: counts frames, latencies and connections.
+        tap: gets each frame as it passes: see `ocppj.aio.Recorder`.
 
     Attributes:
         stations: identity -> station, of all that are connected to this node.
@@ -70,11 +79,12 @@ class Gateway(Node):
         deadline: as given.
         max_in_flight: as given.
         in_flight: number of calls that wait for workers at the moment.
+        stored: as given.
 
     Raises:
         TypeError: a handler is a class, not an instance.
         ValueError: there is no version, or one is unknown; or a method belongs to no action that a
-            CSMS receives; or a limit is too low.
+            CSMS receives; or the response to a stored action is not empty; or a limit is too low.
     """
 
     def __init__(
@@ -83,6 +93,8 @@ class Gateway(Node):
         broker: Broker,
         *,
         handlers: Mapping[str, object] | None = None,
+        stored: Iterable[str] = (),
+        journal_size: int = JOURNAL_SIZE,
         heartbeat: bool = True,
         codecs: Mapping[str, Codec] | None = None,
         deadline: float = DEADLINE,
@@ -93,21 +105,26 @@ class Gateway(Node):
         name: str | None = None,
         max_waiting: int = MAX_WAITING,
         max_handling: int = MAX_HANDLING,
+        max_frames: float | None = None,
         max_in_flight: int = MAX_IN_FLIGHT,
         max_commands: int = MAX_COMMANDS,
+        max_handshakes: float | None = None,
         metrics: Metrics | None = None,
+        tap: Tap | None = None,
     ) -> None:
         limits = {"deadline": deadline, "lease": lease, "max_in_flight": max_in_flight}
-        for limit, value in (limits | {"max_commands": max_commands}).items():
+        limits["max_commands"] = max_commands
+        for limit, value in limits.items():
             if not value > 0:
                 raise ValueError(f"{limit}={value!r}: use more than 0")
         self.broker = broker
         self.deadline = deadline
         self.max_in_flight = max_in_flight
         self.in_flight = 0
+        self.stored = frozenset(stored)
         self.logbook = Logbook()
+        self._journal_size = journal_size
         self._commands = Commands(broker, max_commands, self.logbook)
-        shared = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
 
         def make(codec: Codec, handler: object | None) -> Endpoint:
             methods = None
@@ -117,10 +134,15 @@ class Gateway(Node):
                 codec=codec,
                 role="csms",
                 responder=Forwarder(self, codec, methods, heartbeat=heartbeat),
-                metrics=metrics,
+                timeout=timeout,
+                max_waiting=max_waiting,
+                max_handling=max_handling,
+                max_frames=max_frames,
+                metrics=observed(metrics, tap),
+                tap=tap,
+                tracing=broker.tracing,
                 on_connect=_after(self._entered, getattr(handler, "on_connect", None)),
                 on_disconnect=_after(self._left, getattr(handler, "on_disconnect", None)),
-                **shared,  # type: ignore[arg-type]  # mypy takes all for the type of one
             )
 
         local = dict(handlers or {})
@@ -133,8 +155,10 @@ class Gateway(Node):
             by_subprotocol(offered, codecs, make),
             duplicates=duplicates,
             ping_timeout=ping_timeout,
+            max_handshakes=max_handshakes,
             claim=self._claim,
         )
+        check_stored(self.stored, [one.codec for one in self._endpoints.values()])
         self.node = node_id(name)
         self._membership = Membership(
             broker,
@@ -145,6 +169,8 @@ class Gateway(Node):
             receive=self._commands.received,
             logbook=self.logbook,
         )
+        self._acceptors: WeakSet[NodeAcceptor] = WeakSet()
+        self._servers: WeakSet[Server] = WeakSet()
         self._users = 0
         self._joining = asyncio.Lock()
 
@@ -156,7 +182,10 @@ class Gateway(Node):
     async def __aenter__(self) -> Self:
         async with self._joining:
             if not self._users:
+                if self.stored:
+                    await self.broker.ensure_stream(journal(self.broker, self._journal_size))
                 await self._membership.join()
+                self._commands.start()
             self._users += 1
         return self
 
@@ -164,7 +193,7 @@ class Gateway(Node):
         async with self._joining:
             self._users -= 1
             if not self._users:
-                await self._commands.wait(ASK_MARGIN)
+                await self._commands.close(ASK_MARGIN)
                 await self._membership.leave()
 
     @asynccontextmanager
@@ -177,6 +206,7 @@ class Gateway(Node):
             BrokerError: the fleet cannot be entered.
         """
         async with self, super().listen(*args, **options) as server:
+            self._servers.add(server)
             yield server
 
     def acceptor(
@@ -187,7 +217,39 @@ class Gateway(Node):
         def named(station_id: str) -> bool | Awaitable[bool]:
             return _has_token(station_id) and (known is None or known(station_id))
 
-        return super().acceptor(known=named, authenticate=authenticate)
+        acceptor = super().acceptor(known=named, authenticate=authenticate)
+        self._acceptors.add(acceptor)
+        return acceptor
+
+    async def drain(self, *, rate: float = 100.0, grace: float = 10.0) -> None:
+        """Accept no more stations, and close those that are connected; they go to other nodes.
+
+        Each station is closed with code 1001 (going away), after the answers to what it has called.
+        `ready` is false from the beginning.
+
+        Args:
+            rate: stations that are closed per second, so that the other nodes are not stormed.
+            grace: seconds to wait for the answers of workers, for each station.
+
+        Raises:
+            ValueError: the rate is not above 0.
+        """
+        if not rate > 0:
+            raise ValueError(f"rate={rate!r}: use more than 0")
+        self._membership.accepting = False
+        for server in self._servers:
+            server.stop()
+        for acceptor in self._acceptors:
+            acceptor.stop()
+        await self._membership.announce()
+        loop, closing = asyncio.get_running_loop(), []
+        due = loop.time()
+        for station in list(self.stations.values()):
+            closing.append(loop.create_task(station.close(*GOING_AWAY, grace=grace)))
+            due += 1 / rate
+            if (wait := due - loop.time()) > 0:
+                await asyncio.sleep(wait)
+        await asyncio.gather(*closing, return_exceptions=True)
 
     def generation(self, station_id: str) -> int:
         """Return the number of a station's connection; 0 while it is not known."""

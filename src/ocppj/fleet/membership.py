@@ -399,17 +399,13 @@ class Membership:
         if generation is not None and revision == generation and found is not None:
             self._listen(station)
         elif found is not None and generation is not None and revision > generation:
-            del self._generations[station.id]
-            self._unlisten(station.id)
-            self._start(self._replace(station))
+            del self._generations[station.id]  # so that nothing is deleted
+            self._stations.replace(station.id)
         elif await self._claim(station):
             if not station.closed:
                 self._serve(station)
         else:
-            self._start(self._replace(station))
-
-    async def _replace(self, station: Station) -> None:
-        await station.close(1008, "replaced by a newer connection")
+            self._stations.replace(station.id)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -4,6 +4,7 @@ Owns the client's end of commands: from a typed request to `<prefix>.call.<stati
 reply's `Ocpp-Status` to the response, or to the exception that a call in one process raises.
 """
 
+import asyncio
 from time import time
 from typing import Any, Final, TypeVar, overload
 
@@ -18,6 +19,7 @@ from ocppj.errors import (
     EncodeError,
     Fault,
     LocalProtocolError,
+    NotConnected,
     OcppError,
     PayloadError,
 )
@@ -27,7 +29,9 @@ from ocppj.fleet.subjects import (
     ACTION,
     CLOSE,
     DEADLINE,
+    EXPIRES,
     GENERATION,
+    NOT_SENT,
     STATUS,
     TIMEOUT,
     TRACEPARENT,
@@ -53,7 +57,8 @@ class Failure(msgspec.Struct, omit_defaults=True):
     """What a reply says that is not a response.
 
     Attributes:
-        code: error code of the station, or of the fault in its response.
+        code: error code of the station, or of the fault in its response; `NOT_SENT` if the station
+            has not got the command.
         description: a text.
         details: of the station.
         path: JSON path of the fault in the request, or in the response.
@@ -75,6 +80,7 @@ async def call_raw(  # noqa: PLR0917  it is what a command consists of
     *,
     version: str,
     trace: str | None = None,
+    expires: float | None = None,
 ) -> bytes:
     """Send a command and return the payload of the station's response, as JSON.
 
@@ -86,7 +92,8 @@ async def call_raw(  # noqa: PLR0917  it is what a command consists of
         timeout: seconds, from now to the response.
         generation: of the connection, if it must not go to a later one.
         version: of OCPP; whose error codes an invalid response is described by.
-        trace: `traceparent` of the caller.
+        trace: `traceparent` of the caller; by default that of the current span.
+        expires: Unix time after which the command is not sent to the station any more.
 
     Raises:
         CallFailed: the station answered with an error.
@@ -95,22 +102,42 @@ async def call_raw(  # noqa: PLR0917  it is what a command consists of
             ended.
         DecodeError: the station's response is invalid.
         EncodeError: the request is invalid. Nothing was sent.
-        LocalProtocolError: too many commands are queued.
+        LocalProtocolError: too many commands are queued, or the command has expired. The station
+            has not got it.
+        NotConnected: a `ConnectionLost`: the station has not got the command.
     """
     values = {
         ACTION: action,
         TIMEOUT: f"{timeout:g}",
         DEADLINE: str(int((time() + timeout) * 1000)),
     }
+    if expires is not None:
+        values[EXPIRES] = str(int(expires * 1000))
     if generation is not None:
         values[GENERATION] = str(generation)
-    if trace is not None:
-        values[TRACEPARENT] = trace
+    if broker.tracing is None:
+        if trace is not None:
+            values[TRACEPARENT] = trace
+        return await _command(broker, station_id, payload, values, timeout, version)
+    with broker.tracing.continued(trace), broker.tracing.call(station_id, version, action):
+        if (current := broker.tracing.traceparent()) is not None:
+            values[TRACEPARENT] = current
+        return await _command(broker, station_id, payload, values, timeout, version)
+
+
+async def _command(  # noqa: PLR0917  as `call_raw`
+    broker: Broker,
+    station_id: str,
+    payload: bytes,
+    values: dict[str, str],
+    timeout: float,
+    version: str,
+) -> bytes:
     reply = await _ask(broker, station_id, payload, values, timeout)
     status = parse_headers(reply.headers).get(STATUS)
     if status == "result":
         return reply.payload
-    raise _failed(station_id, action, version, status, reply.payload, timeout)
+    raise _failed(station_id, values[ACTION], version, status, reply.payload, timeout)
 
 
 async def _ask(
@@ -128,7 +155,7 @@ async def _ask(
     except BrokerError as error:
         raise EncodeError(str(error)) from error
     if reply.status == NO_RESPONDERS:
-        raise ConnectionLost(f"{station_id} is not connected")
+        raise NotConnected(f"{station_id} is not connected")
     return reply
 
 
@@ -155,7 +182,8 @@ def _failed(  # noqa: PLR0917  the parts of a reply and what was asked
         return LocalProtocolError(failure.description or f"{station_id} is busy")
     if status == "invalid":
         return EncodeError(failure.description or f"{action} is not valid", failure.path)
-    return ConnectionLost(failure.description or f"{station_id} is not connected any more")
+    lost = NotConnected if failure.code == NOT_SENT else ConnectionLost
+    return lost(failure.description or f"{station_id} is not connected any more")
 
 
 def _invalid_response(failure: Failure, version: str) -> PayloadError:
@@ -197,32 +225,43 @@ class RemoteStation:
         return self._codec
 
     @overload
-    async def call(self, request: Request[R], timeout: float | None = None) -> R: ...
+    async def call(
+        self, request: Request[R], timeout: float | None = None, *, expires: float | None = None
+    ) -> R: ...
 
     @overload  # a request of one version or another
     async def call(
-        self, request: Request[R] | Request[R2] | Request[R3], timeout: float | None = None
+        self,
+        request: Request[R] | Request[R2] | Request[R3],
+        timeout: float | None = None,
+        *,
+        expires: float | None = None,
     ) -> R | R2 | R3: ...
 
-    async def call(self, request: Request[Any], timeout: float | None = None) -> Any:
+    async def call(
+        self, request: Request[Any], timeout: float | None = None, *, expires: float | None = None
+    ) -> Any:
         """Call the station and return its response.
 
         Args:
             request: the payload.
             timeout: seconds to wait for the response, including the time in queues.
+            expires: time by the event loop's clock after which the call is not sent any more.
 
         Raises:
             CallFailed: the station answered with an error.
             CallTimeout: no response in time. The station may have handled the call nevertheless.
-            ConnectionLost: the connection has ended: a `CallTimeout` too.
+            ConnectionLost: the connection has ended: a `CallTimeout` too. If nothing was sent, it
+                is a `NotConnected`.
             DecodeError: the response is invalid.
             EncodeError: the request is invalid. Nothing was sent.
-            LocalProtocolError: a CSMS may not send the request, or too many calls are queued.
+            LocalProtocolError: a CSMS may not send the request, too many calls are queued, or
+                `expires` has passed.
         """
         feature = self._codec.feature(request)
         if feature.response_type is None:
             raise LocalProtocolError(f"{feature.name} is never answered: use send")
-        payload = await self._deliver(request, feature.name, timeout)
+        payload = await self._deliver(request, feature.name, timeout, expires)
         result = CallResult("0", msgspec.Raw(payload or b"null"))
         return self._codec.decode_result(result, feature.name).payload
 
@@ -239,13 +278,17 @@ class RemoteStation:
             raise LocalProtocolError(f"{feature.name} has an answer: use call")
         await self._deliver(request, feature.name, None)
 
-    async def _deliver(self, request: object, action: str, timeout: float | None) -> bytes:
+    async def _deliver(
+        self, request: object, action: str, timeout: float | None, expires: float | None = None
+    ) -> bytes:
         feature = self._codec.features[action]
         if feature.sender == "charging_station":
             raise LocalProtocolError(f"{action} is not sent by a csms")
         seconds = self._timeout if timeout is None else timeout
         if not seconds > 0:
             raise ValueError(f"timeout={timeout!r}: use seconds above 0")
+        if expires is not None:
+            expires += time() - asyncio.get_running_loop().time()
         make = Call if feature.response_type is not None else Send
         payload = self._codec.peek(self._codec.encode(make("0", action, request))).payload
         return await call_raw(
@@ -256,6 +299,7 @@ class RemoteStation:
             seconds,
             self.generation,
             version=self.version,
+            expires=expires,
         )
 
     async def close(self, code: int = 1000, reason: str = "") -> None:

@@ -17,8 +17,10 @@ __all__ = [
     "ACTION",
     "CLOSE",
     "DEADLINE",
+    "EXPIRES",
     "GENERATION",
     "MAX_TOKEN_LENGTH",
+    "NOT_SENT",
     "STATION",
     "STATUS",
     "TIMEOUT",
@@ -44,8 +46,11 @@ VIOLATIONS: Final = "Ocpp-Violations"
 TRACEPARENT: Final = "traceparent"
 ACTION: Final = "Ocpp-Action"
 TIMEOUT: Final = "Ocpp-Timeout"
+EXPIRES: Final = "Ocpp-Expires"
 CLOSE: Final = "Ocpp-Close"
 STATUS: Final = "Ocpp-Status"
+NOT_SENT: Final = "NotSent"
+"""`code` in a reply with the status `gone`: the station has not got the command."""
 
 MAX_TOKEN_LENGTH: Final = 576
 """Maximum length of a token: 48 characters of four UTF-8 bytes each, percent-encoded.
@@ -61,6 +66,7 @@ VERSION_TOKENS: Final[Mapping[str, str]] = {
 """OCPP version -> its token in a subject, `v16` and the like."""
 
 _VERSION_NAMES: Final = {code: name for name, code in VERSION_TOKENS.items()}
+_PLAIN: Final = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_TOKEN_LENGTH}}}", re.ASCII)
 _TOKEN: Final = re.compile(r"(?:[A-Za-z0-9_-]|%[0-9A-F]{2})+", re.ASCII)
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 _VERSION_LINE: Final = b"NATS/1.0"
@@ -76,6 +82,8 @@ def token(text: str) -> str:
     Raises:
         ValueError: the text is empty, too long, or not valid Unicode.
     """
+    if _PLAIN.fullmatch(text):  # as nearly all are
+        return text
     try:
         # `quote` leaves dots and tildes alone.
         found = quote_from_bytes(text.encode(), "").replace(".", "%2E").replace("~", "%7E")

@@ -12,17 +12,20 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from ocppj.aio.endpoint import HOOKS
+from ocppj.aio.endpoint import HOOKS, HandlerResponder, Responder
+from ocppj.aio.tracing import Tracing
 from ocppj.catalog import Version
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError, RemoteProtocolError
 from ocppj.fleet.broker import Broker
 from ocppj.fleet.client import BrokerError
+from ocppj.fleet.journal import Consumer
 from ocppj.fleet.logbook import Logbook
 from ocppj.fleet.station import RemoteStation
 from ocppj.fleet.subjects import (
     DEADLINE,
     GENERATION,
+    TRACEPARENT,
     VIOLATIONS,
     Subjects,
     parse_headers,
@@ -48,9 +51,12 @@ log: Final = logging.getLogger("ocppj.fleet")
 class _Version:
     """Codec and handlers of one OCPP version."""
 
-    def __init__(self, codec: Codec, handler: object) -> None:
+    def __init__(self, codec: Codec, handler: object, tracing: Tracing | None) -> None:
         self.codec = codec
         self.handlers = Handlers(handler, codec, HOOKS, role="csms")
+        self.responder: Responder = HandlerResponder(self.handlers, with_owner=True)
+        if tracing is not None:
+            self.responder = tracing.responder(self.responder)
         self.on_connect: Callable[[Any], Any] | None = getattr(handler, "on_connect", None)
         self.on_disconnect: Callable[[Any], Any] | None = getattr(handler, "on_disconnect", None)
         self._lenient: dict[frozenset[str], Codec] = {}
@@ -91,6 +97,7 @@ class Worker:
         broker: see `connect`.
         codecs: OCPP version -> codec, for versions that need another than `Codec(version)`:
             vendor features. What a node's policy has tolerated of a frame is tolerated here too.
+        stored: whether frames are handled too that nodes acknowledge when they are stored.
         timeout: seconds to wait for the response to a call.
         max_handling: maximum number of calls that are handled at a time. Further ones are
             answered GenericError.
@@ -108,6 +115,7 @@ class Worker:
         broker: Broker,
         *,
         codecs: Mapping[str, Codec] | None = None,
+        stored: bool = True,
         timeout: float = TIMEOUT,
         max_handling: int = MAX_HANDLING,
         grace: float = GRACE,
@@ -123,13 +131,15 @@ class Worker:
             codec = custom.pop(version, None) or Codec(version.name)
             if codec.version != version.name:
                 raise ValueError(f"the codec for {name} is one for {codec.version}")
-            self._versions[version.name] = _Version(codec, handler)
+            self._versions[version.name] = _Version(codec, handler, broker.tracing)
         if custom:
             raise ValueError(f"a codec for {next(iter(custom)).name}, which has no handlers")
         self._broker = broker
         self._timeout = timeout
         self._max_handling = max_handling
         self._grace = grace
+        self._stores = stored
+        self._consumers: list[Consumer] = []
         self._subscriptions: list[int] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._logbook = Logbook()
@@ -146,13 +156,30 @@ class Worker:
         if any(one.on_connect or one.on_disconnect for one in self._versions.values()):
             self._subscriptions.append(listen(subjects.event(), self._changed, WORKERS))
         await self._broker.flush()
+        if self._stores:
+            for name in self._versions:
+                self._consume(name)
         return self
+
+    def _consume(self, version: str) -> None:
+        def handle(subject: str, reply: str, header_lines: bytes, payload: bytes) -> None:
+            self._stored(consumer, subject, reply, header_lines, payload)
+
+        def room() -> int:
+            return self._max_handling - len(self._tasks)
+
+        consumer = Consumer(self._broker, version, handle, room, self._logbook)
+        consumer.start()
+        self._consumers.append(consumer)
 
     async def __aexit__(self, *_: object) -> None:
         await self.leave()
 
     async def leave(self) -> None:
         """Take no more calls, and wait for the handlers at work, so that their answers go out."""
+        for consumer in self._consumers:
+            consumer.close()
+        self._consumers.clear()
         subscriptions, self._subscriptions = self._subscriptions, []
         try:
             for sid in subscriptions:
@@ -174,6 +201,32 @@ class Worker:
 
     def _received(self, subject: str, reply: str, header_lines: bytes, payload: bytes) -> None:
         """Handle a frame of a station."""
+
+        def answer(data: bytes | None) -> None:
+            self._answer(reply, data)
+
+        self._handle(subject, header_lines, payload, answer)
+
+    def _stored(
+        self, consumer: Consumer, subject: str, reply: str, header_lines: bytes, payload: bytes
+    ) -> None:
+        """Handle a frame that was acknowledged when it was stored."""
+
+        def settle(data: bytes | None) -> None:
+            handled = data is None or data.startswith(b"[3,")
+            if not handled:
+                self._logbook.note("stored", f"a stored frame was not handled: {subject:.200}")
+            consumer.settle(reply, handled=handled)
+
+        self._handle(subject, header_lines, payload, settle)
+
+    def _handle(
+        self,
+        subject: str,
+        header_lines: bytes,
+        payload: bytes,
+        answer: Callable[[bytes | None], None],
+    ) -> None:
         values = parse_headers(header_lines)
         try:
             version, station_id, _ = Subjects.split(subject)
@@ -191,36 +244,50 @@ class Worker:
             frame = session.receive(payload)
         except (DecodeError, RemoteProtocolError) as error:
             self._logbook.note("frame", f"{station_id}: a frame is not valid here: {error}")
-            self._answer(reply, error.reply())
+            answer(error.reply())
             return
         station = RemoteStation(self._broker, known.codec, station_id, generation, self._timeout)
-        if isinstance(frame, Call):
-            self._serve(known.handlers, session, frame, station, reply)
+        tracing = self._broker.tracing
+        if isinstance(frame, Call) and tracing is None:
+            self._serve(known.responder, session, frame, payload, station, answer)
+        elif isinstance(frame, Call) and tracing is not None:
+            with tracing.continued(values.get(TRACEPARENT)):
+                self._serve(known.responder, session, frame, payload, station, answer)
         elif isinstance(frame, Send):
             self._notify(known.handlers, frame, station)
 
-    def _serve(
-        self, handlers: Handlers, session: Session, call: Call[Any], station: Any, reply: str
+    def _serve(  # noqa: PLR0917  what is answered, by whom and to whom
+        self,
+        responder: Responder,
+        session: Session,
+        call: Call[Any],
+        data: bytes,
+        station: RemoteStation,
+        answer: Callable[[bytes | None], None],
     ) -> None:
         if len(self._tasks) >= self._max_handling:
             problem = f"{self._max_handling} calls are handled already"
             self._logbook.note("busy", problem)
-            self._answer(reply, session.fail(call, "GenericError", problem))
+            answer(session.fail(call, "GenericError", problem))
             return
-        answer = handlers.answer(session, call, (station,), self._reporter(station))
-        if isinstance(answer, bytes):
-            self._answer(reply, answer)
+        found = responder.answer(session, call, data, station, self._reporter(station))
+        if isinstance(found, bytes):
+            answer(found)
         else:
-            self._start(self._finish(session, call, answer, reply))
+            self._start(self._finish(session, call, found, answer))
 
     async def _finish(
-        self, session: Session, call: Call[Any], answer: Awaitable[bytes], reply: str
+        self,
+        session: Session,
+        call: Call[Any],
+        found: Awaitable[bytes],
+        answer: Callable[[bytes | None], None],
     ) -> None:
         try:
-            data = await answer
+            data = await found
         except asyncio.CancelledError:  # by the handler itself, or because we leave
             data = session.fail(call, "InternalError")
-        self._answer(reply, data)
+        answer(data)
 
     def _answer(self, reply: str, data: bytes | None) -> None:
         if not reply or data is None:

@@ -1,6 +1,6 @@
 """Adapters for code that was written on another library; each module needs that library.
 
-Nothing is imported here: `ocppj.integrations.mobilityhouse` has to be asked for by name.
+Import the module that you need, for instance `ocppj.integrations.mobilityhouse`.
 """
 
 __all__: list[str] = []

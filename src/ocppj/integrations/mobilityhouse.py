@@ -1,7 +1,7 @@
-"""Charge points of mobilityhouse/ocpp on our codec: the same handlers, the same calls.
+"""Make charge points of mobilityhouse/ocpp faster; their handlers and calls stay the same.
 
-Owns `Accelerated`, how a charge point calls and is called. `docs/mobilityhouse.md` lists where it
-departs from mobilityhouse/ocpp: where that breaks the specification.
+Owns `Accelerated`: how a charge point calls and is called. It differs from mobilityhouse/ocpp only
+where that breaks the specification; `docs/mobilityhouse.md` has the list.
 """
 
 import asyncio
@@ -36,24 +36,28 @@ __all__ = ["AS_SCHEMAS", "Accelerated", "accelerate", "pack", "unpack", "validat
 
 
 class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
-    """Makes a charge point of mobilityhouse/ocpp faster: it goes first among the bases.
+    """Decode and encode the messages of a charge point of mobilityhouse/ocpp with `ocppj`.
+
+    Put it before the charge point among the bases:
 
         class MyCP(Accelerated, ocpp.v201.ChargePoint): ...
 
     Args:
-        policy: which faults of the station are taken all the same.
-        *args: of the charge point.
-        **kwargs: of the charge point.
+        policy: which violations of the schema to tolerate in received messages. By default, the
+            class's `policy`.
+        *args: arguments of the charge point.
+        **kwargs: arguments of the charge point.
 
     Attributes:
-        policy: the same, for a class; it may be set at any time. See `ocppj.Policy`.
+        policy: the policy, of a class or of an object. It can be set at any time. By default,
+            `AS_SCHEMAS`.
     """
 
     policy: Policy = AS_SCHEMAS
 
     _ocppj_wire: Wire | None = None
     _ocppj_policy: Policy | None = None
-    # Of the call that waits for its result: message id, and message id -> action if it is checked.
+    # Of the pending call: its message id, and message id -> action if its result is validated.
     _ocppj_awaited: str | None = None
     _ocppj_pending: Mapping[str, str] | None = None
 
@@ -70,7 +74,11 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
         return wire
 
     async def route_message(self, raw_msg: Any) -> None:
-        """Handle one message of the peer: call the handler and answer, or end a call's waiting."""
+        """Handle one message: call its handler and answer, or give a response to its caller.
+
+        Args:
+            raw_msg: the message, as `str` or `bytes`.
+        """
         wire = self._ocppj()
         pending = self._ocppj_pending
         try:
@@ -80,7 +88,7 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             return
         for violation in frame.violations:
             if getattr(wire.policy, violation.rule) == "report":
-                # Both come from the peer: escaped, and not at any length.
+                # Both are the peer's: escape and shorten them.
                 path, value = repr(violation.path)[:80], repr(violation.value)[:80]
                 self.logger.warning(
                     "%s: tolerated %s at %s: %s", self.id, violation.rule, path, value
@@ -96,7 +104,7 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
         elif message_type not in (CALLRESULT, CALLERROR):
             self.logger.warning("%s: the peer could not handle a result: %s", self.id, frame)
         elif message_id != self._ocppj_awaited:
-            # Not kept: there would be no end to it.
+            # Dropped: a peer could send any number of them.
             self.logger.error("Ignoring response with unknown unique id: %s", frame)
         elif message_type == CALLERROR or pending is None:
             self._ocppj_resolve(raw_msg)
@@ -119,11 +127,11 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             await self._send(self._ocppj().error(msg, error))
 
     def _ocppj_resolve(self, msg: Any, fault: DecodeError | None = None) -> None:
-        """End the waiting of a call.
+        """Give a response to the pending call.
 
         Args:
-            msg: the response, or its text, which the caller gets if it is one for `ocpp`.
-            fault: what is wrong with it.
+            msg: the response, or its text if `ocpp` has to parse it.
+            fault: what is wrong with it; the caller raises it.
         """
         if not isinstance(msg, messages.CallResult):
             try:
@@ -136,14 +144,15 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
         self._response_queue.put_nowait(msg)
 
     async def _ocppj_refuse(self, wire: Wire, raw_msg: Any, error: DecodeError) -> None:
-        """Say of a message what is wrong with it: to the peer, to the log, to who waits for it."""
-        if error.message_type == CALL and isinstance(error, PayloadError | UnknownActionError):
-            head = wire.codec.peek(raw_msg)
-            if self._ocppj_skips(head.action) or not self._ocppj_handler(head.action):
+        """Report an invalid message: to the peer, to the log, and to the pending call."""
+        has_action = isinstance(error, PayloadError | UnknownActionError)
+        if has_action and error.message_type == CALL:
+            action = error.action
+            if self._ocppj_skips(action) or not self._ocppj_handler(action):
                 payload = None
-                with suppress(ValueError):  # an integer of thousands of digits
-                    payload = json.loads(head.payload)
-                await self._ocppj_answer(messages.Call(head.message_id, head.action, payload))
+                with suppress(ValueError):  # an integer with thousands of digits
+                    payload = json.loads(wire.codec.peek(raw_msg).payload)
+                await self._ocppj_answer(messages.Call(error.message_id, action, payload))
                 return
         self.logger.error(
             "Unable to parse message: '%s', it doesn't seem to be valid OCPP: %s",
@@ -151,15 +160,15 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             error,
             exc_info=error,
         )
-        awaited = error.message_type in (CALLRESULT, CALLERROR) and self._ocppj_awaited is not None
-        if awaited and error.message_id == self._ocppj_awaited:
+        is_response = error.message_type in (CALLRESULT, CALLERROR)
+        if is_response and error.message_id == self._ocppj_awaited is not None:
             self._ocppj_resolve(raw_msg, error)
         reply = error.reply()
         if reply is not None:
             await self._send(reply.decode())
 
     async def _handle_call(self, msg: Any) -> Any:
-        """Call the handlers of a call's action, and send the response of the first."""
+        """Call the handler of a call, send its response, then call the hook of `@after`."""
         wire = self._ocppj()
         handler = self._ocppj_handler(msg.action)
         if handler is None:
@@ -185,10 +194,10 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
             problem = f"the response to {msg.action} is not valid"
             raise exceptions.InternalError(problem) from error
         await self._send(text)
-        return _call_after_handler(self.route_map[msg.action], kwargs, msg, result)
+        return _call_after_handler(self.route_map[msg.action], kwargs, msg, result, response)
 
     async def _ocppj_handle_send(self, msg: Any) -> None:
-        """Call the handlers of a SEND, which is never answered."""
+        """Call the handler and the hook of a SEND, which is never answered."""
         handlers = self.route_map.get(msg.action, {})
         kwargs = snake(msg.payload)
         try:
@@ -198,30 +207,30 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
         except Exception:
             self.logger.exception("Error while handling request '%s'", msg)
         else:
-            _call_after_handler(handlers, kwargs, msg, None)
+            _call_after_handler(handlers, kwargs, msg, None, None)
 
     async def call(
         self,
         payload: Any,
-        suppress: bool = True,  # noqa: FBT001, FBT002
+        suppress: bool = True,  # noqa: FBT001, FBT002  the signature is mobilityhouse/ocpp's
         unique_id: str | None = None,
-        skip_schema_validation: bool = False,  # noqa: FBT001, FBT002
+        skip_schema_validation: bool = False,  # noqa: FBT001, FBT002  as above: theirs
     ) -> Any:
         """Send a call and wait for its response.
 
         Args:
-            payload: a dataclass of `ocpp`, by the name of its action.
-            suppress: whether a CALLERROR is logged and gives `None`; else it is raised.
-            unique_id: message id; one of `_unique_id_generator` by default.
-            skip_schema_validation: whether neither the request nor the response is checked.
+            payload: a dataclass of `ocpp`'s `call`; its name is the action.
+            suppress: whether to log a CALLERROR and return `None`, instead of raising it.
+            unique_id: message id. By default, one of `_unique_id_generator`.
+            skip_schema_validation: whether to validate neither the request nor the response.
 
         Returns:
-            The response as the dataclass of that name in `ocpp`'s `call_result`.
+            The response, as the dataclass for the action in `ocpp`'s `call_result`.
 
         Raises:
-            TimeoutError: no response came in time.
-            OCPPError: the request or the response is not valid, or a CALLERROR came and
-                `suppress` is false.
+            TimeoutError: no response came within the response timeout.
+            OCPPError: the request or the response is invalid, or a CALLERROR came and `suppress`
+                is false.
         """
         wire = self._ocppj()
         action = type(payload).__name__
@@ -248,7 +257,7 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
         if check:
             response.action = action
             fault = getattr(response, "ocppj_fault", response)
-            if fault is response:  # it did not come through `route_message`
+            if fault is response:  # it was not received by `route_message`
                 await validate_payload(response, wire.name)
             elif fault is not None:
                 await wire.raise_invalid(response, fault)
@@ -268,24 +277,36 @@ def _wants_id(function: Callable[..., Any]) -> bool:
 
 
 def _call_handler(handler: Callable[..., Any], kwargs: dict[str, Any], msg: Any) -> Any:
-    """Call a handler, with the message id if it asks for it."""
-    # Not the method, which would keep its charge point.
+    """Call a handler, with the message id if it has a parameter for it."""
+    # The cache gets the function: a method would keep its charge point alive.
     if _wants_id(handler.__func__ if isinstance(handler, MethodType) else handler):
         return handler(**kwargs, call_unique_id=msg.unique_id)
     return handler(**kwargs)
 
 
 def _call_after_handler(
-    handlers: Mapping[str, Any], kwargs: dict[str, Any], msg: Any, result: Any
+    handlers: Mapping[str, Any], kwargs: dict[str, Any], msg: Any, result: Any, answer: Any
 ) -> Any:
-    """Call what is to come after the response, if there is something."""
+    """Call the hook of `@after`, if the action has one.
+
+    Args:
+        handlers: the action's entry in the route map.
+        kwargs: the payload of the request, as handlers get it.
+        msg: the request.
+        result: the response that was sent.
+        answer: what the handler returned; `None` for a SEND.
+    """
     try:
-        response = _call_handler(handlers["_after_action"], kwargs, msg)
+        hook = handlers["_after_action"]
+        if getattr(hook, "_inject_response", False):  # set by ocpp newer than 2.1.0
+            fields = {} if answer is None else charge_point.serialize_as_dict(answer)
+            kwargs["call_response"] = charge_point.remove_nones(fields)
+        response = _call_handler(hook, kwargs, msg)
     except KeyError:
-        # One raised in there is lost, as it always was.
+        # A hook's own KeyError is lost too, as in mobilityhouse/ocpp.
         return result
     if inspect.isawaitable(response):
-        asyncio.ensure_future(response)  # noqa: RUF006
+        asyncio.ensure_future(response)  # noqa: RUF006  mobilityhouse/ocpp keeps no reference either
     return response
 
 
@@ -293,13 +314,13 @@ C = TypeVar("C", bound=type[Any])
 
 
 def accelerate(cls: C, policy: Policy | None = None) -> C:
-    """Return the accelerated form of a charge point's class that cannot be edited.
+    """Return the accelerated subclass of a charge point whose class you cannot edit.
 
-    It is a subclass by the same name; what the class itself overrides stays in force.
+    It has the same name. Methods that the class overrides stay overridden.
 
     Args:
         cls: a subclass of a `ChargePoint` of `ocpp`.
-        policy: which faults of the station are taken all the same.
+        policy: which violations of the schema to tolerate. By default, the class's `policy`.
     """
     bases = (cls,) if issubclass(cls, Accelerated) else (cls, Accelerated)
     accelerated: Any = new_class(cls.__name__, bases)

@@ -1,7 +1,7 @@
-"""The keys of payloads, between OCPP's names and those that mobilityhouse/ocpp gives to handlers.
+"""Rename the keys of payloads between the wire's camelCase and mobilityhouse/ocpp's snake_case.
 
-Owns the renaming, both ways. Its own functions are the rule here and are called once for each name;
-what is known of the messages' types comes before them where they would not give a name back.
+Owns both directions. mobilityhouse/ocpp's own functions define the names, and are called once for
+each. Some names they cannot turn back: there the types of the messages decide.
 """
 
 from collections.abc import Callable
@@ -24,11 +24,11 @@ _UNCHANGED_TYPES: Final = frozenset({str, int, bool})
 
 
 class UnsupportedValue(Exception):
-    """A value that mobilityhouse/ocpp has to judge, and to write."""
+    """A value that is left to mobilityhouse/ocpp to encode, or to reject."""
 
 
 def _cached(rename: Callable[[str], str]) -> Callable[[str], str]:
-    """Keep what a function gives, but of nothing longer than a name: peers choose vendor's keys."""
+    """Cache a function for keys of normal length. Peers choose the keys of vendor data."""
     known = lru_cache(maxsize=4096)(rename)
     return lambda key: known(key) if len(key) <= MAX_KEY_LENGTH else rename(key)
 
@@ -47,10 +47,10 @@ def _camel(key: str) -> str:
 
 @_cached
 def _vendor_wire_name(key: str) -> str:
-    """Return the wire name of a vendor's key.
+    """Return the wire name of a key in vendor data.
 
-    mobilityhouse/ocpp spells some words in its own way wherever they occur (`social` would become
-    `SoCial`): a name that it could not turn back is only freed of its underscores.
+    mobilityhouse/ocpp respells some words wherever they occur: `social` would become `SoCial`. Of a
+    name that it could not turn back, only the underscores are removed.
     """
     name = _camel(key)
     if _snake(name) == key:
@@ -60,7 +60,7 @@ def _vendor_wire_name(key: str) -> str:
 
 
 class _Names(dict[str, str]):
-    """Wire name -> snake_case. Those of OCPP are put in; a vendor's are worked out."""
+    """Wire name -> snake_case name. OCPP's are stored, those of vendor data computed."""
 
     def __missing__(self, key: str) -> str:
         return _snake(key)
@@ -70,10 +70,10 @@ _names: Final = _Names()
 
 
 def learn(package: str) -> None:
-    """Put in the names of a version's messages.
+    """Store the names of a version's messages.
 
     Args:
-        package: where they are, such as `"ocppj.v201"`.
+        package: the package of the messages, for instance `"ocppj.v201"`.
     """
     for cls in vars(import_module(package)).values():
         if isinstance(cls, type) and issubclass(cls, Message):
@@ -81,13 +81,13 @@ def learn(package: str) -> None:
 
 
 def snake(value: Any) -> Any:
-    """Return a JSON value with all keys in snake_case, exactly as handlers know them.
+    """Return a JSON value with all keys in snake_case, as handlers expect them.
 
-    Two vendor's keys that would become one are kept apart: the one that has that name already has
-    it, the other keeps its own.
+    If two keys of vendor data would get the same name, only the one that has it already gets it;
+    the other keeps its own.
     """
     if type(value) is dict:
-        # A loop: up to Python 3.11 a comprehension is a function call more, and a quarter slower.
+        # A loop: up to Python 3.11, a comprehension is another function call and a quarter slower.
         renamed = {}
         for key, item in value.items():
             renamed[_names[key]] = snake(item) if type(item) in _CONTAINERS else item
@@ -98,7 +98,7 @@ def snake(value: Any) -> Any:
 
 
 def _rename_distinctly(value: dict[str, Any], rename: Any, inner: Any) -> dict[str, Any]:
-    """Rename the keys of an object, but none to what another has."""
+    """Rename the keys of an object, but none to the name of another key."""
     renamed: dict[str, Any] = {}
     for key, item in value.items():
         name = rename(key)
@@ -107,9 +107,9 @@ def _rename_distinctly(value: dict[str, Any], rename: Any, inner: Any) -> dict[s
 
 
 class KeyMap(dict[str, tuple[str, "KeyMap | None"]]):
-    """The keys that an object of a type may have, in any spelling: wire name, and shape inside.
+    """The keys of an object of one type, in every spelling -> wire name, and keys of its value.
 
-    Spellings are the wire name, what `snake` makes of it, and the Struct's name of the field.
+    The spellings are the wire name, its `snake` form, and the name of the Struct's field.
     """
 
     def __missing__(self, key: str) -> tuple[str, "KeyMap | None"]:
@@ -119,7 +119,7 @@ class KeyMap(dict[str, tuple[str, "KeyMap | None"]]):
 
 @cache
 def key_map(cls: Any) -> KeyMap:
-    """Return the shape of a Struct."""
+    """Return the keys of a Struct."""
     names = KeyMap()
     struct_plan = plan(cls)
     for name, wire, part in zip(
@@ -142,14 +142,14 @@ def _fields(cls: Any) -> tuple[str, ...] | None:
 
 
 def to_wire(value: Any, keys: KeyMap | None) -> Any:
-    """Return a value as it goes on the wire: dataclasses as objects, nothing that is `None`.
+    """Return a value in its wire form: dataclasses become objects, `None` is left out.
 
     Args:
-        value: a dataclass, or anything that it may have inside.
-        keys: those of the objects in it; `None` for a vendor's.
+        value: a dataclass, or a value in one.
+        keys: the keys of objects in it; `None` for vendor data.
 
     Raises:
-        Unclear: there is something in it that JSON does not know, or not by that type.
+        UnsupportedValue: it contains something that is not JSON, or a subclass of a JSON type.
     """
     cls: Any = type(value)
     if cls in _UNCHANGED_TYPES:

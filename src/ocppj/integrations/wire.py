@@ -1,7 +1,7 @@
-"""The messages of mobilityhouse/ocpp by our codec: read, checked and written.
+"""Decode, validate and encode the messages of mobilityhouse/ocpp with our codec.
 
-Owns what charge points of one version share, and functions in place of those of `ocpp.messages`.
-What is not plainly right is given to mobilityhouse/ocpp, so that its users meet its exceptions.
+Owns what charge points of one version share, and replacements for functions of `ocpp.messages`.
+Whatever is not certainly valid is passed to mobilityhouse/ocpp, so that users get its exceptions.
 """
 
 from decimal import Decimal
@@ -28,13 +28,13 @@ __all__ = [
 ]
 
 AS_SCHEMAS: Final = Policy(timestamp="accept")
-"""The policy of an application that sets none: timestamps may lack a zone, since the JSON schemas
-do not tell, and a station that was served yesterday is served today."""
+"""The policy of an application that sets none. Timestamps without a time zone are accepted, since
+the JSON schemas accept them: a running application must not start to reject its stations."""
 
 ANY_SIZE: Final = 2**31 - 1
-"""The application's WebSocket limits the size of messages, as it always did."""
+"""No limit: the application's WebSocket library has one."""
 
-# The originals, looked up once: whoever replaces them by ours must not make ours call itself.
+# The original functions. Looked up once: an application may replace them with ours.
 _unpack: Final = messages.unpack
 _validate_payload: Final = messages.validate_payload
 
@@ -51,10 +51,10 @@ _DECIMAL_ACTIONS: Final = {
         (CALLRESULT, "GetCompositeSchedule"),
     }
 }
-"""Where mobilityhouse/ocpp gives every number with decimals as a `Decimal`."""
+"""Messages in which mobilityhouse/ocpp decodes numbers with decimals as `Decimal`."""
 
 _AS_RECEIVED: Final = ("timestamp", "message_id")
-"""Rules that leave the payload as it came when they are bent."""
+"""Rules whose violations do not change what a handler gets."""
 
 _EXCEPTIONS: Final = {
     cls.code: cls
@@ -76,9 +76,10 @@ class Wire:
         learn(version.package)
         self.name = name
         self.policy = policy
-        # What is taken silently has to be known too: the handler gets it as it was meant.
+        # Violations that the policy accepts silently are reported too: they change what a handler
+        # gets.
         self.codec = Codec(name, policy=policy.reporting(), max_size=ANY_SIZE)
-        # Of what we send, only what the schemas do not tell may be bent.
+        # Sending is strict, except for timestamps.
         self.sender = self.codec.with_policy(Policy(timestamp=policy.timestamp))
         self.decimal_actions = _DECIMAL_ACTIONS.get(name, set())
         features = [feature for profile in version.profiles for feature in profile.features]
@@ -96,12 +97,12 @@ class Wire:
         self.description_length = version.error_rules.description_length
 
     def payload(self, data: Any, frame: Any, action: str | None) -> Any:
-        """Return the payload of a frame that was decoded, as mobilityhouse/ocpp would.
+        """Return a payload in the form in which mobilityhouse/ocpp has it.
 
         Args:
-            data: the message, of which it is taken as it came.
-            frame: the same, decoded; where it was bent, what the peer has meant.
-            action: `None` if the payload does not have to be checked.
+            data: the message.
+            frame: the same, decoded. Its payload is used if violations were tolerated.
+            action: the action; `None` if validation is skipped.
         """
         if action is None:
             return _decode(data)[-1]
@@ -111,21 +112,21 @@ class Wire:
         return (_decode_decimals if exact else _decode)(data)[-1]
 
     def key_map(self, message: Any) -> KeyMap | None:
-        """Return the shape of a message's payload; `None` if it is a vendor's."""
+        """Return the keys of a message's payload; `None` for a vendor action."""
         types = self.requests if message.message_type_id == CALL else self.responses
         cls = types.get(message.action)
         return None if cls is None else key_map(cls)
 
     async def write(self, message: Any, value: Any, *, check: bool) -> str:
-        """Give a message its payload and return its text.
+        """Set the payload of a message and return its text.
 
         Args:
-            message: a `Call` or `CallResult` without payload.
-            value: the dataclass that is to be it.
-            check: whether the payload has to be valid.
+            message: a `Call` or `CallResult` without a payload.
+            value: the payload, as a dataclass.
+            check: whether to validate it.
 
         Raises:
-            OCPPError: it is not.
+            OCPPError: the payload is invalid.
         """
         try:
             message.payload = to_wire(value, self.key_map(message))
@@ -144,7 +145,9 @@ class Wire:
         return text
 
     async def raise_invalid(self, message: Any, error: Exception) -> None:
-        """Raise what mobilityhouse/ocpp has against a message; if it has nothing, our error.
+        """Raise the exception of mobilityhouse/ocpp for an invalid message.
+
+        If mobilityhouse/ocpp accepts it, the exception has our error's code and text.
 
         Raises:
             OCPPError: always.
@@ -155,7 +158,7 @@ class Wire:
         raise cls(details={"cause": str(error)}) from error
 
     def error(self, message: Any, cause: Exception) -> str:
-        """Return the text of the CALLERROR that answers a call, in the words of the version."""
+        """Return the CALLERROR that answers a call, with an error code of the version."""
         error = message.create_call_error(cause)
         error.error_code = self.code.get(error.error_code, error.error_code)
         error.error_description = str(error.error_description)[: self.description_length]
@@ -178,22 +181,28 @@ _MESSAGES: Final = {
 
 
 def unpack(msg: Any) -> Any:
-    """Return a message as the `Call`, `CallResult` or `CallError` of `ocpp` that it is.
+    """Parse a message. Replaces `ocpp.messages.unpack`.
+
+    Returns:
+        A `Call`, `CallResult` or `CallError` of `ocpp.messages`.
 
     Raises:
-        OCPPError: it is none of them.
+        OCPPError: the message is none of them.
     """
     try:
         elements = _decode(msg)
         if type(elements) is list:
             return _MESSAGES[elements[0]](*elements[1:])
-    except Exception:  # noqa: BLE001, S110  `ocpp` gives the verdict
+    except Exception:  # noqa: BLE001, S110  the original raises what users expect
         pass
     return _unpack(msg)
 
 
 def pack(msg: Any) -> str:
-    """Return the JSON text of a `Call`, `CallResult` or `CallError` of `ocpp`."""
+    """Return the JSON text of a `Call`, `CallResult` or `CallError`.
+
+    Replaces `ocpp.messages.pack`.
+    """
     cls = type(msg)
     if cls is messages.CallError:
         elements = [
@@ -212,20 +221,24 @@ def pack(msg: Any) -> str:
 
 
 def _encode_exactly(elements: list[Any]) -> bytes | None:
-    """Encode what is JSON and nothing else; `None` for what `ocpp` has to write."""
+    """Encode JSON values; return `None` for anything else, which `ocpp` has to encode."""
     try:
         data = _encode(elements)
         return data if _decode(data) == elements else None
-    except Exception:  # noqa: BLE001
+    except Exception:  # noqa: BLE001  of values of any type; the original raises what users expect
         return None
 
 
 async def validate_payload(message: Any, ocpp_version: str) -> None:
-    """Check the payload of a `Call` or `CallResult` of `ocpp`.
+    """Validate the payload of a message. Replaces `ocpp.messages.validate_payload`.
+
+    Args:
+        message: a `Call` or `CallResult` of `ocpp.messages`.
+        ocpp_version: the name of the version, for instance `"2.0.1"`.
 
     Raises:
-        OCPPError: it is not valid.
-        ValidationError: it is another kind of message.
+        OCPPError: the payload is invalid.
+        ValidationError: the message is neither a `Call` nor a `CallResult`.
     """
     if type(message) in (messages.Call, messages.CallResult) and message.action is not None:
         message_type, action = message.message_type_id, message.action

@@ -190,7 +190,7 @@ class BootNotificationRequest(Message, kw_only=True):
 
 
 class ChangeAvailabilityResponse(Message, kw_only=True):
-    """Tell whether the change is made, refused, or put off until a running transaction ends.
+    """Tell whether the change is made, rejected, or scheduled for the end of a running transaction.
 
     The charging station's answer to `ChangeAvailabilityRequest`.
     """
@@ -215,7 +215,7 @@ class ChangeAvailabilityRequest(Message, kw_only=True):
 
 
 class ChangeConfigurationResponse(Message, kw_only=True):
-    """Tell whether the value was taken, needs a reboot, was refused, or the key is unknown.
+    """Tell whether the value is accepted, needs a reboot, is rejected, or the key is unknown.
 
     The charging station's answer to `ChangeConfigurationRequest`.
     """
@@ -504,8 +504,8 @@ class StopTransactionResponse(Message, kw_only=True):
 class StopTransactionRequest(Message, kw_only=True):
     """Report that a transaction has ended, with the final meter reading.
 
-    Sent by the charging station. As soon as a transaction ends for whatever reason. If the station
-    is offline, it keeps the message and delivers it later.
+    Sent by the charging station. As soon as a transaction ends for any reason. If the station is
+    offline, it keeps the message and delivers it later.
     """
 
     feature_name: ClassVar[str] = STOP_TRANSACTION_FEATURE_NAME

@@ -55,7 +55,7 @@ class GetLocalListVersionRequest(Message, kw_only=True):
 
 
 class SendLocalListResponse(Message, kw_only=True):
-    """Tell whether the list was taken, failed, is not supported, or has a version that does not fit.
+    """Tell whether the list is accepted, failed, is not supported, or has a version that does not match.
 
     The charging station's answer to `SendLocalListRequest`.
     """

@@ -28,7 +28,7 @@ TRIGGER_MESSAGE_FEATURE_NAME: Final = "TriggerMessage"
 
 
 class TriggerMessageResponse(Message, kw_only=True):
-    """Tell whether the message will follow, is refused, or is not implemented.
+    """Tell whether the message will follow, is rejected, or is not implemented.
 
     The charging station's answer to `TriggerMessageRequest`.
     """

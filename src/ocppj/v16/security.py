@@ -154,7 +154,7 @@ class DeleteCertificateRequest(Message, kw_only=True):
 
 
 class ExtendedTriggerMessageResponse(Message, kw_only=True):
-    """Tell whether the message will follow, is refused, or is not implemented.
+    """Tell whether the message will follow, is rejected, or is not implemented.
 
     The charging station's answer to `ExtendedTriggerMessageRequest`.
     """
@@ -236,7 +236,7 @@ class GetLogRequest(Message, kw_only=True):
 
 
 class InstallCertificateResponse(Message, kw_only=True):
-    """Tell whether the certificate is installed, was refused, or could not be stored.
+    """Tell whether the certificate is installed, rejected, or could not be stored.
 
     The charging station's answer to `InstallCertificateRequest`.
     """
@@ -359,7 +359,7 @@ class SignedFirmwareStatusNotificationRequest(Message, kw_only=True):
 
 
 class SignedUpdateFirmwareResponse(Message, kw_only=True):
-    """Tell whether the update is taken on and whether it replaces one under way.
+    """Tell whether the update is accepted, and whether it replaces one in progress.
 
     The charging station's answer to `SignedUpdateFirmwareRequest`.
     """

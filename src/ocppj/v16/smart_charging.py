@@ -104,7 +104,7 @@ class GetCompositeScheduleRequest(Message, kw_only=True):
 
 
 class SetChargingProfileResponse(Message, kw_only=True):
-    """Tell whether the profile was taken, refused, or smart charging is not supported.
+    """Tell whether the profile is accepted, rejected, or smart charging is not supported.
 
     The charging station's answer to `SetChargingProfileRequest`.
     """

@@ -44,7 +44,7 @@ STATUS_NOTIFICATION_FEATURE_NAME: Final = "StatusNotification"
 
 
 class ChangeAvailabilityResponse(Message, kw_only=True):
-    """Tell whether the change is done, planned or refused.
+    """Tell whether the change is done, scheduled or rejected.
 
     The charging station's answer to `ChangeAvailabilityRequest`.
     """

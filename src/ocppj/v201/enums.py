@@ -184,7 +184,7 @@ class CertificateSigningUseEnumType(StrEnum):
 
 
 class ChangeAvailabilityStatusEnumType(StrEnum):
-    """Whether a change of availability is done, planned or refused."""
+    """Whether a change of availability is done, scheduled or rejected."""
 
     ACCEPTED = "Accepted"
     REJECTED = "Rejected"
@@ -218,7 +218,7 @@ class ChargingProfilePurposeEnumType(StrEnum):
 
 
 class ChargingProfileStatusEnumType(StrEnum):
-    """Whether a charging profile was taken over."""
+    """Whether a charging profile is accepted."""
 
     ACCEPTED = "Accepted"
     REJECTED = "Rejected"
@@ -363,7 +363,7 @@ class DeleteCertificateStatusEnumType(StrEnum):
 
 
 class DisplayMessageStatusEnumType(StrEnum):
-    """Whether a display message was taken over, and if not, what stands in the way."""
+    """Whether a display message is accepted, and if not, why."""
 
     ACCEPTED = "Accepted"
     NOT_SUPPORTED_MESSAGE_FORMAT = "NotSupportedMessageFormat"
@@ -504,7 +504,7 @@ class IdTokenEnumType(StrEnum):
 
 
 class InstallCertificateStatusEnumType(StrEnum):
-    """Whether a certificate was installed, was refused as invalid, or could not be stored."""
+    """Whether a certificate is installed, rejected as invalid, or could not be stored."""
 
     ACCEPTED = "Accepted"
     REJECTED = "Rejected"
@@ -832,7 +832,7 @@ class ResetStatusEnumType(StrEnum):
 
 
 class SendLocalListStatusEnumType(StrEnum):
-    """Whether a local list was taken over, and if not, whether its version was the cause."""
+    """Whether a local list is accepted, and if not, whether its version was the cause."""
 
     ACCEPTED = "Accepted"
     FAILED = "Failed"

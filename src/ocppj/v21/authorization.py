@@ -152,7 +152,7 @@ class NotifySettlementResponse(Message, kw_only=True):
 
 
 class NotifySettlementRequest(Message, kw_only=True):
-    """Tell the CSMS how a card payment ended and how much was taken.
+    """Tell the CSMS how a card payment ended and how much was charged.
 
     Sent by the charging station. Sent once the payment provider has answered the terminal's attempt
     to capture or cancel a payment, whether that succeeded or not. It may come without a
@@ -286,7 +286,7 @@ class CSMSHandler(Protocol):
     def on_notify_settlement(
         self, station: Any, request: NotifySettlementRequest, /
     ) -> Reply[NotifySettlementResponse]:
-        """Tell the CSMS how a card payment ended and how much was taken."""
+        """Tell the CSMS how a card payment ended and how much was charged."""
         not_supported(request)
 
     def on_vat_number_validation(

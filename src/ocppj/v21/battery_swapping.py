@@ -50,7 +50,7 @@ class BatterySwapRequest(Message, kw_only=True):
     """Report batteries put in, handed out, or not collected in time, with their state.
 
     Sent by the charging station. Sent at each step of an exchange: when empty batteries have been
-    placed in the station, when charged ones were taken out, or when nobody fetched them.
+    placed in the station, when charged ones were removed, or when nobody fetched them.
     """
 
     feature_name: ClassVar[str] = BATTERY_SWAP_FEATURE_NAME

@@ -530,7 +530,7 @@ class SetMonitoringBaseRequest(Message, kw_only=True):
 
 
 class SetMonitoringLevelResponse(Message, kw_only=True):
-    """Tell whether the level was taken over.
+    """Tell whether the level is accepted.
 
     The charging station's answer to `SetMonitoringLevelRequest`.
     """

@@ -60,7 +60,7 @@ class GetLocalListVersionRequest(Message, kw_only=True):
 
 
 class SendLocalListResponse(Message, kw_only=True):
-    """Tell whether the list was taken over.
+    """Tell whether the list is accepted.
 
     The charging station's answer to `SendLocalListRequest`.
     """

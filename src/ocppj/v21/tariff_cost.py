@@ -62,7 +62,7 @@ SET_DEFAULT_TARIFF_FEATURE_NAME: Final = "SetDefaultTariff"
 
 
 class ChangeTransactionTariffResponse(Message, kw_only=True):
-    """Say whether the new tariff was taken over, and if not, why.
+    """Tell whether the new tariff is accepted, and if not, why.
 
     The charging station's answer to `ChangeTransactionTariffRequest`.
     """

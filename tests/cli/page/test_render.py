@@ -14,6 +14,7 @@ import pytest
 from ocppj.cli.page import history
 from tests.cli.conftest import Run
 
+FULL = Path("/dev/full")
 EVIL = '"><script>alert(1)</script><img src=//x onerror=alert(1)>&amp;\x1b[31m\u202e'
 
 
@@ -210,18 +211,45 @@ def test_the_page_is_bounded(
 
 @pytest.mark.parametrize(
     ("name", "problem"),
-    [("page.log", "use a file that ends in .html or .htm"), ("", "use a file that ends in"),
-     ("nowhere/page.html", "No such file or directory"), ("folder.html", "Is a directory"),
-     ("a\0.html", "null byte")],
-)  # fmt: skip
-def test_a_page_that_cannot_be_written_is_wrong_usage(
+    [
+        ("nowhere/page.html", "No such file or directory"),
+        ("folder.html", "Is a directory"),
+        ("a\0.html", "null byte"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_reported_first(
     run: Any, log: Any, tmp_path: Path, name: str, problem: str
 ) -> None:
     (tmp_path / "folder.html").mkdir()
-    done = run("check", "--html", str(tmp_path / name) if name else "", log("text"))
+    done = run("check", "--html", str(tmp_path / name), log("text"))
     assert (done.status, done.out) == (2, "")
-    assert "argument --html: " in done.err
+    assert done.err.startswith("ocppj: /")
     assert problem in done.err
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no full device here")
+def test_a_full_disk_is_reported_last(run: Any, log: Any, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.symlink_to(FULL)
+    done = run("check", "--html", str(page), log('[2,"1","Heartbeat",{}]'))
+    assert (done.status, done.err) == (2, f"ocppj: {page}: No space left on device\n")
+    assert "every frame is valid" in done.out
+
+
+def test_a_page_stays_until_the_next_one_is_made(run: Any, log: Any, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("before")
+    assert run("check", "--html", str(page), "--sample", "nonsense").status == 2
+    assert page.read_text() == "before"
+    assert run("check", "--html", str(page), log('[2,"1","Heartbeat",{}]')).status == 0
+    assert page.read_text().startswith("<!doctype html>\n<html")
+
+
+@pytest.mark.parametrize("name", ["page.log", "page", ""])
+def test_a_page_needs_its_suffix(run: Any, log: Any, name: str) -> None:
+    done = run("check", "--html", name, log("text"))
+    assert (done.status, done.out) == (2, "")
+    assert f"argument --html: {name}: use a file that ends in .html or .htm" in done.err
 
 
 def test_a_log_is_not_overwritten_by_mistake(run: Any, log: Any) -> None:

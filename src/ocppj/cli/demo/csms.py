@@ -51,8 +51,8 @@ async def _serve(arguments: argparse.Namespace, script: list[str]) -> int:
         except OSError as error:
             print_error(f"cannot listen on {host}, port {port}: {error.strerror or error}")
             return UNUSABLE
-        address = f"[{host}]" if ":" in host else host
-        screen.write(f"listening at ws://{address}:{server.port}; help lists the commands")
+        address = screens.address(host, server.port)
+        screen.write(f"listening at {address}; help lists the commands")
         prompt = Prompt(central, screen)
         commands = asyncio.create_task(_run_commands(prompt, screen, arguments.script, script))
         screen.watch(commands)

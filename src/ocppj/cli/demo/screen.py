@@ -6,16 +6,17 @@ Owns colours, the prompt, and how the run ends.
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeAlias
 
 from ocppj.cli.terminal import print_lines
 
-__all__ = ["Colour", "Screen", "run"]
+__all__ = ["Colour", "Screen", "address", "run"]
 
 Colour: TypeAlias = Literal["red", "green", "cyan", "grey", ""]
 CODES: Final = {"red": "31", "green": "32", "cyan": "36", "grey": "90"}
@@ -85,6 +86,18 @@ class Screen:
             ours.setLevel(level)
             root.removeHandler(shown)
 
+    @contextmanager
+    def end_on_sigterm(self) -> Iterator[None]:
+        """End the run on SIGTERM."""
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(signal.SIGTERM, self.end)
+        try:
+            yield
+        finally:
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(signal.SIGTERM)
+
     def _fail(self, error: BaseException) -> None:
         if not self.ended.done():
             self.ended.set_exception(error)
@@ -99,6 +112,11 @@ class _Log(logging.Handler):
         error = record.exc_info and record.exc_info[1]
         text = record.getMessage() + (f": {error!r}" if error else "")
         self._screen.write(text, "red" if record.levelno >= logging.WARNING else "grey")
+
+
+def address(host: str, port: int) -> str:
+    """Return the URL of a listener."""
+    return f"ws://[{host}]:{port}" if ":" in host else f"ws://{host}:{port}"
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:

@@ -22,7 +22,7 @@ from ocppj.cli.page.session import (
     Exchange,
     Session,
 )
-from ocppj.cli.replay import MAX_ID_LENGTH, MAX_PENDING, drop_older_half
+from ocppj.cli.pending import MAX_ID_LENGTH, MAX_PENDING, drop_older_half
 from ocppj.cli.terminal import shortened
 from ocppj.errors import DecodeError
 from ocppj.frames import CALL, CALLRESULT, SEND, CallResult, Frame

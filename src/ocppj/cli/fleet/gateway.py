@@ -1,0 +1,119 @@
+"""Runs `ocppj gateway`: a node of a fleet, or one process without a broker."""
+
+import argparse
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from ocppj.aio import CSMS
+from ocppj.aio.node import Node
+from ocppj.aio.transport import load
+from ocppj.catalog import Version
+from ocppj.cli.fleet.processes import run_processes
+from ocppj.cli.fleet.service import (
+    Unusable,
+    broker,
+    load_handlers,
+    load_object,
+    serve,
+    stopped,
+    tls_server,
+)
+from ocppj.cli.options import OK
+from ocppj.cli.terminal import print_lines
+from ocppj.codec import Codec
+
+__all__ = ["run"]
+
+GRACE: Final = 10.0
+"""Seconds that workers have for what stations have called before they are closed."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command.
+
+    Raises:
+        ModuleNotFoundError: the transport's library is not installed.
+    """
+    load(arguments.transport)
+    if arguments.processes > 1:
+        return run_processes(arguments)
+    return serve(lambda: _serve(arguments))
+
+
+async def _serve(arguments: argparse.Namespace) -> int:
+    async with stopped() as stop, _node(arguments) as node:
+        options: dict[str, Any] = {
+            name: load_object(value)
+            for name in ("known", "authenticate")
+            if (value := getattr(arguments, name)) is not None
+        }
+        if arguments.shared_port:
+            options["reuse_port"] = True
+        context = tls_server(arguments.tls_cert)
+        listening = node.listen(
+            arguments.host,
+            arguments.port,
+            transport=arguments.transport,
+            ssl=context,
+            **options,
+        )
+        try:
+            server = await listening.__aenter__()
+        except OSError as error:
+            where = f"{arguments.host}, port {arguments.port}"
+            raise Unusable(f"cannot listen on {where}: {error.strerror or error}") from error
+        try:
+            _announce(arguments, node, server.port, "ws" if context is None else "wss")
+            await stop.wait()
+            if arguments.nats is not None:
+                drain: Any = getattr(node, "drain")  # noqa: B009  of a Gateway
+                await drain(rate=arguments.drain, grace=GRACE)
+        finally:
+            await listening.__aexit__(*sys.exc_info())
+    return OK
+
+
+def _announce(arguments: argparse.Namespace, node: Node, port: int, scheme: str) -> None:
+    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+    node_id = getattr(node, "node", None)
+    name = "one process, no broker" if node_id is None else f"node {node_id}"
+    print_lines(f"{name}: listening at {scheme}://{host}:{port}")
+    if arguments.authenticate is None and arguments.host not in {"127.0.0.1", "::1", "localhost"}:
+        print_lines("any station may connect: see --authenticate")
+    sys.stdout.flush()
+
+
+@asynccontextmanager
+async def _node(arguments: argparse.Namespace) -> AsyncIterator[Node]:
+    """Yield what holds the stations."""
+    if arguments.nats is None and arguments.handlers is None:
+        raise Unusable("nobody would answer: give --nats URL, or --handlers MODULE:NAME")
+    handlers = None
+    versions = arguments.versions
+    if arguments.handlers is not None:
+        handlers = load_handlers(arguments.handlers, versions)
+        versions = versions or list(handlers)
+    versions = versions or arguments.known_versions
+    policy = arguments.policy
+    codecs = {Version.named(name).name: Codec(name, policy=policy) for name in versions}
+    try:
+        if arguments.nats is None:
+            yield CSMS(handlers or {}, codecs=codecs, duplicates=arguments.duplicates)
+            return
+        from ocppj.fleet import Gateway  # noqa: PLC0415  without a broker nats-py is not needed
+
+        async with broker(arguments, "gateway") as connected:
+            yield Gateway(
+                versions,
+                connected,
+                handlers=handlers,
+                codecs=codecs,
+                stored=arguments.stored,
+                duplicates=arguments.duplicates,
+                name=arguments.name,
+                max_handshakes=arguments.max_handshakes,
+            )
+    except (TypeError, ValueError) as error:
+        raise Unusable(str(error)) from error

@@ -1,0 +1,376 @@
+"""The routes of the command API and of the operator's page."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from functools import lru_cache, partial
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Any, Final, TypeVar
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ocppj.aio import Directory, StationHandle, StationInfo
+from ocppj.codec import Codec
+from ocppj.errors import ConnectionLost, DecodeError, OcppError
+from ocppj.frames import CALL, Call, Send
+from ocppj.policy import Policy
+from ocppj.schema import Feature
+from ocppj.web import streams
+from ocppj.web.monitor import Monitor
+from ocppj.web.openapi import document
+from ocppj.web.problems import JSONResponse, Problem, handlers, problem_of
+from ocppj.web.tokens import Scope, Tokens, check_host
+
+__all__ = ["application"]
+
+MAX_CALLS: Final = 1_000
+"""Maximum number of calls pending at a time."""
+
+MAX_TIMEOUT: Final = 600.0
+MAX_ROWS: Final = 100_000
+
+FILES: Final = {
+    "": ("index.html", "text/html"),
+    "page.css": ("page.css", "text/css"),
+    "page.js": ("page.js", "text/javascript"),
+    "views.js": ("views.js", "text/javascript"),
+    "forms.js": ("forms.js", "text/javascript"),
+    "icon.svg": ("icon.svg", "image/svg+xml"),
+}
+"""Path -> file of the page and its type."""
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+API_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+
+D = TypeVar("D")
+N = TypeVar("N", int, float)
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def application(
+    directory: Directory,
+    *,
+    tokens: Tokens | None = None,
+    monitor: Monitor | None = None,
+    metrics: Callable[[], bytes] | None = None,
+    ready: Callable[[], bool] | None = None,
+    hosts: Iterable[str] = (),
+) -> Starlette:
+    """Return the command API and the operator's page as an ASGI application.
+
+    Args:
+        directory: a `CSMS` or a `Fleet`.
+        tokens: who may read and command. `None`: everybody, but only under the names of this
+            machine; bind the server to 127.0.0.1 then.
+        monitor: the tap of the `CSMS`, for traffic and statistics.
+        metrics: returns the text for `GET /metrics`, for instance that of prometheus_client.
+        ready: whether traffic should come here, for `GET /readyz`.
+        hosts: further names under which requests are answered without tokens.
+
+    Example:
+        ```python
+        monitor = Monitor()
+        csms = CSMS({"2.0.1": Handler()}, tap=monitor)
+        app = application(csms, monitor=monitor)
+        ```
+    """
+    api = _API(
+        directory,
+        tokens=tokens,
+        monitor=monitor or Monitor(),
+        metrics=metrics,
+        ready=ready,
+        hosts=frozenset(hosts),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        following = asyncio.create_task(api.log.follow())
+        try:
+            yield
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    return Starlette(routes=api.routes(), exception_handlers=handlers, lifespan=lifespan)
+
+
+class _API:
+    def __init__(
+        self,
+        directory: Directory,
+        *,
+        tokens: Tokens | None,
+        monitor: Monitor,
+        metrics: Callable[[], bytes] | None,
+        ready: Callable[[], bool] | None,
+        hosts: frozenset[str],
+    ) -> None:
+        self._directory = directory
+        self._tokens = tokens
+        self._monitor = monitor
+        self._metrics = metrics
+        self._ready = ready
+        self._hosts = hosts
+        self._calls = 0
+        self.log = streams.EventLog(directory, monitor)
+
+    def routes(self) -> list[Route]:
+        """Return the table of routes."""
+        read, command = partial(self._guard, "read"), partial(self._guard, "command")
+        rows: list[tuple[str, str, Endpoint]] = [
+            ("GET", "/stations", read(self.list_stations)),
+            ("GET", "/stations/{id}/frames", read(self.stream_frames)),
+            ("POST", "/stations/{id}/calls/{action}", command(self.call)),
+            ("POST", "/stations/{id}/disconnect", command(self.disconnect)),
+            ("GET", "/stations/{id}", read(self.show_station)),
+            ("GET", "/events", read(self.stream_events)),
+            ("GET", "/statistics", read(self.show_statistics)),
+            ("GET", "/metrics", read(self.show_metrics)),
+            ("GET", "/openapi.json", self.show_openapi),
+            ("GET", "/healthz", self.show_health),
+            ("GET", "/readyz", self.show_readiness),
+            *(("GET", f"/{path}", _file(*file)) for path, file in FILES.items()),
+        ]
+        return [Route(path, endpoint, methods=[method]) for method, path, endpoint in rows]
+
+    def _guard(self, scope: Scope, endpoint: Endpoint) -> Endpoint:
+        async def guarded(request: Request) -> Response:
+            if self._tokens is None:
+                check_host(request.headers.get("host"), self._hosts)
+            else:
+                self._tokens.check(request.headers.get("authorization"), scope)
+            response = await endpoint(request)
+            for name, value in API_HEADERS.items():
+                response.headers.setdefault(name, value)
+            return response
+
+        return guarded
+
+    async def list_stations(self, request: Request) -> Response:
+        """`GET /stations`: all, a page of them, or what has changed since a revision."""
+        limit = _number(request, "limit", 10_000, 1, MAX_ROWS, kind=int)
+        since = _number(request, "since", -1, -1, 2**53, kind=int)
+        after = request.query_params.get("after", "")
+        stations = self._directory.stations
+        revision = self._monitor.revision
+        now = time.time()
+        if since >= 0 and since >= self.log.complete_since and since <= revision:
+            gone = {name for number, name in self.log.gone if number > since}
+            rows = [
+                self._row(info, now)
+                for info in list(stations.values())
+                if (profile := self._monitor.profile(info.id)) and profile.revision > since
+            ]
+            missing = sorted(name for name in gone if name not in stations)
+            return JSONResponse({"revision": revision, "stations": rows, "gone": missing})
+        names = sorted(name for name in stations if name > after)
+        rows = [self._row(info, now) for name in names[:limit] if (info := stations.get(name))]
+        more = {"next": names[limit - 1]} if len(names) > limit else {}
+        return JSONResponse({"revision": revision, "complete": True, "stations": rows, **more})
+
+    def _row(self, info: StationInfo, now: float) -> dict[str, Any]:
+        row: dict[str, Any] = {
+            "id": info.id,
+            "version": info.version,
+            "node": info.node,
+            "since": info.since,
+            "generation": info.generation,
+            "address": info.address,
+        }
+        profile = self._monitor.profile(info.id)
+        if profile is not None:
+            row |= {
+                "vendor": profile.vendor,
+                "model": profile.model,
+                "seen": profile.seen or None,
+                "frames": profile.frames,
+                "framesPerMinute": profile.rate(now),
+                "refused": profile.refused,
+                "violations": profile.violations,
+            }
+        return row
+
+    async def show_station(self, request: Request) -> Response:
+        """`GET /stations/{id}`: what is known of one."""
+        info = self._directory.stations.get(request.path_params["id"])
+        if info is None:
+            raise _not_connected(request)
+        handle = await self._station(request)
+        actions = [name for name, feature in handle.codec.features.items() if _callable(feature)]
+        return JSONResponse({**self._row(info, time.time()), "actions": actions})
+
+    async def _station(self, request: Request) -> StationHandle:
+        try:
+            return await self._directory.station(request.path_params["id"], timeout=0)
+        except ConnectionLost:
+            raise _not_connected(request) from None
+        except OcppError as error:
+            raise problem_of(error) from None
+
+    async def call(self, request: Request) -> Response:
+        """`POST /stations/{id}/calls/{action}`: call a station, and wait for its answer."""
+        _require_json(request)
+        timeout = _number(request, "timeout", None, 0.1, MAX_TIMEOUT, kind=float)
+        station = await self._station(request)
+        action = request.path_params["action"]
+        feature = station.codec.features.get(action)
+        if feature is None or not _callable(feature):
+            detail = f"a CSMS sends no {action:.50} in OCPP {station.version}"
+            raise Problem(HTTPStatus.NOT_FOUND, "Unknown action", detail)
+        body = await _body(request, station.codec.max_size)
+        payload = _payload(_strict(station.codec), action, body, feature)
+        if self._calls >= MAX_CALLS:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many calls are pending")
+        self._calls += 1
+        try:
+            if feature.response_type is None:
+                await station.send(payload)
+                return Response(status_code=HTTPStatus.ACCEPTED)
+            return JSONResponse(await station.call(payload, timeout))
+        except OcppError as error:
+            raise problem_of(error) from None
+        finally:
+            self._calls -= 1
+
+    async def disconnect(self, request: Request) -> Response:
+        """`POST /stations/{id}/disconnect`: close the connection of a station."""
+        _require_json(request)
+        await _body(request, 1024)
+        station = await self._station(request)
+        try:
+            await station.close(1000, "closed by the operator")
+        except OcppError as error:
+            raise problem_of(error) from None
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+
+    async def stream_events(self, request: Request) -> Response:
+        """`GET /events`: stations that connect, disconnect and move."""
+        return streams.event_stream(self.log.open(request.headers.get("last-event-id")))
+
+    async def stream_frames(self, request: Request) -> Response:
+        """`GET /stations/{id}/frames`: the frames of a station, the last ones and new ones."""
+        station_id = request.path_params["id"]
+        if station_id not in self._directory.stations and not self._monitor.profile(station_id):
+            raise _not_connected(request)
+        return streams.event_stream(self.log.frames(station_id))
+
+    async def show_statistics(self, _: Request) -> Response:
+        """`GET /statistics`: the last hour, refusals by action, violations by model and rule."""
+        monitor = self._monitor
+        violations: dict[str, dict[str, int]] = {}
+        for (model, rule), number in monitor.violations.items():
+            violations.setdefault(model, {})[rule] = number
+        series = monitor.series.rows(time.time())
+        return JSONResponse(
+            {"series": series, "refused": monitor.refused, "violations": violations}
+        )
+
+    async def show_metrics(self, _: Request) -> Response:
+        """`GET /metrics`: for Prometheus."""
+        if self._metrics is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "No metrics", "pass `metrics` to `application`")
+        return Response(self._metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def show_openapi(self, _: Request) -> Response:
+        """`GET /openapi.json`: this API."""
+        return Response(document(), media_type="application/json", headers=API_HEADERS)
+
+    async def show_health(self, _: Request) -> Response:
+        """`GET /healthz`: the process answers."""
+        return PlainTextResponse("ok\n")
+
+    async def show_readiness(self, _: Request) -> Response:
+        """`GET /readyz`: traffic should come here."""
+        if self._ready is None or self._ready():
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse("not ready\n", HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def _callable(feature: Feature[Any, Any]) -> bool:
+    return feature.sender in ("csms", "both")
+
+
+def _not_connected(request: Request) -> Problem:
+    detail = f"no station {request.path_params['id']!r:.100} is connected"
+    return Problem(HTTPStatus.NOT_FOUND, "Not connected", detail)
+
+
+def _number(
+    request: Request, name: str, default: D, low: float, high: float, *, kind: type[N]
+) -> N | D:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    with suppress(ValueError):
+        value = kind(text[:30])
+        if low <= value <= high:
+            return value
+    what = "an integer" if kind is int else "a number"
+    detail = f"{name}: use {what} from {low:g} to {high:g}"
+    raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The query is not valid", detail)
+
+
+def _require_json(request: Request) -> None:
+    # Browsers let any page send a form or text to any address, but not this type.
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        detail = "send `Content-Type: application/json`"
+        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Not JSON", detail)
+
+
+async def _body(request: Request, max_size: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_size:
+            detail = f"a payload has at most {max_size} bytes"
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The payload is too large", detail)
+    return bytes(body)
+
+
+@lru_cache(maxsize=16)
+def _strict(codec: Codec) -> Codec:
+    return codec.with_policy(Policy.strict())
+
+
+def _payload(codec: Codec, action: str, body: bytes, feature: Feature[Any, Any]) -> Any:
+    """Decode a payload as that of a frame."""
+    title = "The payload is not valid"
+    try:
+        msgspec.json.decode(body or b"{}", type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, title, f"not JSON: {error}") from None
+    kind = 6 if feature.response_type is None else CALL
+    try:
+        frame = codec.decode(b'[%d,"-","%s",%s]' % (kind, action.encode(), body or b"{}"))
+    except DecodeError as error:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, title, str(error), path=error.path) from None
+    assert isinstance(frame, Call | Send)  # noqa: S101  its message type is ours
+    return frame.payload
+
+
+def _file(name: str, media_type: str) -> Endpoint:
+    content = (files("ocppj.web") / "page" / name).read_bytes()
+
+    async def show(_: Request) -> Response:
+        return Response(content, media_type=media_type, headers=PAGE_HEADERS)
+
+    return show

@@ -1,0 +1,264 @@
+"""What stations say, summed up for people who look: the tap behind the operator's page.
+
+Everything that is kept is bounded: frames by their bytes, stations and models by their number. The
+frames kept in memory are unchanged; `Monitor.shown` removes secrets before anything leaves.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+
+from ocppj.aio import Redaction, TappedFrame
+from ocppj.frames import CALL, CALLERROR, CALLRESULT, SEND
+from ocppj.web.series import Series
+
+__all__ = ["Monitor", "Profile", "Watcher"]
+
+MAX_STATIONS: Final = 20_000
+MAX_FRAMES: Final = 50
+"""Maximum number of frames kept for each station."""
+
+MAX_KEPT: Final = 100_000
+"""Maximum number of frames kept for all stations together."""
+
+MAX_FRAME_BYTES: Final = 32 * 2**20
+MAX_MODELS: Final = 200
+MAX_UNREAD: Final = 1_000
+OTHER: Final = "other"
+UNKNOWN: Final = "unknown"
+
+
+class Profile:
+    """What is known of a station beside its connection.
+
+    Attributes:
+        vendor: from its last BootNotification; empty before.
+        model: as `vendor`.
+        frames: number of frames in both directions.
+        refused: number of its frames that were not valid.
+        violations: rule -> number of violations tolerated.
+        seen: Unix time of its last frame.
+        revision: of the monitor, when this last changed.
+        recent: its last frames, at most 50, the oldest first.
+        first: number of the oldest of them.
+    """
+
+    __slots__ = (
+        "_minute",
+        "_pending",
+        "first",
+        "frames",
+        "model",
+        "recent",
+        "refused",
+        "revision",
+        "seen",
+        "vendor",
+        "violations",
+    )
+
+    def __init__(self) -> None:
+        self.vendor = self.model = ""
+        self.frames = self.refused = self.revision = self.first = 0
+        self.violations: Counter[str] = Counter()
+        self.seen = 0.0
+        self.recent: deque[TappedFrame] = deque()
+        self._minute: deque[list[float]] = deque(maxlen=7)  # start of ten seconds, frames
+        self._pending: dict[tuple[str, str], float] = {}
+
+    def drop_oldest(self) -> int:
+        """Forget the oldest frame, and return its number of bytes."""
+        self.first += 1
+        return len(self.recent.popleft().data)
+
+    def count(self, now: float) -> None:
+        """Count a frame."""
+        self.frames += 1
+        self.seen = now
+        start = now - now % 10
+        if not self._minute or self._minute[-1][0] != start:
+            self._minute.append([start, 0])
+        self._minute[-1][1] += 1
+
+    def rate(self, now: float) -> int:
+        """Return the number of frames in the last minute, to ten seconds."""
+        return int(sum(frames for start, frames in self._minute if start > now - 60))
+
+    def latency(self, frame: TappedFrame) -> float | None:
+        """Return the seconds from a call to this answer; `None` if it is none."""
+        if frame.action is None:
+            return None
+        if frame.message_type == CALL:
+            self._pending[frame.direction, frame.action] = frame.time
+        elif frame.message_type in (CALLRESULT, CALLERROR):
+            caller = "out" if frame.direction == "in" else "in"
+            start = self._pending.pop((caller, frame.action), None)
+            return None if start is None else max(frame.time - start, 0.0)
+        return None
+
+
+class Watcher:
+    """The frames of one station as they pass, for one reader."""
+
+    def __init__(self) -> None:
+        self._unread: deque[TappedFrame] = deque()
+        self._arrived = asyncio.Event()
+        self.lost = 0
+
+    def put(self, frame: TappedFrame) -> None:
+        """Add a frame; drop it if the reader does not keep up."""
+        if len(self._unread) < MAX_UNREAD:
+            self._unread.append(frame)
+        else:
+            self.lost += 1
+        self._arrived.set()
+
+    async def take(self, timeout: float) -> list[TappedFrame]:
+        """Return the frames since the last call; none after `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._arrived.wait()
+        except TimeoutError:
+            return []
+        self._arrived.clear()
+        frames = list(self._unread)
+        self._unread.clear()
+        return frames
+
+
+class Monitor:
+    """A tap that remembers: give it to `CSMS(..., tap=monitor)` and to `application`.
+
+    Args:
+        redaction: removes secrets from frames that are shown.
+        max_bytes: of all frames kept.
+
+    Attributes:
+        revision: grows with every change.
+        series: frames and latencies over time.
+        refused: action -> number of frames that were not valid.
+        violations: (vendor and model, rule) -> number of violations tolerated.
+    """
+
+    def __init__(
+        self, *, redaction: Redaction | None = None, max_bytes: int = MAX_FRAME_BYTES
+    ) -> None:
+        self._redaction = redaction or Redaction()
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._profiles: OrderedDict[str, Profile] = OrderedDict()
+        self._kept: deque[tuple[str, int]] = deque()  # stations and numbers of frames, in order
+        self._watchers: dict[str, set[Watcher]] = {}
+        self.revision = 0
+        self.series = Series()
+        self.refused: Counter[str] = Counter()
+        self.violations: Counter[tuple[str, str]] = Counter()
+        self._models: set[str] = set()
+
+    def profile(self, station_id: str) -> Profile | None:
+        """Return what is known of a station; `None` if it has sent nothing."""
+        return self._profiles.get(station_id)
+
+    def touch(self, station_id: str) -> None:
+        """Note that a station has connected."""
+        self.revision += 1
+        self._profile(station_id).revision = self.revision
+
+    def _profile(self, station_id: str) -> Profile:
+        profile = self._profiles.get(station_id)
+        if profile is None:
+            profile = self._profiles[station_id] = Profile()
+            if len(self._profiles) > MAX_STATIONS:
+                _, dropped = self._profiles.popitem(last=False)
+                self._bytes -= sum(len(frame.data) for frame in dropped.recent)
+        else:
+            self._profiles.move_to_end(station_id)
+        return profile
+
+    def __call__(self, frame: TappedFrame) -> None:
+        """Take in a frame."""
+        profile = self._profile(frame.station_id)
+        self.revision += 1
+        profile.revision = self.revision
+        profile.count(frame.time)
+        received = frame.direction == "in"
+        refused = bool(received and frame.outcome and frame.message_type != CALLERROR)
+        if refused:
+            profile.refused += 1
+            self.refused[frame.action or UNKNOWN] += 1
+        if received and frame.action == "BootNotification" and not refused:
+            self._note_model(profile, frame)
+        for violation in frame.violations:
+            profile.violations[violation.rule] += 1
+            self.violations[self._model(profile), violation.rule] += 1
+        self.series.add(frame.time, frame.direction, profile.latency(frame), refused=refused)
+        self._keep(profile, frame)
+        for watcher in self._watchers.get(frame.station_id, ()):
+            watcher.put(frame)
+
+    def _note_model(self, profile: Profile, frame: TappedFrame) -> None:
+        if frame.message_type not in (CALL, SEND):
+            return
+        try:
+            payload = msgspec.json.decode(frame.data)[3]
+        except (msgspec.DecodeError, LookupError, RecursionError):
+            return
+        station = payload.get("chargingStation", payload)
+        vendor = station.get("vendorName", station.get("chargePointVendor"))
+        model = station.get("model", station.get("chargePointModel"))
+        profile.vendor, profile.model = str(vendor or "")[:50], str(model or "")[:50]
+
+    def _model(self, profile: Profile) -> str:
+        name = f"{profile.vendor} {profile.model}".strip() or UNKNOWN
+        if name not in self._models:
+            if len(self._models) >= MAX_MODELS:
+                return OTHER
+            self._models.add(name)
+        return name
+
+    def _keep(self, profile: Profile, frame: TappedFrame) -> None:
+        self._kept.append((frame.station_id, profile.first + len(profile.recent)))
+        profile.recent.append(frame)
+        self._bytes += len(frame.data)
+        if len(profile.recent) > MAX_FRAMES:
+            self._bytes -= profile.drop_oldest()
+        while self._bytes > self._max_bytes or len(self._kept) > MAX_KEPT:
+            station_id, number = self._kept.popleft()
+            oldest = self._profiles.get(station_id)
+            if oldest is not None and oldest.recent and oldest.first == number:
+                self._bytes -= oldest.drop_oldest()
+
+    @contextmanager
+    def watch(self, station_id: str) -> Iterator[Watcher]:
+        """Get the frames of a station as they pass."""
+        watcher = Watcher()
+        watchers = self._watchers.setdefault(station_id, set())
+        watchers.add(watcher)
+        try:
+            yield watcher
+        finally:
+            watchers.discard(watcher)
+            if not watchers:
+                self._watchers.pop(station_id, None)
+
+    def shown(self, frame: TappedFrame) -> dict[str, Any]:
+        """Return a frame as the API shows it, without its secrets."""
+        data = self._redaction(frame.data)
+        row: dict[str, Any] = {
+            "time": frame.time,
+            "direction": frame.direction,
+            "messageType": frame.message_type,
+            "action": frame.action,
+            "outcome": frame.outcome,
+            "violations": [
+                {"rule": violation.rule, "path": violation.path} for violation in frame.violations
+            ],
+            "size": len(frame.data),
+        }
+        if data is not None:
+            row["frame"] = msgspec.Raw(data)
+        return row

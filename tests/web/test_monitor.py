@@ -1,0 +1,128 @@
+"""What the monitor remembers is right, and bounded."""
+
+from typing import Any
+
+import pytest
+
+from ocppj.aio import TappedFrame
+from ocppj.policy import Violation
+from ocppj.web import Monitor, monitor
+from ocppj.web.series import Series
+
+
+def frame(
+    station_id: str = "CS-1", data: bytes = b'[2,"i","Heartbeat",{}]', **more: Any
+) -> TappedFrame:
+    whole = TappedFrame(1_790_000_000.0, station_id, "in", data, 2, "Heartbeat", "", ())
+    return whole._replace(**more)
+
+
+def boot(vendor: Any, model: Any, station_id: str = "CS-1") -> TappedFrame:
+    data = b'[2,"i","BootNotification",{"chargePointVendor":"%s","chargePointModel":"%s"}]'
+    return frame(station_id, data % (vendor, model), action="BootNotification")
+
+
+def test_frames_of_the_last_minute_are_counted() -> None:
+    made = Monitor()
+    for second in range(120):
+        made(frame(time=1_790_000_000.0 + second))
+    profile = made.profile("CS-1")
+    assert profile is not None
+    assert profile.frames == 120
+    assert 50 <= profile.rate(1_790_000_119.0) <= 70
+    assert profile.rate(1_790_000_300.0) == 0
+
+
+def test_the_last_frames_of_a_station_are_kept() -> None:
+    made = Monitor()
+    for number in range(80):
+        made(frame(data=b"[%d]" % number))
+    profile = made.profile("CS-1")
+    assert profile is not None
+    assert [one.data for one in profile.recent] == [b"[%d]" % n for n in range(30, 80)]
+
+
+def test_all_frames_together_have_a_limit_and_the_oldest_go_first() -> None:
+    made = Monitor(max_bytes=10_000)
+    for number in range(100):
+        made(frame(f"CS-{number % 7}", b"x" * 500))
+        kept = [
+            len(one.data) for n in range(7) if (p := made.profile(f"CS-{n}")) for one in p.recent
+        ]
+        assert sum(kept) == made._bytes <= 10_000
+    assert sum(kept) == 10_000
+
+
+def test_the_number_of_frames_and_stations_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor, "MAX_KEPT", 20)
+    monkeypatch.setattr(monitor, "MAX_STATIONS", 10)
+    made = Monitor()
+    for number in range(100):
+        made(frame(f"CS-{number}"))
+        made(frame("CS-always"))
+    profiles = made._profiles
+    assert len(profiles) == 10
+    assert "CS-always" in profiles
+    assert sum(len(profile.recent) for profile in profiles.values()) <= 20
+    assert made._bytes == sum(len(f.data) for p in profiles.values() for f in p.recent)
+    assert len(made._kept) <= 20
+
+
+def test_models_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor, "MAX_MODELS", 3)
+    made = Monitor()
+    violation = Violation("null", "$.x", None)
+    for number in range(10):
+        made(boot(b"ACME", b"M%d" % number))
+        made(frame(violations=(violation,)))
+    assert len({model for model, _ in made.violations}) == 4
+    assert made.violations["other", "null"] == 7
+
+
+@pytest.mark.parametrize("data", [b"", b"[2]", b"[" * 100_000, b"\xff", b"{}"])
+def test_a_boot_that_cannot_be_read_tells_no_model(data: bytes) -> None:
+    made = Monitor()
+    made(frame(data=data, action="BootNotification"))
+    profile = made.profile("CS-1")
+    assert profile is not None
+    assert profile.model == ""
+
+
+def test_a_frame_that_cannot_be_read_is_shown_by_its_size() -> None:
+    row = Monitor().shown(frame(data=b'[2,"SECRET', message_type=None, action=None))
+    assert "frame" not in row
+    assert row["size"] == 10
+
+
+def test_a_watcher_that_does_not_read_loses_frames_and_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(monitor, "MAX_UNREAD", 5)
+    made = Monitor()
+    with made.watch("CS-1") as watcher:
+        for _ in range(12):
+            made(frame())
+        assert watcher.lost == 7
+
+
+def test_latencies_are_those_from_call_to_answer() -> None:
+    made = Monitor()
+    made(frame(time=100.0))
+    made(frame(time=100.03, direction="out", message_type=3))
+    made(frame(time=101.0, direction="out", action="Reset"))
+    made(frame(time=103.0, action="Reset", message_type=4, outcome="InternalError"))
+    (row,) = made.series.rows(104.0)
+    assert (row["p50"], row["p99"]) == (0.05, 2)
+    assert made.refused == {}
+
+
+def test_series_end_after_an_hour_and_a_clock_that_is_set_back_does_no_harm() -> None:
+    series = Series()
+    for now in (0.0, 5.0, 20.0, 3.0, 4000.0):
+        series.add(now, "in", None, refused=now == 3.0)
+    assert [(row["time"], row["received"]) for row in series.rows(100.0)] == [
+        (0.0, 2),
+        (20.0, 2),
+        (4000.0, 1),
+    ]
+    assert [row["time"] for row in series.rows(4000.0)] == [4000.0]
