@@ -4,7 +4,7 @@ import argparse
 from typing import Final
 
 from ocppj.catalog import VERSIONS
-from ocppj.cli import broker
+from ocppj.cli import broker, http
 from ocppj.cli.options import (
     Commands,
     add_address,
@@ -28,6 +28,8 @@ current folder first. --known and --authenticate name functions as for `ocppj.ai
 Without them every station may connect.
 
 {broker.NOTES}
+
+{http.NOTES}
 
 On SIGTERM no more stations are accepted; those that are connected get their answers and are closed,
 --drain of them per second. With --processes several processes listen on one port, each a node.
@@ -53,6 +55,12 @@ def add(commands: Commands) -> None:
     )
     add_policy(parser)
     broker.add_broker(parser, required=False)
+    http.add_http(parser)
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="write the frames to FILE, without tokens and passwords; FILE.1 and so on are older",
+    )
     parser.add_argument("--handlers", metavar="MODULE:NAME", help="what is answered here")
     parser.add_argument("--known", metavar="MODULE:NAME", help="tells whether there is a station")
     parser.add_argument(

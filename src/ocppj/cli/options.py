@@ -43,7 +43,13 @@ AUTO: Final = "auto"
 TRANSPORTS: Final = ("websockets", "picows")
 """The values of `ocppj.aio.transport.TransportName`, which cannot be imported without asyncio."""
 
-EXTRAS: Final = {"websockets": "websockets", "picows": "picows", "nats": "nats"}
+EXTRAS: Final = {
+    "websockets": "websockets",
+    "picows": "picows",
+    "nats": "nats",
+    "starlette": "web",
+    "uvicorn": "web",
+}
 """Optional package -> extra of ocppj that installs it."""
 
 MAX_PORT: Final = 65535
