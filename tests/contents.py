@@ -1,4 +1,4 @@
-"""Compares what is in built files with what git tracks: `python tests/contents.py FILE...`.
+"""Compares built files with the files that git tracks: `python tests/contents.py FILE...`.
 
 A wheel has the package and, if compiled, one extension; an sdist has all but what starts with a
 dot. What is missing or in surplus is printed, and makes the status 1.
@@ -20,7 +20,7 @@ def tracked() -> set[str]:
 
 
 def wheel(path: Path) -> tuple[set[str], set[str]]:
-    """Return what is in a wheel but its metadata, and what should be."""
+    """Return the files in a wheel except its metadata, and the expected files."""
     names = [name for name in zipfile.ZipFile(path).namelist() if not name.endswith("/")]
     found = {name for name in names if ".dist-info/" not in name}
     metadata = {name.rpartition("/")[2] for name in names if ".dist-info/" in name}
@@ -36,7 +36,7 @@ def wheel(path: Path) -> tuple[set[str], set[str]]:
 
 
 def sdist(path: Path) -> tuple[set[str], set[str]]:
-    """Return what is in an sdist, and what should be."""
+    """Return the files in an sdist, and the expected files."""
     with tarfile.open(path) as archive:
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
     made = {"PKG-INFO", "setup.cfg"}

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Compiles the extension with line tracing, runs the tests that reach it and reports which lines of
-# ext/ they never do. Needs Cython and coverage; the interpreter is the one called `python`.
+# Compiles the extension with line tracing, runs the tests that reach it, and reports the lines of ext/
+# that they miss. Needs Cython and coverage; uses `python`.
 # Usage: tests/coverage.sh [ARGUMENTS OF PYTEST]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The C file has to stand beside its .pyx for coverage to find it.
+# coverage finds the C file only beside its .pyx.
 cp -r ext tests benchmarks pyproject.toml src/ocppj "$work"
 cd "$work"
 rm -f ocppj/_core/*.so
 python -m cython -3 -X linetrace=True --module-name ocppj._core.backend_c ext/backend_c.pyx
 suffix=$(python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
 include=$(python -c 'import sysconfig; print(sysconfig.get_path("include"))')
-# As CPython before 3.12 traces: coverage asks for no more than that.
+# Tracing as in CPython before 3.12: coverage needs no more.
 cc -shared -fPIC -O1 -DCYTHON_TRACE_NOGIL=1 -DCYTHON_USE_SYS_MONITORING=0 -I"$include" \
     ext/backend_c.c -o "ocppj/_core/backend_c$suffix"
 printf '[run]\nplugins = Cython.Coverage\nsource = ext\n' >coveragerc

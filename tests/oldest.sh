@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of what we rely on in msgspec with the oldest one that pyproject.toml allows.
+# Runs the tests that depend on msgspec with its oldest version that pyproject.toml allows.
 # Usage: tests/oldest.sh PYTHON WHEEL FOLDER
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the sdist and from it both wheels, compiled and pure; looks at their files; installs each
-# into a fresh environment and uses it there.
-# Usage: tests/packaging.sh PYTHON FOLDER (which keeps what is built in FOLDER/dist)
+# Builds the sdist, and from it both wheels, compiled and pure. Checks their files, installs each wheel
+# into a fresh environment, and runs a smoke test there.
+# Usage: tests/packaging.sh PYTHON FOLDER (the files are kept in FOLDER/dist)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$1
@@ -35,6 +35,6 @@ for backend in cython python; do
     "$python" -m venv "$folder/$backend"
     wheel=$(ls "$dist"/*-"$([ $backend = cython ] && echo "$tag" || echo py3)"-*.whl)
     quietly "$folder/$backend/bin/pip" install "$wheel"
-    # Away from the sources; -P, or tests/typing would take the place of typing.
+    # Away from the sources, and with -P: tests/typing would shadow typing.
     (smoke=$PWD/tests/smoke.py && cd "$folder" && "$folder/$backend/bin/python" -P "$smoke" $backend)
 done

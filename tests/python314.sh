@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A CPython 3.14 where the machine has none: Debian's sid in a folder, made once by debootstrap.
+# Provides CPython 3.14 where the machine lacks it: Debian sid in a folder, made once by debootstrap.
 # Usage, as root: tests/python314.sh [FOLDER [COMMAND...]] (FOLDER is /srv/py314 unless given)
-# Without a command it says how to enter the folder. With one, it runs it there in a copy of the
-# checkout, what is not committed included; the copy goes when the command ends.
+# Without a command, prints how to enter the folder. With one, runs it there in a copy of the checkout,
+# including uncommitted changes. The copy is removed when the command ends.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=${1:-/srv/py314}
@@ -15,12 +15,12 @@ stop() {
 }
 
 quietly() {
-    "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; stop "it failed: $*"; }
+    "$@" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; stop "failed: $*"; }
 }
 
-[ "$(id -u)" = 0 ] || stop "be root: debootstrap and chroot need it"
+[ "$(id -u)" = 0 ] || stop "run this as root: debootstrap and chroot need it"
 [[ $root = /* ]] || stop "$root: use an absolute path"
-# All mounts are made in namespaces that end with their command, so that no `rm` ever meets one.
+# All mounts are made in namespaces that end with their command, so that `rm` never meets a mount.
 unshare --mount true || stop "no namespaces for mounts: root lacks CAP_SYS_ADMIN, as in a container"
 work=$(mktemp -d)
 copy=
@@ -32,9 +32,9 @@ if [ ! -d "$root" ]; then
     quietly unshare --mount debootstrap --variant=minbase sid "$root.part"
     mv "$root.part" "$root"
 fi
-[ -x "$root/usr/bin/apt-get" ] || stop "$root is no Debian: name another folder, or remove it"
+[ -x "$root/usr/bin/apt-get" ] || stop "$root is not a Debian: use another folder, or remove it"
 
-# The way to Debian's and Python's packages is the machine's: names, certificates, settings.
+# Use the machine's DNS, certificates and settings to get packages of Debian and Python.
 cp -L /etc/resolv.conf "$root/etc/"
 apt-config dump Acquire >"$root/etc/apt/apt.conf.d/90machine"
 if ! dpkg-query --root="$root" --show "${packages[@]}" >/dev/null 2>&1; then

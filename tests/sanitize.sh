@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles the extension with AddressSanitizer and UBSan and runs the tests that reach it.
-# Usage: tests/sanitize.sh [ARGUMENTS OF PYTEST]; the interpreter is the one called `python`.
+# Compiles the extension with AddressSanitizer and UBSan and runs the tests that reach it, with `python`.
+# Usage: tests/sanitize.sh [ARGUMENTS OF PYTEST]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 
 for library in libasan.so libubsan.so; do
     path=$(cc -print-file-name="$library")
-    [ -e "$path" ] || { echo "the compiler has no $library: nothing was run"; exit 1; }
+    [ -e "$path" ] || { echo "the compiler has no $library: no tests ran"; exit 1; }
     preload=${preload:+$preload:}$path
 done
 
@@ -18,8 +18,8 @@ CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined" OCP
     exit 1
 }
 
-# CPython itself leaks on purpose at exit; what leaks per frame is tests/leaks' business.
-# Its own allocator would hide what is read beyond the end of an object.
+# CPython leaks at exit on purpose; tests/leaks checks for leaks per frame.
+# CPython's allocator would hide reads beyond the end of an object.
 export LD_PRELOAD=$preload ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc
 export PYTHONPATH=$work/lib OCPPJ_BACKEND=cython OCPPJ_TEST_PROFILE=${OCPPJ_TEST_PROFILE:-quick}
 python - <<'EOF'

@@ -59,6 +59,13 @@ def test_pages_of_the_site_link_to_nothing_outside_of_it() -> None:
             assert [path for path in targets if not {*path.parents} & {*SITE}] == [], page
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_code_fits_the_column_of_the_site(page: Path) -> None:
+    """`docs/assets/site.css` makes room for 100 characters."""
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    assert [line for block in blocks for line in block.splitlines() if len(line) > 100] == []
+
+
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if "pip install 'ocppj[" in page.read_text()]
 )

@@ -39,6 +39,7 @@ LAYERS: dict[str, set[str]] = {
     "frames": {"_core.message_types", "errors", "policy"},
     "_core.table": {"_core.plan", "catalog", "schema"},
     "_core.encoding": {"_core.describe", "_core.plan", "_core.table", "errors", "frames", "schema"},
+    "_core.roundtrip": {"_core.encoding", "_core.plan", "_core.table", "frames", "schema"},
     "_core.payload": {
         "_core.faults",
         "_core.leniency",
@@ -58,6 +59,8 @@ LAYERS: dict[str, set[str]] = {
         "schema",
     },
     "_core.backend_py": {
+        "_core.depth",
+        "_core.roundtrip",
         "_core.encoding",
         "_core.exponents",
         "_core.faults",

@@ -4,7 +4,7 @@ Owns their shape and nothing else. Fields are in wire order: msgspec encodes a f
 that begins with the message type (the tag).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -255,16 +255,40 @@ class Envelope:
         return f"Envelope({', '.join(f'{name}={value!r}' for name, value in pairs)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, tuple(getattr(self, name) for name in self.__slots__)
+        return new_envelope, tuple(getattr(self, name) for name in self.__slots__)
 
     def _values(self) -> tuple[Any, ...]:
         return self.message_type, self.message_id, self.action, self.payload
 
 
-def _restore(*values: Any) -> Envelope:
+def _setter(name: str) -> Callable[[Envelope, Any], None]:
+    setter: Callable[[Envelope, Any], None] = vars(Envelope)[name].__set__
+    return setter
+
+
+_set_after_id, _set_start, _set_tail, _set_text, _set_action, _set_message_id, _set_type = map(
+    _setter, Envelope.__slots__
+)
+
+
+def new_envelope(  # noqa: PLR0917  the slots in their order: keywords would take longer
+    after_id: int,
+    start: int,
+    tail: int,
+    text: bytes | str,
+    action: str | None,
+    message_id: str,
+    message_type: int,
+) -> Envelope:
+    """Return an envelope from the values of its slots."""
     envelope = Envelope.__new__(Envelope)
-    for name, value in zip(Envelope.__slots__, values, strict=True):
-        object.__setattr__(envelope, name, value)
+    _set_after_id(envelope, after_id)
+    _set_start(envelope, start)
+    _set_tail(envelope, tail)
+    _set_text(envelope, text)
+    _set_action(envelope, action)
+    _set_message_id(envelope, message_id)
+    _set_type(envelope, message_type)
     return envelope
 
 

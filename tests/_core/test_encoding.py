@@ -101,8 +101,26 @@ BAD: dict[str, tuple[Any, str | None, str]] = {
         "$.currentTime",
         "out of range",
     ),
-    "date for a timestamp": (heartbeat(current_time=date(2026, 1, 1)), "$.currentTime", "expected"),
-    "number for a timestamp": (heartbeat(current_time=5), "$.currentTime", "expected datetime"),
+    "string for a timestamp": (
+        heartbeat(current_time="2026-01-31T12:00:00Z"),
+        "$.currentTime",
+        "expected a datetime with a time zone, got str",
+    ),
+    "wrong string for a timestamp": (
+        heartbeat(current_time="soon"),
+        "$.currentTime",
+        "expected a datetime with a time zone, got str",
+    ),
+    "date for a timestamp": (
+        heartbeat(current_time=date(2026, 1, 1)),
+        "$.currentTime",
+        "expected a datetime with a time zone, got date",
+    ),
+    "number for a timestamp": (
+        heartbeat(current_time=5),
+        "$.currentTime",
+        "expected a datetime with a time zone, got int",
+    ),
     "None for a required field": (
         heartbeat(current_time=None),
         "$.currentTime",

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -191,7 +192,9 @@ def test_attempts_can_be_changed_and_unlimited() -> None:
     run(main())
 
 
-def test_it_survives_the_process(tmp_path: Path) -> None:
+def test_it_survives_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocppj.aio.store.LOCK_TIMEOUT", 0.01)
+
     async def main() -> None:
         path = tmp_path / "outbox.db"
         central = Central(ocppj.CallRefused("GenericError"), "hang")
@@ -285,6 +288,50 @@ def test_requests_of_another_version_wait_for_it() -> None:
             async with connected(CSMS({"2.0.1": central}), station):
                 await outbox.join()
             assert (central.seen, await outbox.count()) == ([1], 1)
+
+    run(main())
+
+
+def test_another_version_is_noticed_when_the_station_reconnects(end: End) -> None:
+    class Sixteen:
+        def on_stop_transaction(self, station: Any, request: Any) -> Any:
+            return v16.StopTransactionResponse()
+
+    async def main() -> None:
+        async with Outbox(":memory:", boot_first=False) as outbox, AsyncExitStack() as stack:
+            station = station_with(outbox, {"1.6": object(), "2.0.1": Charger()})
+            await station.queue(
+                v16.StopTransactionRequest(meter_stop=1, timestamp=NOW, transaction_id=1)
+            )
+            async with end.listen(CSMS({"2.0.1": Central()})) as server:
+                await stack.enter_async_context(end.connect(station, server, backoff=QUICK))
+                await outbox.join()
+                assert await outbox.count() == 1
+            old = CSMS({"1.6": Sixteen()})
+            async with old.listen("127.0.0.1", server.port, transport=end.transport):
+                await station.wait_connected()
+                await outbox.join()
+                assert await outbox.count() == 0
+
+    end.run(main())
+
+
+def test_a_queue_of_calls_that_is_full_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocppj.aio.outbox.PAUSE", 0.01)
+
+    async def main() -> None:
+        central = Central("hang")
+        async with Outbox(":memory:", attempts=1, boot_first=False) as outbox:
+            station = station_with(outbox, max_waiting=1)
+            async with connected(CSMS({"2.0.1": central}), station):
+                calls = [asyncio.create_task(station.call(event(n))) for n in (1, 2)]
+                await until(lambda: central.seen == [1])
+                await station.queue(event(3))
+                await asyncio.sleep(0.03)
+                calls[0].cancel()
+                await outbox.join()
+                await asyncio.wait(calls)
+        assert central.seen == [1, 2, 3]
 
     run(main())
 

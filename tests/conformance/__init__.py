@@ -1,1 +1,1 @@
-"""The proof against the official JSON schemas, and against frames met in the field."""
+"""Conformance with the official JSON schemas, and with frames from the field."""

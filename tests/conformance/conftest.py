@@ -1,4 +1,4 @@
-"""Backends, the payloads of each schema file, and the count of all that was tried."""
+"""Backends, the payloads of each schema file, and the number of payloads that were tested."""
 
 import importlib
 import os
@@ -17,19 +17,19 @@ from .payloads import Case, cases
 ROUNDS: Final = int(os.environ.get("OCPPJ_CONFORMANCE_ROUNDS", "1"))
 MODULES: Final = {"cython": "ocppj._core.backend_c", "python": "ocppj._core.backend_py"}
 MAX_SIZE: Final = 2**20
-"""Bytes. The largest payloads that the schemas allow have more than the default."""
+"""Bytes. The largest payloads that the schemas allow exceed the default."""
 
 TRIED: Final = pytest.StashKey[Counter[tuple[str, str]]]()
 
 
 class Decoder(Protocol):
-    """What both backends are."""
+    """What the tests use of a backend."""
 
     def decode(self, data: bytes | str, pending: Mapping[str, str] | None = None) -> Any: ...
 
 
 class Backend:
-    """One of the two dispatch classes, with a dispatch for each version."""
+    """A backend, with a decoder for each version."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -70,7 +70,7 @@ def backends() -> list[Backend]:
 
 
 class Corpus:
-    """A schema file and all payloads that try it."""
+    """A schema file and its test payloads."""
 
     def __init__(self, message: Message) -> None:
         self.message = message
@@ -79,7 +79,7 @@ class Corpus:
         self._outcomes: dict[str, list[Any]] = {}
 
     def outcomes(self, backend: Backend) -> list[Any]:
-        """Return what a backend makes of each case: the frame, or the `DecodeError`."""
+        """Return the frame, or the `DecodeError`, of each case on a backend."""
         if backend.name not in self._outcomes:
             message = self.message
             self._outcomes[backend.name] = [
@@ -91,18 +91,18 @@ class Corpus:
 
 @pytest.fixture(scope="module", params=MESSAGES, ids=str)
 def corpus(request: pytest.FixtureRequest) -> Corpus:
-    """One schema file after the other: all tests of one are run before the next is read."""
+    """A schema file. All tests of one run before the next is read."""
     corpus = Corpus(request.param)
     version, tried = corpus.message.version, request.config.stash[TRIED]
     tried[version, "files"] += 1
     for case in corpus.cases:
-        tried[version, "refused" if case.fault else "taken"] += 1
+        tried[version, "invalid" if case.fault else "valid"] += 1
     return corpus
 
 
 @pytest.fixture
 def count(request: pytest.FixtureRequest) -> Counter[tuple[str, str]]:
-    """The session's count."""
+    """The counter of the test session."""
     return request.config.stash[TRIED]
 
 
@@ -120,10 +120,10 @@ def pytest_terminal_summary(
     for version in VERSIONS:
         terminalreporter.write_line(
             f"OCPP {version}: {tried[version, 'files']} schema files, "
-            f"{tried[version, 'taken']} payloads that are right, "
-            f"{tried[version, 'refused']} with one fault; {tried[version, 'frames']} real frames"
+            f"{tried[version, 'valid']} valid payloads, "
+            f"{tried[version, 'invalid']} with one fault; {tried[version, 'frames']} real frames"
         )
-    payloads = sum(number for (_, what), number in tried.items() if what in ("taken", "refused"))
+    payloads = sum(number for (_, what), number in tried.items() if what in ("valid", "invalid"))
     frames = sum(number for (_, what), number in tried.items() if what == "frames")
     terminalreporter.write_line(
         f"{payloads} payloads and {frames} real frames in total (rounds: {ROUNDS})"

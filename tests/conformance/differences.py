@@ -12,15 +12,15 @@ __all__ = ["DIFFERENCES", "EXTRA_VALUES", "LOSSES", "TIGHTER", "Difference", "Ti
 
 
 class Difference(NamedTuple):
-    """What is judged differently, and why.
+    """A difference between ocppj and the schemas, and its reason.
 
     Attributes:
-        schema_takes: the validator's verdict; ocppj's is the opposite.
-        example: a message (version, name) where the difference is met.
-        reason: why ocppj does so.
+        schema_accepts: the validator's verdict; ocppj's is the opposite.
+        example: a message (version, name) that has the difference.
+        reason: why ocppj differs.
     """
 
-    schema_takes: bool
+    schema_accepts: bool
     example: tuple[str, str]
     reason: str
 
@@ -30,8 +30,8 @@ class Tighter(NamedTuple):
 
     Attributes:
         bound: `minimum`, `min_length` or `min_items`.
-        value: of the bound.
-        difference: its row of `DIFFERENCES`.
+        value: the value of the bound.
+        difference: its key in `DIFFERENCES`.
     """
 
     bound: str
@@ -41,69 +41,69 @@ class Tighter(NamedTuple):
 
 DIFFERENCES: Final = {
     "remote control": Difference(
-        schema_takes=True,
+        schema_accepts=True,
         example=("2.0.1", "RequestStartTransactionRequest"),
         reason="FACTS 1: this block has bounds beyond the schema",
     ),
     "no samples": Difference(
-        schema_takes=True,
+        schema_accepts=True,
         example=("1.6", "StopTransactionRequest"),
         reason="one MeterValue type serves MeterValues, where sampledValue has minItems 1, and "
         "StopTransaction.transactionData, where it has not",
     ),
     "Hertz": Difference(
-        schema_takes=False,
+        schema_accepts=False,
         example=("1.6", "StopTransactionRequest"),
         reason="one UnitOfMeasure serves MeterValues, where the package `ocpp` adds Hertz, and "
         "StopTransaction.transactionData, where it does not",
     ),
     "1.0": Difference(
-        schema_takes=True,
+        schema_accepts=True,
         example=("2.0.1", "ResetRequest"),
         reason="FACTS 3: draft-06 counts 1.0 among the integers, strict decoding does not",
     ),
     "64 bits": Difference(
-        schema_takes=True,
+        schema_accepts=True,
         example=("2.1", "DataTransferRequest"),
-        reason="WIRE, payload facts: integers of 64 bits are taken and no more",
+        reason="WIRE, payload facts: integers of up to 64 bits are accepted",
     ),
     "depth": Difference(
-        schema_takes=True,
+        schema_accepts=True,
         example=("2.1", "DataTransferRequest"),
         reason="DESIGN: a hostile frame costs bounded memory; a frame nests at most 32 deep",
     ),
     "exponents": Difference(
-        schema_takes=True,
+        schema_accepts=True,
         example=("2.0.1", "RequestStartTransactionRequest"),
         reason="msgspec is slow at numbers with an exponent of three digits: a frame may have 512",
     ),
     "uri": Difference(
-        schema_takes=False,
+        schema_accepts=False,
         example=("1.6", "GetDiagnosticsRequest"),
         reason="WIRE gives no error code for the format uri, and two fields of 1.6 alone have it: "
-        "any string is taken",
+        "any string is accepted",
     ),
     "calendar": Difference(
-        schema_takes=True,
+        schema_accepts=True,
         example=("2.0.1", "HeartbeatResponse"),
         reason="no Python datetime has a leap second, the year 0 or a time that rounds up to the "
         "year 10000",
     ),
     "loose timestamp": Difference(
-        schema_takes=False,
+        schema_accepts=False,
         example=("2.0.1", "HeartbeatResponse"),
-        reason="msgspec takes a space for the T, and an offset without its colon; the moment is "
-        "plain, and it has a zone",
+        reason="msgspec accepts a space for the T, and an offset without its colon; the moment is "
+        "unambiguous, and it has a zone",
     ),
 }
 
 LOSSES: Final = {
-    "null": "DataTransfer.data of 2.x may be null: it is taken, but None means absent in ocppj, so "
-    "that it is left out when sent on",
-    "edge of time": "a local time of the years 1 or 9999 whose UTC lies outside them is taken, but "
-    "cannot be sent in UTC: encoding refuses it",
+    "null": "DataTransfer.data of 2.x may be null: it is accepted, but None means absent in "
+    "ocppj, so it is left out when sent on",
+    "edge of time": "a local time of the years 1 or 9999 whose UTC lies outside them is "
+    "accepted, but cannot be sent in UTC: encoding rejects it",
 }
-"""What decoding takes and encoding does not give back."""
+"""Values that decoding accepts and encoding does not return."""
 
 TIGHTER: Final = {
     ("2.0.1", "RequestStartTransactionRequest", "evseId"): Tighter("minimum", 1, "remote control"),

@@ -33,7 +33,7 @@ def moment(text: str) -> Fraction:
 
 
 def difference(node: Node, sent: Json, taken: Json, path: str = "$") -> str | None:
-    """Return where what is sent differs from what was taken; `None` if it is the same.
+    """Return where a sent payload differs from the received one; `None` if they are equal.
 
     Known fields are to stand in the schema's order, and timestamps to be sent in UTC.
     """

@@ -1,4 +1,4 @@
-"""The official schemas of the installed `ocpp` package, read anew for the proof.
+"""The official schemas of the installed `ocpp` package, read independently of the generator.
 
 Owns what the schemas say, as one tree of `Node` for each file, and the independent validator.
 Shares no code with `tools`, which reads the same files to generate the messages: a fault in the one
@@ -67,7 +67,7 @@ MEANINGFUL: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One place of a payload and all that its schema says of it.
+    """A place of a payload, and its schema.
 
     Attributes:
         kind: which JSON values it takes.
@@ -131,7 +131,7 @@ class Message:
 
     @cached_property
     def draft(self) -> int:
-        """Of JSON Schema, as the file says."""
+        """The draft of JSON Schema, from the file."""
         return {"draft-04": 4, "draft-06": 6}[self.schema["$schema"].split("/")[3]]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Whole payloads from a schema and a seed: right ones, and wrong ones with exactly one fault.
+"""Whole payloads from a schema and a seed: valid ones, and invalid ones with exactly one fault.
 
 Owns how values are put together. The wrong ones are made from a full payload, by changing one of
 its places, in turn all of them.
@@ -17,26 +17,26 @@ from .values import EDGES_OF_TIME, Bad, Fault, bad, brief, free, good, odd
 __all__ = ["Case", "cases", "places"]
 
 Fullness: TypeAlias = Literal["minimal", "full", "random"]
-Takes: TypeAlias = Callable[[Json], bool]
+Accepts: TypeAlias = Callable[[Json], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A payload and what becomes of it.
+    """A payload and its expected outcome.
 
     Attributes:
-        what: it tries, for people.
+        what: a description.
         text: JSON.
-        schema_takes: the validator's verdict.
-        fault: why ocppj refuses it; `None` if it takes it.
-        path: of the fault, as ocppj gives it.
-        difference: the row of `differences` if the schema is to judge otherwise.
-        returns: whether encoding gives the payload back.
+        schema_accepts: the validator's verdict.
+        fault: why ocppj rejects it; `None` if it accepts it.
+        path: the path of the fault.
+        difference: the key in `DIFFERENCES`, if the schema has the opposite verdict.
+        returns: whether encoding returns the payload.
     """
 
     what: str
     text: str
-    schema_takes: bool
+    schema_accepts: bool
     fault: Fault | None = None
     path: str | None = None
     difference: str | None = None
@@ -44,7 +44,7 @@ class Case:
 
 
 class Place(NamedTuple):
-    """A place in a payload that is there: what may stand in it, and where it is."""
+    """An existing place in a payload: its schema, its container and its path."""
 
     node: Node
     container: Json
@@ -53,7 +53,7 @@ class Place(NamedTuple):
 
     @property
     def value(self) -> Json:
-        """What stands there."""
+        """The value at the place."""
         return self.container[self.key]
 
 
@@ -68,7 +68,7 @@ VENDOR_KEYS: Final = ("fan", "Vendor Key", "vendor_id", "vendorid", "", "a.b", "
 
 
 class Maker:
-    """Makes right payloads.
+    """Makes valid payloads.
 
     Args:
         rng: for what is left to chance.
@@ -93,7 +93,7 @@ class Maker:
         self.brief = brief
 
     def make(self, node: Node, depth: int = 0) -> Json:
-        """Return a right value of a place."""
+        """Return a valid value of a place."""
         match node.kind:
             case "object":
                 return self._object(node, depth)
@@ -137,7 +137,7 @@ def dumps(value: Json, rng: random.Random) -> str:
 
 
 def places(node: Node, container: Json, key: str | int, path: str) -> Iterator[Place]:
-    """Yield a place and all below it, but of each array one item."""
+    """Yield a place and all places in it, with one item of each array."""
     yield Place(node, container, key, path)
     value = container[key]
     if node.kind == "object":
@@ -150,7 +150,7 @@ def places(node: Node, container: Json, key: str | int, path: str) -> Iterator[P
 
 
 def cases(message: Message, rounds: int) -> Iterator[Case]:
-    """Yield all payloads that try a message; the same ones each time.
+    """Yield the test payloads of a message, the same ones each time.
 
     Args:
         message: its schema.
@@ -192,7 +192,7 @@ def _right(message: Message, rng: random.Random, rounds: int) -> Iterator[Case]:
 
 
 def _turns(node: Node) -> int:
-    """Return how many turns it takes to see each right value of each place."""
+    """Return the number of payloads that show each valid value of each place."""
     if node.kind == "object":
         return max((_turns(part) for part in node.properties.values()), default=1)
     if node.items is not None:
@@ -226,7 +226,7 @@ def _judged(wrong: Bad, place: Place) -> tuple[Fault | None, str | None]:
 
 
 def _exchanged(
-    root: list[Json], place: Place, value: Json, takes: Takes, rng: random.Random
+    root: list[Json], place: Place, value: Json, takes: Accepts, rng: random.Random
 ) -> tuple[str, bool]:
     """Return a payload with another value at a place, as text, and the validator's verdict."""
     container, old = place.container, place.value

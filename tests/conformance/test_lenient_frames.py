@@ -1,4 +1,4 @@
-"""Broken frames of real peers: `lenient` takes those whose fault a rule covers, and names it."""
+"""Broken frames of real peers: `lenient` tolerates those whose fault a rule covers."""
 
 import json
 from typing import Any
@@ -30,7 +30,7 @@ def broken() -> list[dict[str, Any]]:
 
 
 def outcome(frame: dict[str, Any], policy: Policy) -> set[str] | None:
-    """Return the rules that a frame breaks, or None where it is refused."""
+    """Return the rules that a frame breaks, or None if it is rejected."""
     codec = ocppj.Codec(frame["version"], policy=policy)
     try:
         elements = json.loads(frame["frame"])

@@ -1,9 +1,8 @@
 """Frames met in the field: logs, documentation and tests of other projects.
 
-They are no part of this project: the tests read them from `../shared/frames-real.jsonl` beside the
-repository, or from where `OCPPJ_REAL_FRAMES` says, and are skipped where there are none. Each was
-judged before, by somebody else and another validator; what is judged otherwise here stands in
-`EXCEPTIONS`.
+They are not part of this project. The tests read them from `../shared/frames-real.jsonl` beside the
+repository, or from the path in `OCPPJ_REAL_FRAMES`, and are skipped if there are none. The file has
+the verdict of another validator for each. `EXCEPTIONS` has the frames with another verdict here.
 """
 
 import json
@@ -38,7 +37,7 @@ MALFORMED: Final[Mapping[str, str]] = {
     "type-not-in-version": "type number",
     "payload-type": "format",
 }
-"""What is wrong with a frame -> the row of WIRE's table of error codes."""
+"""Fault of a frame -> the row of WIRE's table of error codes."""
 
 FRAME_CODES: Final = {
     "1.6": {
@@ -70,11 +69,11 @@ KEYWORDS: Final = {
 
 
 class Judgement(NamedTuple):
-    """Frames that are judged otherwise than the file says.
+    """Frames with another verdict than in the file.
 
     Attributes:
         applies: to a frame with what is known of it, and its elements (none if it is no array).
-        fault: the row of WIRE's table of error codes; `None` if the frame is taken.
+        fault: the row of WIRE's table of error codes; `None` if the frame is accepted.
         reason: why.
     """
 
@@ -97,7 +96,7 @@ EXCEPTIONS: Final = {
     "action before payload": Judgement(
         lambda row, _: row.get("malformed") == "payload-type" and _has(row, "unknown-action"),
         "action",
-        "two faults: without a known action, nothing is to be said of the payload",
+        "two faults: without a known action, the payload cannot be validated",
     ),
     "id before type": Judgement(
         lambda row, elements: (
@@ -105,7 +104,7 @@ EXCEPTIONS: Final = {
             and not (elements[1:] and isinstance(elements[1], str))
         ),
         "frame",
-        "two faults: WIRE speaks of an unknown type only where the id can be read",
+        "two faults: WIRE has an unknown type only if the id can be read",
     ),
     "no zone": Judgement(
         lambda row, _: row["schema_valid"] is True and _has(row, "bad-datetime"),
@@ -123,7 +122,7 @@ EXCEPTIONS: Final = {
         "WIRE, frames: a SEND is a NotifyPeriodicEventStream, nothing else",
     ),
 }
-"""Each applies to one frame at least."""
+"""Each applies to at least one frame."""
 
 
 def _has(row: Row, tag: str) -> bool:
@@ -140,14 +139,14 @@ def exception(row: Row) -> str | None:
 
 @pytest.fixture(scope="module")
 def rows() -> list[Row]:
-    """The frames, each with what is known of it."""
+    """The frames with their metadata."""
     if not FRAMES.is_file():
         pytest.skip(f"no real frames at {FRAMES}: set OCPPJ_REAL_FRAMES")
     return [json.loads(line) for line in FRAMES.read_text("utf-8").splitlines()]
 
 
 def parsed(row: Row) -> list[Any]:
-    """Return the elements of a frame; none if it is no array."""
+    """Return the elements of a frame; none if it is not an array."""
     try:
         elements = json.loads(row["frame"])
     except ValueError:
@@ -171,14 +170,14 @@ def message(row: Row) -> Message:
 
 
 def codes_of(row: Row) -> set[str]:
-    """Return the error codes of all that the validator has against a payload."""
+    """Return the error codes of all faults that the validator finds in a payload."""
     codes = CODES[row["version"]]
     errors = message(row).validator.iter_errors(parsed(row)[-1])
     return {codes[KEYWORDS[error.kind.name]] for error in errors}
 
 
 def wanted(row: Row) -> set[str]:
-    """Return the error codes of which a frame gets one; none if it is taken."""
+    """Return the possible error codes of a frame; none if it is valid."""
     codes = FRAME_CODES[row["version"]]
     if name := exception(row):
         fault = EXCEPTIONS[name].fault
@@ -192,7 +191,7 @@ def wanted(row: Row) -> set[str]:
 
 
 def judge(row: Row, outcome: Any) -> bool:
-    """Tell whether that is what was to become of a frame."""
+    """Tell whether a frame has the expected outcome."""
     codes = wanted(row)
     if codes or isinstance(outcome, DecodeError):
         return isinstance(outcome, DecodeError) and outcome.error_code in codes
@@ -205,7 +204,7 @@ def judge(row: Row, outcome: Any) -> bool:
 
 
 def test_verdicts(rows: list[Row], backend: Backend, count: Counter[tuple[str, str]]) -> None:
-    """Each frame is taken or refused, and for the right reason."""
+    """Each frame is accepted or rejected, with the expected code."""
     failures = []
     for row in rows:
         outcome = backend.decode(row["version"], row["frame"], pending(row))
@@ -236,7 +235,7 @@ def test_backends_agree(rows: list[Row], backends: list[Backend]) -> None:
 
 
 def test_round_trip(rows: list[Row], backend: Backend) -> None:
-    """What is right by the schema is sent on as the same JSON value."""
+    """A frame that is valid by the schema is encoded as the same JSON value."""
     failures = []
     for row in rows:
         frame = backend.decode(row["version"], row["frame"], pending(row))

@@ -1,4 +1,7 @@
-"""Every official schema file: ocppj judges as the independent validator does, but for the table."""
+"""Every official schema file: ocppj has the verdict of an independent validator.
+
+`differences.py` lists the exceptions.
+"""
 
 import importlib
 import json
@@ -46,17 +49,17 @@ def report(failures: Iterable[str]) -> str:
 
 
 def named(version: str, name: str) -> Message:
-    """Return the message of a name."""
+    """Return the message with a name."""
     return next(m for m in MESSAGES if (m.version, m.name) == (version, name))
 
 
 def shown(case: Case) -> str:
-    """Return a case in one line."""
+    """Return a case as one line."""
     return f"{case.what} at {case.path}: {case.text[:300]}"
 
 
 def told(error: object) -> tuple[Any, ...]:
-    """Return all that an error says."""
+    """Return the content of an error."""
     if not isinstance(error, DecodeError):
         return ()
     return (type(error), error.error_code, error.path, str(error), error.message_id, error.reply())
@@ -68,19 +71,19 @@ def test_all_files_are_there() -> None:
 
 
 def test_validator(corpus: Corpus) -> None:
-    """The validator's verdict is that of ocppj, but where a difference is stated."""
+    """The validator has the verdict of ocppj, except for listed differences."""
     failures = []
     for case in corpus.cases:
         expected = case.fault is None
         if case.difference is not None:
-            expected = DIFFERENCES[case.difference].schema_takes
+            expected = DIFFERENCES[case.difference].schema_accepts
             assert expected != (case.fault is None)
-        if case.schema_takes != expected:
-            failures.append(f"validator takes it: {case.schema_takes}; {shown(case)}")
+        if case.schema_accepts != expected:
+            failures.append(f"validator accepts it: {case.schema_accepts}; {shown(case)}")
     assert not failures, report(failures)
 
 
-JSON_SCHEMA_TAKES: Final = {
+JSON_SCHEMA_ACCEPTS: Final = {
     "remote control": False,
     "no samples": False,
     "Hertz": True,
@@ -92,14 +95,14 @@ JSON_SCHEMA_TAKES: Final = {
     "calendar": True,
     "loose timestamp": False,
 }
-"""What `json_schema` accepts where ocppj and the official schemas differ: either side's verdict."""
+"""Whether `json_schema` accepts payloads on which ocppj and the official schemas differ."""
 
 WHOLE_FRACTION: Final = "a whole number as a fraction"
 """An integer to JSON Schema from draft-06 on, and so to ours; not to OCPP 1.6, with draft-04."""
 
 
 def test_json_schema(corpus: Corpus) -> None:
-    """The JSON Schema of a type has the verdict of the official one, but where stated."""
+    """The JSON Schema of a type has the verdict of the official one, except for the above."""
     message = corpus.message
     package = importlib.import_module(Version.named(message.version).package)
     schema = ocppj.json_schema(getattr(package, message.name))
@@ -107,9 +110,9 @@ def test_json_schema(corpus: Corpus) -> None:
     validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True)
     failures = []
     for case in corpus.cases:
-        expected = case.schema_takes
+        expected = case.schema_accepts
         if case.difference is not None:
-            expected = JSON_SCHEMA_TAKES[case.difference]
+            expected = JSON_SCHEMA_ACCEPTS[case.difference]
         found = validator.is_valid(json.loads(case.text))
         if found != (expected or (message.version == "1.6" and case.what == WHOLE_FRACTION)):
             failures.append(f"accepts it: {found}; {shown(case)}")
@@ -117,14 +120,14 @@ def test_json_schema(corpus: Corpus) -> None:
 
 
 def test_payloads(corpus: Corpus, backend: Backend) -> None:
-    """Right payloads are taken; wrong ones refused with the fault's code and path."""
+    """Valid payloads are accepted; invalid ones are rejected with the fault's code and path."""
     message = corpus.message
     failures = []
     for case, frame in zip(corpus.cases, corpus.outcomes(backend), strict=True):
         if case.fault is not None:
             expected = (CODES[message.version][case.fault], case.path)
             if not isinstance(frame, DecodeError):
-                failures.append(f"taken; {shown(case)}")
+                failures.append(f"accepted; {shown(case)}")
             elif (frame.error_code, frame.path) != expected or frame.message_id != "1":
                 failures.append(f"{frame}; not {expected}; {shown(case)}")
         elif isinstance(frame, DecodeError):
@@ -148,7 +151,7 @@ def test_backends_agree(corpus: Corpus, backends: list[Backend]) -> None:
 
 
 def test_round_trip(corpus: Corpus) -> None:
-    """What is taken is sent on as the same JSON value, compact and in the schema's order."""
+    """An accepted payload is encoded as the same JSON value, compact, in the schema's order."""
     message = corpus.message
     codec = Codec(message.version, max_size=MAX_SIZE)
     failures = []
@@ -167,13 +170,13 @@ def test_round_trip(corpus: Corpus) -> None:
 
 @pytest.mark.parametrize("name", DIFFERENCES)
 def test_difference_is_met(name: str) -> None:
-    """Each row of the table stands for a payload that is tried (and judged by the tests above)."""
+    """Each difference has a payload, which the tests above check."""
     message = named(*DIFFERENCES[name].example)
     assert any(case.difference == name for case in cases(message, 1))
 
 
 def test_tighter_bounds() -> None:
-    """FACTS 1 word by word, apart from the generator."""
+    """FACTS 1 word by word, independent of the generator."""
     token = {"idToken": "1", "type": "Central"}
     start = {"idToken": token, "remoteStartId": 0, "evseId": 1}
     unlock = {"evseId": 0, "connectorId": 0}
@@ -219,7 +222,7 @@ def test_edges_of_time_cannot_be_sent(time: str) -> None:
 
 @pytest.mark.parametrize("version", CODES)
 def test_field_names_cannot_fake_a_path(version: str, backend: Backend) -> None:
-    """The path is where the fault is, whatever the peer calls its field."""
+    """A field name of the peer cannot change the path of the fault."""
     for name in ("x` - at `$.evse", "x - at $.evse", "`", "x`, got `int` - at `$.a[0]"):
         data = json.dumps([2, "1", "Heartbeat", {name: 1}])
         error = backend.decode(version, data, None)

@@ -1,6 +1,6 @@
-"""Values for one place of a payload: right ones at every boundary, and wrong ones of every kind.
+"""Values for one place of a payload: valid ones at every boundary, invalid ones of every kind.
 
-Owns which values try a place and which fault each wrong one is. Knows nothing of whole payloads.
+Owns the values and the fault of each invalid one. Knows nothing of whole payloads.
 """
 
 import math
@@ -16,13 +16,13 @@ Fault: TypeAlias = Literal["frame", "format", "type", "occurrence", "property"]
 
 
 class Bad(NamedTuple):
-    """A value that ocppj refuses, or with no fault: one that it takes and the schema does not.
+    """A value that ocppj rejects. Without a fault: one that ocppj accepts and the schema rejects.
 
     Attributes:
-        what: is wrong, for people.
-        value: to stand at the place.
+        what: a description of the fault.
+        value: the value.
         fault: the row of WIRE's table of error codes.
-        difference: the row of `differences` if the schema judges otherwise.
+        difference: the key in `DIFFERENCES`, if the schema has the opposite verdict.
     """
 
     what: str
@@ -56,7 +56,7 @@ GOOD_TIMES: Final = (
     "1969-07-20T20:17:40Z",
 )
 EDGES_OF_TIME: Final = ("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00")
-"""Taken, but without a UTC form."""
+"""Accepted, but without a UTC form."""
 BAD_TIMES: Final = (
     "2024-01-31T12:00:00",
     "2024-01-31T12:00:00.123",
@@ -119,7 +119,7 @@ TAKES: Final[dict[str, set[str]]] = {
     "boolean": {"boolean"},
     "any": {"null", "boolean", "integer", "fraction", "string", "array", "object"},
 }
-"""Kind of place -> the JSON types that it takes."""
+"""Kind of place -> the JSON types that it accepts."""
 
 ALPHABETS: Final = (
     "abcXYZ 0189-_.*#:/",
@@ -128,14 +128,14 @@ ALPHABETS: Final = (
     '"\\/\b\n\t\x00\x7f{}[],:',
 )
 LOOSE_LENGTH: Final = 60
-"""Up to so many characters where the schema has no bound."""
+"""Maximum number of characters where the schema has no bound."""
 BRIEF: Final = 8
 LONG: Final = 600
-"""What is longer is tried in fewer spellings."""
+"""Longer values are tested in fewer spellings."""
 
 
 def good(node: Node, rng: random.Random) -> list[Json]:
-    """Return right values of a place that is no object and no array, its boundaries among them."""
+    """Return valid values of a place without values inside, including its boundaries."""
     match node.kind:
         case "string":
             return _strings(node, rng)
@@ -173,7 +173,7 @@ def _strings(node: Node, rng: random.Random) -> list[Json]:
 
 
 def brief(node: Node, rng: random.Random) -> str:
-    """Return a right value of a string's place, a short one."""
+    """Return a short valid string of a place."""
     most = BRIEF if node.max_length is None else min(BRIEF, node.max_length)
     return "".join(rng.choices("".join(ALPHABETS[:3]), k=rng.randint(node.min_length, most)))
 
@@ -217,7 +217,7 @@ def _numbers(node: Node, rng: random.Random) -> list[Json]:
 
 
 def free(rng: random.Random, depth: int) -> Json:
-    """Return any JSON value that nests at most so deep."""
+    """Return a random JSON value with this maximum depth."""
     kind = rng.randrange(8 if depth else 6)
     match kind:
         case 0:
@@ -240,7 +240,7 @@ def free(rng: random.Random, depth: int) -> Json:
 
 
 def nested(depth: int) -> Json:
-    """Return a value that nests so deep."""
+    """Return a value with this depth."""
     value: Json = 0
     for _ in range(depth):
         value = [value]
@@ -248,7 +248,7 @@ def nested(depth: int) -> Json:
 
 
 def bad(node: Node, value: Json, rng: random.Random, make: Callable[[Node], Json]) -> Iterator[Bad]:
-    """Yield wrong values of a place, each with one fault.
+    """Yield invalid values of a place, each with one fault.
 
     Args:
         node: the place.
@@ -374,7 +374,7 @@ def _bad_numbers(node: Node) -> Iterator[Bad]:
 
 
 def odd(node: Node) -> Iterator[Bad]:
-    """Yield values that ocppj takes and the schema does not."""
+    """Yield values that ocppj accepts and the schema rejects."""
     if node.kind == "timestamp":
         yield from (Bad("a loose timestamp", text, None, "loose timestamp") for text in LOOSE_TIMES)
     if node.kind == "uri":

@@ -86,8 +86,9 @@ class System:
         worker = Worker(handlers, options.pop("broker", None) or await self.broker(), **options)
         return await self._stack.enter_async_context(worker)
 
-    async def fleet(self, **options: Any) -> Fleet:
-        return await self._stack.enter_async_context(Fleet(await self.broker(), **options))
+    async def fleet(self, tracing: Any = None, **options: Any) -> Fleet:
+        broker = await self.broker(tracing=tracing)
+        return await self._stack.enter_async_context(Fleet(broker, **options))
 
     async def station(
         self, node: "Listening", name: str = "CS-1", handlers: Any = None, **options: Any

@@ -1,4 +1,4 @@
-"""Typical exchanges of each version, as both sides' peers of other make are put through them."""
+"""Typical exchanges of each version, for peers of other makes on both sides."""
 
 import json
 from types import SimpleNamespace
@@ -140,7 +140,7 @@ DOWN: dict[str, list[Exchange]] = {
 
 
 def handler(version: str, exchanges: list[Exchange]) -> tuple[Any, list[tuple[str, Any]]]:
-    """Return a handler object that gives the answers, and the list of what it is asked."""
+    """Return a handler that gives the answers, and the list of calls that it gets."""
     codec = ocppj.Codec(version)
     asked: list[tuple[str, Any]] = []
 
@@ -162,7 +162,7 @@ def decoded(codec: ocppj.Codec, frame: list[Any], action: str) -> Any:
 
 
 def wire(codec: ocppj.Codec, payload: Any) -> Any:
-    """Return a payload as it looks on the wire."""
+    """Return the wire form of a payload."""
     action = type(payload).__name__
     if action.endswith("Response"):
         return json.loads(codec.encode(ocppj.CallResult("1", payload)))[2]
@@ -170,7 +170,7 @@ def wire(codec: ocppj.Codec, payload: Any) -> Any:
 
 
 async def calls(version: str, peer: Any, exchanges: list[Exchange]) -> None:
-    """Make the calls of ours, and check the answers."""
+    """Make our calls, and check the answers."""
     codec = ocppj.Codec(version)
     for action, request, answer in exchanges:
         got = await peer.call(decoded(codec, [2, "1", action, request], action))

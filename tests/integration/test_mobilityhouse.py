@@ -70,7 +70,7 @@ def dataclass(kind: Any, payload: dict[str, Any]) -> Any:
 
 
 def renamed(payload: dict[str, Any]) -> bool:
-    """Tell whether mobilityhouse's renaming, there and back, leaves a payload as it is."""
+    """Tell whether mobilityhouse's renaming, there and back, leaves a payload unchanged."""
     return bool(snake_to_camel_case(camel_to_snake_case(payload)) == payload)
 
 
@@ -137,7 +137,7 @@ def test_calls_reach_the_wire_and_their_responses_the_caller(message: Message) -
 
 
 def test_vendor_data_is_among_them() -> None:
-    """Guards the two tests above: most vendor data is not left out of them."""
+    """Most vendor data is part of the two tests above."""
     kept = 0
     for message in REQUESTS:
         kept += sum("customData" in request for request, _ in pairs(message))

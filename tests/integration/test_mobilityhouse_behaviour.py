@@ -1,4 +1,4 @@
-"""What stays as it is with mobilityhouse/ocpp: the same scripts through plain and accelerated."""
+"""Behaviour that stays the same: scripts run through plain and accelerated charge points."""
 
 import asyncio
 import contextlib

@@ -20,7 +20,7 @@ BOOT = {"reason": "PowerUp", "chargingStation": {"model": "Wallbox", "vendorName
 
 
 class Counting(ChargePoint):
-    """A library's class, with its own ways."""
+    """A library's class, with overrides."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)

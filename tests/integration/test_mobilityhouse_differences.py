@@ -41,7 +41,7 @@ METHODS = {"heartbeat": heartbeat, "status": status}
 
 
 def both(version: str, *received: Any, methods: dict[str, Any] = METHODS) -> tuple[Any, Any]:
-    """Return what the plain and what the accelerated one send."""
+    """Return the frames that a plain and an accelerated charge point send."""
     return tuple(routed(side, version, methods, *received) for side in ("plain", "mixin"))
 
 

@@ -27,7 +27,7 @@ NAMES = ("unpack", "pack", "validate_payload")
 
 
 def outcome(work: Callable[[], Any]) -> Any:
-    """Return what a function gives, in a form that can be compared, or what it raises."""
+    """Return the result or the exception of a function, in a form that can be compared."""
     try:
         result = work()
     except Exception as error:  # noqa: BLE001
@@ -142,7 +142,7 @@ def test_other_messages_pack_themselves() -> None:
 
 
 def validated(module: Any, message: Any, version: str) -> Any:
-    """Return the type of what validation raises, and the payload that it leaves behind."""
+    """Return the type of the exception of a validation, and the payload afterwards."""
 
     async def work() -> Any:
         try:
@@ -202,7 +202,7 @@ def test_what_they_have_to_judge_is_judged_in_a_thread_as_before() -> None:
 
 @pytest.fixture
 def replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put our functions in the place of theirs, for everything that runs in this process."""
+    """Replace their functions with ours in the whole process."""
     for name in NAMES:
         monkeypatch.setattr(messages, name, getattr(mobilityhouse, name))
 

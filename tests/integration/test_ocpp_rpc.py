@@ -30,7 +30,7 @@ each_version = pytest.mark.parametrize("version", VERSIONS)
 
 @pytest.fixture(scope="session")
 def modules() -> Path:
-    """Where `ocpp-rpc` is installed; without node, npm or the package, skip."""
+    """The folder of `ocpp-rpc`. Skips without node, npm or the package."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("there is no node or no npm here")
     default = Path(tempfile.gettempdir()) / f"ocppj-{PACKAGE}"
@@ -46,7 +46,7 @@ def modules() -> Path:
 
 
 class Theirs:
-    """Their end, in a process of its own."""
+    """Their end, in another process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process

@@ -1,4 +1,4 @@
-"""Mistakes that a type checker has to see: each marked line, and no other."""
+"""Mistakes that a type checker has to report: the marked lines, and no others."""
 
 from typing import TypeVar
 
@@ -25,7 +25,7 @@ handler: ChargingStationHandler = Incomplete()  # error
 
 
 class Mistaken:
-    """Answers a heartbeat with something else, and takes a request of another action."""
+    """Answers a heartbeat with the response of another action."""
 
     async def on_heartbeat(
         self, station: str, request: v201.HeartbeatRequest
@@ -39,7 +39,7 @@ class Mistaken:
 
 
 class Stationless:
-    """A CSMS is told which station calls."""
+    """Lacks the argument for the station that calls."""
 
     def on_heartbeat(self, request: v201.HeartbeatRequest) -> v201.HeartbeatResponse:
         raise NotImplementedError
@@ -57,7 +57,7 @@ R = TypeVar("R")
 
 
 def call(request: ocppj.Request[R]) -> R:
-    """Give the response that belongs to a request."""
+    """Return the response of a request."""
     raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""How a user's code looks to a type checker. Not run: mypy and pyright read it."""
+"""Code of users. Not run: mypy and pyright check it."""
 
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -104,7 +104,7 @@ partial_csms: provisioning.CSMSHandler = PartialCsms()
 
 
 class Csms:
-    """A class for some blocks; what it calls the station is its own business."""
+    """A handler for some blocks. The names and types of the station argument are free."""
 
     async def on_boot_notification(
         self, station: str, request: v201.BootNotificationRequest
@@ -133,7 +133,7 @@ also: availability.CSMSHandler = Csms()
 
 
 def on_error(frame: ocppj.Call[Any] | ocppj.Send[Any], error: Exception) -> None:
-    """Is told of faults in handlers."""
+    """Gets the exceptions of handlers."""
 
 
 handlers = ocppj.Handlers(csms, codec, others=["on_connect"])
@@ -154,7 +154,7 @@ R = TypeVar("R")
 
 
 def call(request: ocppj.Request[R]) -> R:
-    """Give the response that belongs to a request."""
+    """Return the response of a request."""
     raise ocppj.CallTimeout(request.response_type)
 
 
@@ -205,7 +205,7 @@ class ClientOnly:
 
 
 async def transports(central: CSMS, station: ChargingStation) -> None:
-    """Each end takes a transport that has its half of the functions."""
+    """Each end accepts a transport with its half of the functions."""
     async with central.listen(transport=ServerOnly()) as server:
         assert_type(server.port, int)
     async with station.connect("ws://", transport=ClientOnly()) as connected:
@@ -238,7 +238,7 @@ async def in_memory(central: CSMS, station: ChargingStation) -> None:
 
 
 def mounted(central: CSMS) -> Starlette:
-    """A CSMS is what ASGI frameworks take for an application."""
+    """ASGI frameworks accept a CSMS as an application."""
     application = central.asgi(known=lambda name: name != "CS-1")
     return Starlette(routes=[Mount("/ocpp", application)], lifespan=application.lifespan)
 

@@ -10,13 +10,15 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
+from ocppj._core.depth import nests_deeper_than
 from ocppj._core.encoding import encode
 from ocppj._core.exponents import SEARCHED_SIZE, too_many_exponents
 from ocppj._core.faults import translate_fast_error, without_traceback
 from ocppj._core.reader import FrameReader, unknown_action
+from ocppj._core.roundtrip import check_of_call, check_of_result, round_timestamps
 from ocppj._core.table import Decode, Table
 from ocppj.errors import MESSAGE_ID_LENGTH, DecodeError, FrameHead, PayloadError
-from ocppj.frames import CALL, CALLRESULT, Call, CallResult, Data, Envelope, Frame
+from ocppj.frames import CALL, CALLRESULT, Call, CallResult, Data, Envelope, Frame, new_envelope
 from ocppj.policy import STRICT, Policy
 
 __all__ = ["Backend"]
@@ -26,8 +28,12 @@ _CallType: Any = Literal[CALL]
 _ResultType: Any = Literal[CALLRESULT]
 _split_call: Final = msgspec.json.Decoder(tuple[_CallType, _Id, str, msgspec.Raw]).decode
 _split_result: Final = msgspec.json.Decoder(tuple[_ResultType, _Id, msgspec.Raw]).decode
+_encode: Final = msgspec.json.Encoder().encode
 _FAST: Final = frozenset({str, bytes, bytearray})
 """Types of data for the fast path. A memoryview may have items of several bytes."""
+_CALL_HEAD: Final = b'[%d,"' % CALL
+_RESULT_HEAD: Final = b'[%d,"' % CALLRESULT
+_QUOTE, _BRACKET, _SPACE = b'"] '
 _CALLRESULT_DIGIT: Final = (str(CALLRESULT), ord(str(CALLRESULT)))
 
 
@@ -92,6 +98,30 @@ class Backend:
 
     def encode(self, frame: Frame, *, validate: bool = True) -> bytes:
         """Validate and encode one frame."""
+        try:
+            if validate and (type(frame) is Call or type(frame) is CallResult):
+                payload, table = frame.payload, self._table
+                cls = type(payload)
+                if type(frame) is Call:
+                    check = table.call_checks.get(cls) or check_of_call(cls, table)
+                    is_known = frame.action in check.actions
+                else:
+                    check = table.result_checks.get(cls) or check_of_result(cls, table)
+                    is_known = True
+                data = _encode(frame)
+                if (
+                    is_known
+                    and check.decode(data) == frame
+                    and len(frame.message_id) <= MESSAGE_ID_LENGTH
+                    and (len(data) <= self._safe_length or self._fits(data))
+                ):
+                    if not check.timestamps:
+                        return data
+                    rounded = round_timestamps(data, payload, check.timestamps)
+                    if rounded is not None:
+                        return rounded
+        except Exception:  # noqa: BLE001, S110  `encoding` finds the fault
+            pass
         # The peer may be strict, whatever our own policy tolerates.
         decode = self._decode_strictly if self._policy.is_lenient else self.decode
         return encode(frame, self._table, decode if validate else None)
@@ -101,6 +131,38 @@ class Backend:
 
     def peek(self, data: Data) -> Envelope:
         """Read the head of a frame without decoding its payload."""
+        try:
+            envelope = self._try_peek(data)
+        except Exception:  # noqa: BLE001  `FrameReader` finds the fault
+            envelope = None
+        return self._peek_slow(data) if envelope is None else envelope
+
+    def _try_peek(self, data: Any) -> Envelope | None:
+        """Return the envelope of a CALL or CALLRESULT, or None if in doubt. May raise anything."""
+        if type(data) is str:
+            data = data.encode()
+        elif type(data) is not bytes:
+            return None
+        if not data.isascii() or (len(data) > self._safe_length and not self._fits(data)):
+            return None
+        if data[:4] == _CALL_HEAD:
+            message_type, message_id, action, raw = _split_call(data)
+        elif data[:4] == _RESULT_HEAD:
+            message_type, message_id, raw = _split_result(data)
+            action = None
+        else:
+            return None
+        payload = bytes(raw)
+        after_id = data.index(_QUOTE, 4) + 1
+        # The doubts: an escape in the id, white space at the end.
+        if after_id != len(message_id) + 5 or data[-1] != _BRACKET or data[-2] <= _SPACE:
+            return None
+        if nests_deeper_than(payload, self._table.max_depth - 1):
+            return None
+        start = len(data) - 1 - len(payload)
+        return new_envelope(after_id, start, 1, data, action, message_id, message_type)
+
+    def _peek_slow(self, data: Data) -> Envelope:
         head = FrameReader(data, self._table, self._policy)
         elements = map(bytes, head.elements[2:])
         return Envelope.of(head.message_type, head.message_id, head.action(), elements)

@@ -225,6 +225,8 @@ def _first_type_error(value: Any, part: Part, path: str = "$") -> tuple[str, str
         return f"{value!r:.80} is not a value of {cls.__name__}: use {choices}", path
     if kind == "struct" and not isinstance(value, cls):
         return f"expected {cls.__name__}, got {type(value).__name__}", path
+    if kind == "timestamp" and not isinstance(value, datetime):
+        return f"expected a datetime with a time zone, got {type(value).__name__}", path
     inner: list[tuple[Part, bool]] = []
     if kind == "list" and part.item is not None and isinstance(value, list):
         inner = [(part.item, False)] * len(value)

@@ -44,11 +44,14 @@ class Table:
         response_actions: response type -> one of its actions.
         dec_hook: the hook with which the exact decoders read free-form values.
         index: where the compiled backend keeps its form of `fast_calls`.
-        shapes: what the compiled encoder knows about types. It grows, and is the only attribute
-            that does. An entry depends on its type alone, so threads may add one twice.
+        call_checks: request type -> how the pure Python encoder validates it.
+        result_checks: response type -> the same.
+        shapes: type -> the same for the compiled encoder. Only these three grow. An entry depends
+            on its type alone, so threads may add one twice.
     """
 
     __slots__ = (
+        "call_checks",
         "calls",
         "dec_hook",
         "exact_decoders",
@@ -61,6 +64,7 @@ class Table:
         "profiles",
         "request_actions",
         "response_actions",
+        "result_checks",
         "results",
         "sends",
         "shapes",
@@ -79,6 +83,8 @@ class Table:
         self.max_size = max_size
         self.max_depth = max_depth
         self.shapes: dict[type[Any], Any] = {}
+        self.call_checks: dict[type[Any], Any] = {}
+        self.result_checks: dict[type[Any], Any] = {}
         self.index: Any = None
         self.dec_hook = dec_hook(max_depth)
         features: dict[str, Feature[Any, Any]] = {}

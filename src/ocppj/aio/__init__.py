@@ -18,6 +18,7 @@ from ocppj.aio.security import Authenticate, Handshake, basic, certificate
 from ocppj.aio.stations import Duplicates, Station
 from ocppj.aio.store import OutboxStore, SQLiteStore, StoredRequest
 from ocppj.aio.tap import Tap, TappedFrame
+from ocppj.aio.tracing import Tracing
 from ocppj.aio.transport import TransportName
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "StoredRequest",
     "Tap",
     "TappedFrame",
+    "Tracing",
     "TransportName",
     "basic",
     "certificate",

@@ -130,7 +130,7 @@ class KeptCalls:
                 try:
                     return await send(station, expires)
                 except NotConnected:  # nothing was sent, so this is not a second delivery
-                    await asyncio.sleep(pause)
+                    await asyncio.sleep(max(min(pause, expires - now()), 0.0))
                     pause = min(2 * pause, MAX_PAUSE)
 
     @contextmanager

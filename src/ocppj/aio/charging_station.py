@@ -19,6 +19,7 @@ from ocppj.aio.metrics import Metrics
 from ocppj.aio.outbox import Outbox
 from ocppj.aio.security import path_segment
 from ocppj.aio.tap import Tap, Wire, observed
+from ocppj.aio.tracing import Tracing
 from ocppj.aio.transport import ClientTransport, Receiver, Transport, TransportName, dial
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost, EncodeError, LocalProtocolError, NotConnected
@@ -73,6 +74,7 @@ class ChargingStation:
         max_handling: maximum number of calls of the CSMS that are handled at a time.
         metrics: counts frames, latencies and connections.
         tap: gets each frame as it passes: see `ocppj.aio.Recorder`.
+        tracing: makes a span of each call: see `ocppj.aio.opentelemetry`.
         outbox: keeps what `queue` gets until the CSMS has acknowledged it. No other station may use
             it.
 
@@ -96,12 +98,20 @@ class ChargingStation:
         max_handling: int = MAX_HANDLING,
         metrics: Metrics | None = None,
         tap: Tap | None = None,
+        tracing: Tracing | None = None,
         outbox: Outbox | None = None,
     ) -> None:
         self.id = station_id
-        limits = {"timeout": timeout, "max_waiting": max_waiting, "max_handling": max_handling}
         self._endpoints = endpoints(
-            handlers, codecs, "charging_station", metrics=observed(metrics, tap), tap=tap, **limits
+            handlers,
+            codecs,
+            "charging_station",
+            timeout=timeout,
+            max_waiting=max_waiting,
+            max_handling=max_handling,
+            metrics=observed(metrics, tap),
+            tap=tap,
+            tracing=tracing,
         )
         self._path = path_segment(station_id, self._endpoints)
         self._outbox = outbox

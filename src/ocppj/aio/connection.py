@@ -126,7 +126,10 @@ class Connection:
                 self._turn = asyncio.Lock()
             turn = self._turn if expires is None else _before(self._turn, expires, feature.name)
             async with turn:
-                return await self._call(request, feature.name, timeout, message_id)
+                if endpoint.tracing is None:
+                    return await self._call(request, feature.name, timeout, message_id)
+                with endpoint.tracing.call(self.id, endpoint.codec.version, feature.name):
+                    return await self._call(request, feature.name, timeout, message_id)
         finally:
             self._calls -= 1
 

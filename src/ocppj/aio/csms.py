@@ -7,6 +7,7 @@ from ocppj.aio.metrics import Metrics
 from ocppj.aio.node import Node
 from ocppj.aio.stations import Duplicates
 from ocppj.aio.tap import Tap, observed
+from ocppj.aio.tracing import Tracing
 from ocppj.codec import Codec
 from ocppj.session import TIMEOUT
 
@@ -35,6 +36,7 @@ class CSMS(Node):
         max_handshakes: maximum number of handshakes per second; what is beyond gets HTTP 503.
         metrics: counts frames, latencies and connections.
         tap: gets each frame as it passes: see `ocppj.aio.Recorder`.
+        tracing: makes a span of each call: see `ocppj.aio.opentelemetry`.
 
     Attributes:
         stations: identity -> station, of all that are connected.
@@ -59,6 +61,7 @@ class CSMS(Node):
         max_handshakes: float | None = None,
         metrics: Metrics | None = None,
         tap: Tap | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         offered = endpoints(
             handlers,
@@ -70,6 +73,7 @@ class CSMS(Node):
             max_frames=max_frames,
             metrics=observed(metrics, tap),
             tap=tap,
+            tracing=tracing,
         )
         super().__init__(
             offered,

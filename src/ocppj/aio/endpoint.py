@@ -5,12 +5,13 @@ Owns the settings of an endpoint. Knows no connection and no WebSocket library.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol, TypeVar
 
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.rate import check_rate
 from ocppj.aio.tap import Tap
+from ocppj.aio.tracing import Tracing
 from ocppj.catalog import Version
 from ocppj.codec import Codec
 from ocppj.frames import Call, Send
@@ -109,6 +110,7 @@ class Endpoint:
             See `ocppj.aio.throttle`.
         metrics: counts each frame, if given; from `ocppj.aio.tap.observed` if there is a tap.
         tap: gets each frame, if given.
+        tracing: makes a span of each call, if given.
         on_connect: called with the owner of each new connection, if given; may be async.
         on_disconnect: called with the owner of each connection that has ended, if given; may be
             async.
@@ -127,6 +129,7 @@ class Endpoint:
     max_frames: float | None = None
     metrics: Metrics | None
     tap: Tap | None = None
+    tracing: Tracing | None = None
     on_connect: Callable[[Any], Any] | None
     on_disconnect: Callable[[Any], Any] | None
     background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -206,7 +209,10 @@ def by_subprotocol(
             raise ValueError(f"the codec for {name} is for {codec.version}")
         if version.subprotocol in made:
             raise ValueError(f"OCPP {version.name} is given twice")
-        made[version.subprotocol] = make(codec, value)
+        endpoint = make(codec, value)
+        if endpoint.tracing is not None:
+            endpoint = replace(endpoint, responder=endpoint.tracing.responder(endpoint.responder))
+        made[version.subprotocol] = endpoint
     if custom_codecs:
         raise ValueError(f"a codec for OCPP {next(iter(custom_codecs)).name}, which is not offered")
     return made

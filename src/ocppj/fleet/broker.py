@@ -16,9 +16,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from nats.errors import Error as NatsError
 
+from ocppj.aio.tracing import Tracing
 from ocppj.aio.transport import shown
 from ocppj.fleet.client import BrokerBusy, BrokerError, BrokerLost, Client
-from ocppj.fleet.subjects import Subjects, headers, parse_headers, status_of
+from ocppj.fleet.subjects import Subjects, headers, parse_headers, parse_json, status_of
 
 __all__ = ["Broker", "JetStreamError", "Reply", "connect"]
 
@@ -82,13 +83,20 @@ class Broker:
     Attributes:
         subjects: of the fleet.
         replicas: of streams and buckets that are created.
+        tracing: makes a span of each call of what runs in this process, if given.
         connected: whether there is a connection at the moment.
     """
 
     def __init__(
-        self, url: str | list[str], subjects: Subjects, replicas: int, settings: Mapping[str, Any]
+        self,
+        url: str | list[str],
+        subjects: Subjects,
+        replicas: int,
+        tracing: Tracing | None,
+        settings: Mapping[str, Any],
     ) -> None:
         self.subjects = subjects
+        self.tracing = tracing
         self.replicas = replicas
         self._url = url
         self._settings = settings
@@ -210,9 +218,7 @@ class Broker:
         """
         payload = b"" if body is None else msgspec.json.encode(body)
         reply = await self.ask(f"$JS.API.{verb}", payload)
-        answer: dict[str, Any] = msgspec.json.decode(reply.payload)
-        raise_for(answer)
-        return answer
+        return answer_of(reply.payload)
 
     async def ask(self, subject: str, payload: bytes, header_lines: bytes = b"") -> Reply:
         """Send a request to JetStream and return its reply, whatever it says.
@@ -243,9 +249,11 @@ class Broker:
             JetStreamError: it is not stored.
         """
         reply = await self.ask(subject, payload, headers(values) if values else b"")
-        answer = msgspec.json.decode(reply.payload)
-        raise_for(answer)
-        return answer["seq"], answer.get("duplicate", False)
+        answer = answer_of(reply.payload)
+        sequence = answer.get("seq")
+        if not isinstance(sequence, int):
+            raise JetStreamError("JetStream: a message was not acknowledged as stored")
+        return sequence, answer.get("duplicate") is True
 
     async def ensure_stream(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Create a stream unless it exists; return its configuration.
@@ -263,7 +271,9 @@ class Broker:
                 f"STREAM.CREATE.{name}", {**config, "num_replicas": self.replicas}
             )
             log.info("stream %s created", name)
-        found: dict[str, Any] = info["config"]
+        found = info.get("config")
+        if not isinstance(found, dict):
+            raise JetStreamError(f"JetStream: it is not known how {name} is configured")
         return found
 
     def _check(self) -> None:
@@ -343,16 +353,22 @@ class Broker:
                 raise
 
 
-def raise_for(answer: Mapping[str, Any]) -> None:
-    """Raise what an answer of JetStream says is wrong.
+def answer_of(payload: bytes) -> dict[str, Any]:
+    """Return an answer of JetStream.
 
     Raises:
-        JetStreamError: there is an error in it.
+        JetStreamError: it says that something is wrong, or it is not an answer.
     """
-    error = answer.get("error")
-    if error:
-        problem = f"JetStream: {error.get('description', 'error')}"
-        raise JetStreamError(problem, error.get("code", 0), error.get("err_code", 0))
+    try:
+        answer = parse_json(payload, dict)
+    except ValueError as error:
+        raise JetStreamError(f"JetStream: an answer is {error}") from error
+    problem = answer.get("error")
+    if problem is None:
+        return answer
+    known = problem if isinstance(problem, dict) else {}
+    code, error_code = known.get("code", 0), known.get("err_code", 0)
+    raise JetStreamError(f"JetStream: {known.get('description', 'error')}", code, error_code)
 
 
 def _expire(future: asyncio.Future[Reply]) -> None:
@@ -378,6 +394,7 @@ async def connect(
     tls: ssl.SSLContext | None = None,
     inbox_prefix: str = "_INBOX",
     replicas: int = 1,
+    tracing: Tracing | None = None,
     **options: Any,
 ) -> AsyncIterator[Broker]:
     """Connect to NATS as long as the context lasts.
@@ -395,6 +412,8 @@ async def connect(
         inbox_prefix: of the subjects on which replies come. Users who may not read each other's
             replies need one each.
         replicas: of the buckets and the stream, where they do not exist yet; 3 in a cluster.
+        tracing: makes a span of each call of gateways, workers and fleets on this connection, and
+            passes traces on between them: see `ocppj.aio.opentelemetry`.
         options: of `nats.connect`, such as `user`, `password`, `token` and `nkeys_seed`.
 
     Raises:
@@ -414,7 +433,7 @@ async def connect(
         "ping_interval": PING_INTERVAL,
         "pending_size": 0,  # nothing is kept while there is no connection
     }
-    broker = Broker(url, Subjects(prefix), replicas, settings | options)
+    broker = Broker(url, Subjects(prefix), replicas, tracing, settings | options)
     await broker.open()
     try:
         yield broker

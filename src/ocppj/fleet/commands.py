@@ -36,6 +36,7 @@ from ocppj.fleet.subjects import (
     NOT_SENT,
     STATUS,
     TIMEOUT,
+    TRACEPARENT,
     headers,
     parse_headers,
 )
@@ -104,7 +105,12 @@ class Commands:
             self._reply(reply, BUSY, Failure(description=problem))
             return
         handle = self._close if CLOSE in values else self._call
-        task = asyncio.get_running_loop().create_task(handle(station, values, reply, payload))
+        work = handle(station, values, reply, payload)
+        if self._broker.tracing is None:
+            task = asyncio.get_running_loop().create_task(work)
+        else:
+            with self._broker.tracing.continued(values.get(TRACEPARENT)):
+                task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -17,7 +17,15 @@ from ocppj.fleet.broker import NO_RESPONDERS, Broker
 from ocppj.fleet.client import BrokerBusy, BrokerError
 from ocppj.fleet.journal import frame_key
 from ocppj.fleet.logbook import Logbook
-from ocppj.fleet.subjects import DEADLINE, GENERATION, STATION, VIOLATIONS, headers, token
+from ocppj.fleet.subjects import (
+    DEADLINE,
+    GENERATION,
+    STATION,
+    TRACEPARENT,
+    VIOLATIONS,
+    headers,
+    token,
+)
 from ocppj.frames import Call, CallError, CallResult, Send
 from ocppj.handlers import Handlers, OnError
 from ocppj.policy import STRICT
@@ -116,6 +124,9 @@ class Forwarder:
             GENERATION: str(self._traffic.generation(owner.id)),
             DEADLINE: str(int((time.time() + self._traffic.deadline) * 1000)),
         }
+        tracing = self._traffic.broker.tracing
+        if tracing is not None and (traceparent := tracing.traceparent()) is not None:
+            values[TRACEPARENT] = traceparent
         if message.violations:
             values[VIOLATIONS] = ",".join(sorted({one.rule for one in message.violations}))
         return values

@@ -140,6 +140,7 @@ class Gateway(Node):
                 max_frames=max_frames,
                 metrics=observed(metrics, tap),
                 tap=tap,
+                tracing=broker.tracing,
                 on_connect=_after(self._entered, getattr(handler, "on_connect", None)),
                 on_disconnect=_after(self._left, getattr(handler, "on_disconnect", None)),
             )

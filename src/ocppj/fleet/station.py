@@ -92,7 +92,7 @@ async def call_raw(  # noqa: PLR0917  it is what a command consists of
         timeout: seconds, from now to the response.
         generation: of the connection, if it must not go to a later one.
         version: of OCPP; whose error codes an invalid response is described by.
-        trace: `traceparent` of the caller.
+        trace: `traceparent` of the caller; by default that of the current span.
         expires: Unix time after which the command is not sent to the station any more.
 
     Raises:
@@ -115,13 +115,29 @@ async def call_raw(  # noqa: PLR0917  it is what a command consists of
         values[EXPIRES] = str(int(expires * 1000))
     if generation is not None:
         values[GENERATION] = str(generation)
-    if trace is not None:
-        values[TRACEPARENT] = trace
+    if broker.tracing is None:
+        if trace is not None:
+            values[TRACEPARENT] = trace
+        return await _command(broker, station_id, payload, values, timeout, version)
+    with broker.tracing.continued(trace), broker.tracing.call(station_id, version, action):
+        if (current := broker.tracing.traceparent()) is not None:
+            values[TRACEPARENT] = current
+        return await _command(broker, station_id, payload, values, timeout, version)
+
+
+async def _command(  # noqa: PLR0917  as `call_raw`
+    broker: Broker,
+    station_id: str,
+    payload: bytes,
+    values: dict[str, str],
+    timeout: float,
+    version: str,
+) -> bytes:
     reply = await _ask(broker, station_id, payload, values, timeout)
     status = parse_headers(reply.headers).get(STATUS)
     if status == "result":
         return reply.payload
-    raise _failed(station_id, action, version, status, reply.payload, timeout)
+    raise _failed(station_id, values[ACTION], version, status, reply.payload, timeout)
 
 
 async def _ask(

@@ -12,7 +12,8 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from ocppj.aio.endpoint import HOOKS
+from ocppj.aio.endpoint import HOOKS, HandlerResponder, Responder
+from ocppj.aio.tracing import Tracing
 from ocppj.catalog import Version
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError, RemoteProtocolError
@@ -24,6 +25,7 @@ from ocppj.fleet.station import RemoteStation
 from ocppj.fleet.subjects import (
     DEADLINE,
     GENERATION,
+    TRACEPARENT,
     VIOLATIONS,
     Subjects,
     parse_headers,
@@ -49,9 +51,12 @@ log: Final = logging.getLogger("ocppj.fleet")
 class _Version:
     """Codec and handlers of one OCPP version."""
 
-    def __init__(self, codec: Codec, handler: object) -> None:
+    def __init__(self, codec: Codec, handler: object, tracing: Tracing | None) -> None:
         self.codec = codec
         self.handlers = Handlers(handler, codec, HOOKS, role="csms")
+        self.responder: Responder = HandlerResponder(self.handlers, with_owner=True)
+        if tracing is not None:
+            self.responder = tracing.responder(self.responder)
         self.on_connect: Callable[[Any], Any] | None = getattr(handler, "on_connect", None)
         self.on_disconnect: Callable[[Any], Any] | None = getattr(handler, "on_disconnect", None)
         self._lenient: dict[frozenset[str], Codec] = {}
@@ -126,7 +131,7 @@ class Worker:
             codec = custom.pop(version, None) or Codec(version.name)
             if codec.version != version.name:
                 raise ValueError(f"the codec for {name} is one for {codec.version}")
-            self._versions[version.name] = _Version(codec, handler)
+            self._versions[version.name] = _Version(codec, handler, broker.tracing)
         if custom:
             raise ValueError(f"a codec for {next(iter(custom)).name}, which has no handlers")
         self._broker = broker
@@ -242,16 +247,21 @@ class Worker:
             answer(error.reply())
             return
         station = RemoteStation(self._broker, known.codec, station_id, generation, self._timeout)
-        if isinstance(frame, Call):
-            self._serve(known.handlers, session, frame, station, answer)
+        tracing = self._broker.tracing
+        if isinstance(frame, Call) and tracing is None:
+            self._serve(known.responder, session, frame, payload, station, answer)
+        elif isinstance(frame, Call) and tracing is not None:
+            with tracing.continued(values.get(TRACEPARENT)):
+                self._serve(known.responder, session, frame, payload, station, answer)
         elif isinstance(frame, Send):
             self._notify(known.handlers, frame, station)
 
-    def _serve(
+    def _serve(  # noqa: PLR0917  what is answered, by whom and to whom
         self,
-        handlers: Handlers,
+        responder: Responder,
         session: Session,
         call: Call[Any],
+        data: bytes,
         station: RemoteStation,
         answer: Callable[[bytes | None], None],
     ) -> None:
@@ -260,7 +270,7 @@ class Worker:
             self._logbook.note("busy", problem)
             answer(session.fail(call, "GenericError", problem))
             return
-        found = handlers.answer(session, call, (station,), self._reporter(station))
+        found = responder.answer(session, call, data, station, self._reporter(station))
         if isinstance(found, bytes):
             answer(found)
         else:
