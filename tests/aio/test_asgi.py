@@ -503,6 +503,21 @@ def test_the_end_has_its_reason() -> None:
     alone(main())
 
 
+def test_the_lifespan_waits_for_on_disconnect() -> None:
+    async def main() -> None:
+        central = Lingering()
+        csms = CSMS({"2.0.1": central})
+        app = csms.asgi()
+        async with app.lifespan():
+            peer = Peer(app)
+            await csms.station("CS-1")
+            peer.leave()
+            await peer.serving
+        assert central.events[-1] == ("disconnect", "CS-1")
+
+    alone(main())
+
+
 def test_a_server_may_cancel_a_connection() -> None:
     async def main() -> None:
         central = Central()
@@ -628,8 +643,9 @@ def test_connections_whose_messages_never_run_out_take_turns() -> None:
 
         def flood() -> Any:
             yield {"type": "websocket.connect"}
-            while not over.is_set():
-                yield {"type": "websocket.receive", "text": '[2,"1","Authorize",{}]'}
+            for _ in range(20_000):
+                if not over.is_set():
+                    yield {"type": "websocket.receive", "text": '[2,"1","Authorize",{}]'}
             while True:
                 yield {"type": "websocket.disconnect"}
 

@@ -4,8 +4,15 @@ import argparse
 from typing import Final
 
 from ocppj.catalog import VERSIONS
-from ocppj.cli import broker
-from ocppj.cli.options import Commands, add_address, add_policy, add_transport
+from ocppj.cli import broker, http
+from ocppj.cli.options import (
+    Commands,
+    add_address,
+    add_policy,
+    add_transport,
+    positive,
+    whole_number,
+)
 
 __all__ = ["add", "run"]
 
@@ -21,6 +28,8 @@ current folder first. --known and --authenticate name functions as for `ocppj.ai
 Without them every station may connect.
 
 {broker.NOTES}
+
+{http.NOTES}
 
 On SIGTERM no more stations are accepted; those that are connected get their answers and are closed,
 --drain of them per second. With --processes several processes listen on one port, each a node.
@@ -46,6 +55,12 @@ def add(commands: Commands) -> None:
     )
     add_policy(parser)
     broker.add_broker(parser, required=False)
+    http.add_http(parser)
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="write the frames to FILE, without tokens and passwords; FILE.1 and so on are older",
+    )
     parser.add_argument("--handlers", metavar="MODULE:NAME", help="what is answered here")
     parser.add_argument("--known", metavar="MODULE:NAME", help="tells whether there is a station")
     parser.add_argument(
@@ -67,11 +82,11 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--name", help="beginning of the node's id; the host's name by default")
     parser.add_argument(
-        "--max-handshakes", type=_positive, metavar="N", help="handshakes per second; no limit"
+        "--max-handshakes", type=positive, metavar="N", help="handshakes per second; no limit"
     )
     parser.add_argument(
         "--drain",
-        type=_positive,
+        type=positive,
         default=100.0,
         metavar="N",
         help="stations closed per second on SIGTERM; 100 by default",
@@ -97,23 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _processes(text: str) -> int:
-    return _number(text, 1, MAX_PROCESSES, "a number of processes")
-
-
-def _number(text: str, lowest: int, highest: int, what: str) -> int:
-    if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: use {lowest} to {highest}")
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
+    return whole_number(text, 1, MAX_PROCESSES, "a number of processes")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -27,7 +27,9 @@ __all__ = [
     "add_policy",
     "add_transport",
     "add_version",
+    "positive",
     "seconds",
+    "whole_number",
 ]
 
 OK, FAILED, UNUSABLE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -41,7 +43,13 @@ AUTO: Final = "auto"
 TRANSPORTS: Final = ("websockets", "picows")
 """The values of `ocppj.aio.transport.TransportName`, which cannot be imported without asyncio."""
 
-EXTRAS: Final = {"websockets": "websockets", "picows": "picows", "nats": "nats"}
+EXTRAS: Final = {
+    "websockets": "websockets",
+    "picows": "picows",
+    "nats": "nats",
+    "starlette": "web",
+    "uvicorn": "web",
+}
 """Optional package -> extra of ocppj that installs it."""
 
 MAX_PORT: Final = 65535
@@ -155,13 +163,13 @@ def _policy(path: str) -> Policy:
     raise argparse.ArgumentTypeError(printable(f"{path}: {problem}"))
 
 
-def add_transport(parser: argparse.ArgumentParser) -> None:
+def add_transport(parser: argparse.ArgumentParser, default: str = TRANSPORTS[0]) -> None:
     """Add `--transport`."""
     parser.add_argument(
         "--transport",
         choices=TRANSPORTS,
-        default=TRANSPORTS[0],
-        help=f"WebSocket library; {TRANSPORTS[0]} by default",
+        default=default,
+        help=f"WebSocket library; {default} by default",
     )
 
 
@@ -176,13 +184,14 @@ def add_address(parser: argparse.ArgumentParser) -> None:
 
 
 def _port(text: str) -> int:
-    try:
-        port = int(text)
-    except ValueError:
-        port = -1
-    if not 0 <= port <= MAX_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use 0 to {MAX_PORT}")
-    return port
+    return whole_number(text, 0, MAX_PORT, "a port")
+
+
+def whole_number(text: str, lowest: int, highest: int, what: str) -> int:
+    """Return the value of an option that is a whole number within bounds."""
+    if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: use {lowest} to {highest}")
+    return int(text)
 
 
 def seconds(text: str) -> float:
@@ -194,3 +203,14 @@ def seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
+
+
+def positive(text: str) -> float:
+    """Return the value of an option that is a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number

@@ -17,7 +17,7 @@ frames and delays nobody.
 At the end, and every SECONDS with --report, a line for each mirror is written to stdout: frames
 sent, frames dropped, calls refused, and open connections.
 
-Exit status: 2 wrong usage, or cannot listen, 130 Ctrl-C."""
+Exit status: 0 after SIGTERM, 2 wrong usage, or cannot listen, 130 Ctrl-C."""
 
 
 def add(commands: Commands) -> None:

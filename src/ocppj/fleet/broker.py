@@ -19,7 +19,7 @@ from nats.errors import Error as NatsError
 from ocppj.aio.tracing import Tracing
 from ocppj.aio.transport import shown
 from ocppj.fleet.client import BrokerBusy, BrokerError, BrokerLost, Client
-from ocppj.fleet.subjects import Subjects, headers, parse_headers, status_of
+from ocppj.fleet.subjects import Subjects, headers, parse_headers, parse_json, status_of
 
 __all__ = ["Broker", "JetStreamError", "Reply", "connect"]
 
@@ -218,9 +218,7 @@ class Broker:
         """
         payload = b"" if body is None else msgspec.json.encode(body)
         reply = await self.ask(f"$JS.API.{verb}", payload)
-        answer: dict[str, Any] = msgspec.json.decode(reply.payload)
-        raise_for(answer)
-        return answer
+        return answer_of(reply.payload)
 
     async def ask(self, subject: str, payload: bytes, header_lines: bytes = b"") -> Reply:
         """Send a request to JetStream and return its reply, whatever it says.
@@ -251,9 +249,11 @@ class Broker:
             JetStreamError: it is not stored.
         """
         reply = await self.ask(subject, payload, headers(values) if values else b"")
-        answer = msgspec.json.decode(reply.payload)
-        raise_for(answer)
-        return answer["seq"], answer.get("duplicate", False)
+        answer = answer_of(reply.payload)
+        sequence = answer.get("seq")
+        if not isinstance(sequence, int):
+            raise JetStreamError("JetStream: a message was not acknowledged as stored")
+        return sequence, answer.get("duplicate") is True
 
     async def ensure_stream(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Create a stream unless it exists; return its configuration.
@@ -271,7 +271,9 @@ class Broker:
                 f"STREAM.CREATE.{name}", {**config, "num_replicas": self.replicas}
             )
             log.info("stream %s created", name)
-        found: dict[str, Any] = info["config"]
+        found = info.get("config")
+        if not isinstance(found, dict):
+            raise JetStreamError(f"JetStream: it is not known how {name} is configured")
         return found
 
     def _check(self) -> None:
@@ -351,16 +353,22 @@ class Broker:
                 raise
 
 
-def raise_for(answer: Mapping[str, Any]) -> None:
-    """Raise what an answer of JetStream says is wrong.
+def answer_of(payload: bytes) -> dict[str, Any]:
+    """Return an answer of JetStream.
 
     Raises:
-        JetStreamError: there is an error in it.
+        JetStreamError: it says that something is wrong, or it is not an answer.
     """
-    error = answer.get("error")
-    if error:
-        problem = f"JetStream: {error.get('description', 'error')}"
-        raise JetStreamError(problem, error.get("code", 0), error.get("err_code", 0))
+    try:
+        answer = parse_json(payload, dict)
+    except ValueError as error:
+        raise JetStreamError(f"JetStream: an answer is {error}") from error
+    problem = answer.get("error")
+    if problem is None:
+        return answer
+    known = problem if isinstance(problem, dict) else {}
+    code, error_code = known.get("code", 0), known.get("err_code", 0)
+    raise JetStreamError(f"JetStream: {known.get('description', 'error')}", code, error_code)
 
 
 def _expire(future: asyncio.Future[Reply]) -> None:

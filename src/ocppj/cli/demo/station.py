@@ -19,7 +19,7 @@ from ocppj.cli.terminal import print_error
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost
 
-__all__ = ["run"]
+__all__ = ["check_url", "run"]
 
 BACKOFF: Final = Backoff(minimum=1.0, random_range=1.0)
 
@@ -46,7 +46,7 @@ async def _serve(arguments: argparse.Namespace) -> int:
     }
     try:
         station = ChargingStation(arguments.id, handlers, codecs=codecs)
-        _check(arguments.url)
+        check_url(arguments.url)
     except ValueError as error:
         print_error(str(error))
         return UNUSABLE
@@ -74,7 +74,8 @@ async def _serve(arguments: argparse.Namespace) -> int:
         return await screen.ended
 
 
-def _check(url: str) -> None:
+def check_url(url: str) -> None:
+    """Raise `ValueError` if a URL is not that of a CSMS."""
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
         raise ValueError(f"{url} is not the URL of a CSMS: use one such as ws://127.0.0.1:9000")
