@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import tracemalloc
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -187,6 +188,9 @@ class Lingering(Central):
 
 
 def test_the_end_of_the_server_is_that_of_its_stations(end: AsgiEnd) -> None:
+    if end.serve is hypercorn and sys.version_info >= (3, 12):
+        pytest.skip("hypercorn's shutdown does not return here on CPython 3.12 and later")
+
     async def main() -> None:
         central = Lingering()
         csms = CSMS({"2.0.1": central})
