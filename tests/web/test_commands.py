@@ -95,7 +95,7 @@ GATEWAY = ("gateway", "--handlers", "handlers_here:handlers", "--port", "0")
     [
         ((*GATEWAY, "--http", "0.0.0.0:0"), "give --http-tokens FILE"),
         ((*GATEWAY, "--http", "0", "--http-tokens", "missing"), "No such file"),
-        ((*GATEWAY, "--http", "x"), "use PORT or HOST:PORT"),
+        ((*GATEWAY, "--http", "x"), "'x' is not a port: use 0 to 65535"),
         ((*GATEWAY, "--record", "no/such/folder"), "No such file"),
         ((*GATEWAY, "--http", "0", "--processes", "2"), "need one process"),
         (("web", "--nats", "nats://127.0.0.1:1"), "cannot connect to NATS"),

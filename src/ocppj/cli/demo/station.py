@@ -14,7 +14,7 @@ from ocppj.cli.demo.dialects import DIALECTS
 from ocppj.cli.demo.messages import handler
 from ocppj.cli.demo.screen import Screen
 from ocppj.cli.demo.traffic import Traffic
-from ocppj.cli.options import FAILED, UNUSABLE
+from ocppj.cli.options import ALL_VERSIONS, FAILED, UNUSABLE
 from ocppj.cli.terminal import print_error
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 async def _serve(arguments: argparse.Namespace) -> int:
     screen = Screen()
-    codecs = {name: Codec(name) for name in dict.fromkeys(arguments.versions or arguments.known)}
+    codecs = {name: Codec(name) for name in dict.fromkeys(arguments.versions or ALL_VERSIONS)}
     dialects = {name: (codec, DIALECTS[name].station) for name, codec in codecs.items()}
     charger = Charger(dialects, arguments.pace, screen.watch)
     hooks = {"on_connect": charger.connected, "on_disconnect": charger.disconnected}

@@ -20,7 +20,7 @@ from ocppj.cli.fleet.service import (
     stopped,
     tls_server,
 )
-from ocppj.cli.options import OK, UNUSABLE
+from ocppj.cli.options import ALL_VERSIONS, OK, UNUSABLE
 from ocppj.cli.terminal import print_error, print_lines
 from ocppj.codec import Codec
 
@@ -132,7 +132,7 @@ async def _node(arguments: argparse.Namespace, tap: Tap | None) -> AsyncIterator
     if arguments.handlers is not None:
         handlers = load_handlers(arguments.handlers, versions)
         versions = versions or list(handlers)
-    versions = versions or arguments.known_versions
+    versions = versions or ALL_VERSIONS
     policy = arguments.policy
     codecs = {Version.named(name).name: Codec(name, policy=policy) for name in versions}
     try:
