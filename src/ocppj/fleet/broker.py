@@ -168,7 +168,7 @@ class Broker:
     ) -> asyncio.Future[Reply]:
         """Publish a message and return a future of the reply.
 
-        The future raises `TimeoutError` after so many seconds, and `BrokerLost` when the connection
+        The future raises `TimeoutError` after `timeout` seconds, and `BrokerLost` when the connection
         is lost. A reply of the server that nobody listens is a `Reply` with status 503.
 
         Raises:
@@ -454,7 +454,7 @@ def _check_credentials(path: str) -> None:
 
 
 def _explained(url: str | list[str], problem: Exception) -> BrokerError:
-    """Return what an operator is told about a connection that could not be made."""
+    """Describe to an operator why there is no connection."""
     where = ", ".join(shown(one) for one in ([url] if isinstance(url, str) else url))
     text = str(problem).removeprefix("nats: ").strip("'") or type(problem).__name__
     start = f"cannot connect to NATS at {where}"

@@ -182,7 +182,7 @@ class Client(NatsClient):
         """Wait until the broker has seen all that was posted so far.
 
         Raises:
-            BrokerLost: there is no connection, or no answer within so many seconds.
+            BrokerLost: there is no connection, or no answer within `timeout` seconds.
         """
         transport = self._transport
         if not self.is_connected or transport is None:

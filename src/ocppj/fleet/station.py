@@ -148,7 +148,7 @@ async def _ask_patiently(
 ) -> Reply:
     """Ask again for a while if the presence of a station has come before its node listens.
 
-    Who names no generation has not seen the presence, and is told at once.
+    A command without a generation fails at once: its sender has not seen the presence.
     """
     for pause in PAUSES if GENERATION in values else ():
         try:
