@@ -1,7 +1,8 @@
 """Raw frames as they pass.
 
 A tap is a function that `CSMS` or `ChargingStation` calls with each frame. Without one, connections
-are wired directly, at no cost. With one, a `Wire` sits between each connection and its transport. `ocppj.aio.recorder` has a tap that writes to a file.
+are wired directly, at no cost. With one, a `Wire` sits between each connection and its transport.
+`ocppj.aio.recorder` has a tap that writes to a file.
 """
 
 import time

@@ -168,8 +168,8 @@ class Broker:
     ) -> asyncio.Future[Reply]:
         """Publish a message and return a future of the reply.
 
-        The future raises `TimeoutError` after `timeout` seconds, and `BrokerLost` when the connection
-        is lost. A reply of the server that nobody listens is a `Reply` with status 503.
+        The future raises `TimeoutError` after `timeout` seconds, and `BrokerLost` if the connection
+        is lost. If nobody listens, the server's `Reply` has status 503.
 
         Raises:
             BrokerBusy: too many requests are pending, or the broker does not keep up.
