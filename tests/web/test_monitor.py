@@ -79,7 +79,19 @@ def test_models_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.violations["other", "null"] == 7
 
 
-@pytest.mark.parametrize("data", [b"", b"[2]", b"[" * 100_000, b"\xff", b"{}"])
+STRANGE_BOOTS = [
+    b"",
+    b"[2]",
+    b"[" * 100_000,
+    b"\xff",
+    b"{}",
+    b'[2,"i","BootNotification",null]',
+    b'[2,"i","BootNotification",{"chargingStation":null}]',
+    b'[2,"i","BootNotification",{"chargingStation":[{"model":"M"}]}]',
+]
+
+
+@pytest.mark.parametrize("data", STRANGE_BOOTS, ids=range(len(STRANGE_BOOTS)))
 def test_a_boot_that_cannot_be_read_tells_no_model(data: bytes) -> None:
     made = Monitor()
     made(frame(data=data, action="BootNotification"))

@@ -205,11 +205,11 @@ class Monitor:
             return
         try:
             payload = msgspec.json.decode(frame.data)[3]
-        except (msgspec.DecodeError, LookupError, RecursionError):
-            return
-        station = payload.get("chargingStation", payload)
-        vendor = station.get("vendorName", station.get("chargePointVendor"))
-        model = station.get("model", station.get("chargePointModel"))
+            station = payload.get("chargingStation", payload)
+            vendor = station.get("vendorName", station.get("chargePointVendor"))
+            model = station.get("model", station.get("chargePointModel"))
+        except (msgspec.DecodeError, LookupError, RecursionError, AttributeError):
+            return  # a lenient codec accepts other shapes too
         traffic.vendor, traffic.model = str(vendor or "")[:50], str(model or "")[:50]
 
     def _model(self, traffic: StationTraffic) -> str:
