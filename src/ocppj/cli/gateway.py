@@ -8,6 +8,7 @@ from ocppj.cli.options import (
     Commands,
     add_address,
     add_policy,
+    add_record,
     add_transport,
     add_versions,
     positive,
@@ -47,11 +48,7 @@ def add(commands: Commands) -> None:
     add_policy(parser)
     broker.add_broker(parser, required=False)
     http.add_http(parser)
-    parser.add_argument(
-        "--record",
-        metavar="FILE",
-        help="write the frames to FILE, without tokens and passwords; FILE.1 and so on are older",
-    )
+    add_record(parser)
     parser.add_argument("--handlers", metavar="MODULE:NAME", help="what is answered here")
     parser.add_argument("--known", metavar="MODULE:NAME", help="tells whether there is a station")
     parser.add_argument(

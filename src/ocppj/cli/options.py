@@ -26,6 +26,7 @@ __all__ = [
     "Commands",
     "add_address",
     "add_policy",
+    "add_record",
     "add_transport",
     "add_version",
     "add_versions",
@@ -193,6 +194,15 @@ def add_transport(parser: argparse.ArgumentParser, default: str = TRANSPORTS[0])
         choices=TRANSPORTS,
         default=default,
         help=f"WebSocket library; {default} by default",
+    )
+
+
+def add_record(parser: argparse.ArgumentParser) -> None:
+    """Add `--record`: see `ocppj.cli.demo.recording`."""
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="write the frames to FILE, without tokens and passwords; FILE.1 and so on are older",
     )
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Final
 
-from ocppj.cli.options import Commands, add_transport, add_versions, seconds
+from ocppj.cli.options import Commands, add_record, add_transport, add_versions, seconds
 
 __all__ = ["add", "run"]
 
@@ -27,6 +27,7 @@ def add(commands: Commands) -> None:
     add_versions(parser)
     parser.set_defaults(attempts=ATTEMPTS)
     add_transport(parser)
+    add_record(parser)
     parser.add_argument("--password", metavar="TEXT", help="for HTTP Basic authentication")
     once = f"end after one charging session, or after {ATTEMPTS} failed attempts to connect"
     parser.add_argument("--once", action="store_true", help=once)

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
-from ocppj.aio import CSMS, Recorder, Tap, TappedFrame
+from ocppj.aio import CSMS, Tap, TappedFrame
 from ocppj.aio.node import Node
 from ocppj.aio.transport import load
 from ocppj.catalog import Version
+from ocppj.cli.demo.recording import RecordingError, recording
 from ocppj.cli.fleet.processes import run_processes
 from ocppj.cli.fleet.service import (
     Unusable,
@@ -54,8 +55,12 @@ async def _serve(arguments: argparse.Namespace) -> int:
 
             monitor = Monitor()
         taps: list[Tap] = [] if monitor is None else [monitor]
-        if arguments.record is not None:
-            taps.append(stack.enter_context(_recorder(arguments.record)))
+        try:
+            recorder = stack.enter_context(recording(arguments.record))
+        except RecordingError as error:
+            raise Unusable(str(error)) from error
+        if recorder is not None:
+            taps.append(recorder)
         node = await stack.enter_async_context(_node(arguments, _all(taps)))
         options: dict[str, Any] = {
             name: load_object(value)
@@ -91,13 +96,6 @@ async def _serve(arguments: argparse.Namespace) -> int:
         finally:
             await listening.__aexit__(*sys.exc_info())
     return OK
-
-
-def _recorder(path: str) -> Recorder:
-    try:
-        return Recorder(path)
-    except OSError as error:
-        raise Unusable(f"{path}: {error.strerror or error}") from error
 
 
 def _all(taps: list[Tap]) -> Tap | None:
