@@ -109,7 +109,7 @@ def test_a_broker_that_hangs(
 
     async def main() -> None:
         async with system(own_nats.url, prefix, end) as parts:
-            node = await parts.gateway(deadline=0.1)
+            node = await parts.gateway(deadline=0.5)
             await parts.worker()
             station = await parts.station(node)
             own_nats.freeze()
