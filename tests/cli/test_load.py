@@ -154,6 +154,7 @@ def test_heartbeats_and_errors(run: Any, central: Central, tmp_path: Path) -> No
 def test_reconnects(run: Any, central: Central, scenario: str, rate: str) -> None:
     options = ("--version", "1.6", "--scenario", scenario, "--rate", rate, "--duration", "1.2")
     done = load(run, central.url, *options, "--json")
+    assert done.status == 0, done.out
     reconnects = done.json["reconnects"]
     assert reconnects["count"] >= (STATIONS if scenario == "storm" else 30)
     assert 0 < reconnects["p50"] <= reconnects["max"] < 5000
@@ -214,3 +215,15 @@ def test_nothing_counts_after_the_end() -> None:
     summary = figures.summary()
     assert summary["latency"]["count"] == 1
     assert (summary["frames"], summary["errors"]) == (0, {})
+
+
+def test_calls_that_the_load_itself_has_cut_off_are_no_errors() -> None:
+    figures = Figures()
+    figures.closing("a")
+    figures.latency("a", "out", "Heartbeat", 0.01, "NoAnswer")
+    assert figures.errors == 0
+    figures.latency("a", "out", "Heartbeat", 0.01, "GenericError")
+    figures.latency("b", "out", "Heartbeat", 0.01, "NoAnswer")
+    figures.connected("a", "1.6")
+    figures.latency("a", "out", "Heartbeat", 0.01, "NoAnswer")
+    assert figures.errors == 3

@@ -31,6 +31,7 @@ from ocppj.cli import (
     relay,
     station,
     stations,
+    web,
     worker,
 )
 from ocppj.cli.options import EXTRAS, INTERRUPTED, PIPE_CLOSED, UNUSABLE, Commands
@@ -61,6 +62,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     worker,
     stations,
     call,
+    web,
 )
 """In the order of `ocppj --help`."""
 

@@ -19,6 +19,9 @@ from ocppj.policy import Violation
 __all__ = ["Figures"]
 
 SHARES: Final = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+NO_ANSWER: Final = "NoAnswer"
+"""Outcome of a call without an answer: see `ocppj.aio.Metrics`."""
+
 KINDS: Final = ("frames", "", "calls that failed")
 """Those of the chart, in the order of `ocppj.cli.page.plots`."""
 
@@ -38,6 +41,7 @@ class Figures:
         self.connected_count = 0
         self._connected_at_end = 0
         self._lost: dict[str, float] = {}
+        self._closing: set[str] = set()
         self.reset()
 
     def reset(self) -> None:
@@ -92,7 +96,7 @@ class Figures:
 
     def latency(
         self,
-        station_id: str,  # noqa: ARG002  of the protocol
+        station_id: str,
         direction: Direction,
         action: str,
         seconds: float,
@@ -101,14 +105,21 @@ class Figures:
         """Count a call of a station."""
         if direction == "in" or self._end is not None:
             return
+        if outcome == NO_ANSWER and station_id in self._closing:
+            return  # we have closed the connection
         if outcome:
             self.error(f"{action}: {outcome}")
         else:
             self._latencies.setdefault(action, Latencies()).add(seconds)
 
+    def closing(self, station_id: str) -> None:
+        """Note that the connection of a station is about to be closed, on purpose."""
+        self._closing.add(station_id)
+
     def connected(self, station_id: str, version: str) -> None:  # noqa: ARG002  of the protocol
         """Count a connection."""
         self.connected_count += 1
+        self._closing.discard(station_id)
         lost = self._lost.pop(station_id, None)
         if lost is not None and self._end is None:
             self._reconnects.add(perf_counter() - lost)

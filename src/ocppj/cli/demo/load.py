@@ -204,7 +204,7 @@ class _Stations:
     async def _storm(self, _screen: Screen) -> None:
         while True:
             for one in self._stations:
-                one.drop.set()
+                self._drop(one)
             await asyncio.sleep(self.rate)
             await self._all_connected()
 
@@ -225,7 +225,12 @@ class _Stations:
             case "idle":
                 self._start(self._heartbeat(one.station), screen)
             case _:
-                one.drop.set()
+                self._drop(one)
+
+    def _drop(self, one: _Simulated) -> None:
+        if one.station.connected:
+            self._figures.closing(one.station.id)
+            one.drop.set()
 
     async def _heartbeat(self, station: ChargingStation) -> None:
         with suppress(CallFailed, CallTimeout, DecodeError):  # they are counted
