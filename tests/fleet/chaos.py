@@ -1,338 +1,373 @@
 """Stations that count, while parts of their fleet are killed: `python -m tests.fleet.chaos`.
 
-Each station numbers its TransactionEvents and sends the next one when the last is acknowledged;
-one that is not, it repeats, with the same message id. Now and then it sends a StatusNotification,
-which is stored.
-Meanwhile, in turn, a worker is killed, a gateway is killed, and the broker is stopped and started.
+Two gateways, two workers, a nats-server and a caller, all under traffic. In turn a worker is
+killed, a gateway is killed, and the broker is stopped and started, then killed and started. The
+next fault comes when each station has had a new event acknowledged and has answered a command.
 
-Each worker appends what it handles to a file before it answers. In the end the files are compared
-with what the stations know to be acknowledged: nothing is lost, and each station's events arrive in
-order. Repeats are allowed; they are counted.
+Each worker notes in a file what it has handled, before it answers. In the end the files are
+compared with what stations know to be acknowledged, and what stations have got of commands with
+what the caller knows to be answered.
 """
 
 import argparse
 import asyncio
 import itertools
-import json
-import os
 import random
 import resource
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from unittest.mock import patch
 
 from ocppj import v201
-from ocppj.fleet import Gateway, Worker, connect, journal
-from tests.fleet.server import NatsServer
+from ocppj.errors import OcppError
+from ocppj.fleet import Fleet, Gateway, Worker, connect, journal
+from tests.aio.ends import until
+from tests.fleet.counting import TITLE, Notes, Row, Station, compared
+from tests.fleet.server import NatsServer, free_port
 
 PREFIX = "chaos"
-STORED = ("StatusNotification",)
-GATEWAYS, WORKERS = 2, 2
-ANSWER = 30.0
-"""Seconds that a station waits for an answer, as real ones do."""
+WORK = 0.05
+"""Seconds that a handler needs, at most, before it notes a frame, and again after it."""
+
+MESSAGE_ID: ContextVar[str] = ContextVar("MESSAGE_ID")
 
 
-ACK_WAIT = 5
-"""Seconds after which what a killed worker had of the stored frames goes to another one."""
+class Settings(NamedTuple):
+    """A storm.
+
+    Attributes:
+        stations: how many.
+        rounds: how often each fault happens.
+        faults: in each round.
+        pause: seconds between the events of a station, on average.
+        back_off: seconds before a station connects again: the first time at least, and at most.
+        deadline: seconds that a gateway waits for a worker.
+        lease: of nodes, in seconds.
+        ack_wait: seconds after which a stored frame goes to another worker.
+    """
+
+    stations: int = 500
+    rounds: int = 3
+    faults: tuple[str, ...] = ("worker", "gateway", "broker", "broker -9")
+    pause: float = 1.0
+    back_off: tuple[float, float] = (1.0, 8.0)
+    deadline: float = 10.0
+    lease: float = 5.0
+    ack_wait: int = 10
+
+
+class Fault(NamedTuple):
+    """What was done to the fleet.
+
+    Attributes:
+        name: of what was killed.
+        back: seconds until each station was back: an event acknowledged, a command answered.
+        held: connections of all nodes that were alive then.
+    """
+
+    name: str
+    back: float
+    held: int
 
 
 class Result(NamedTuple):
-    """Numbers of events."""
+    """What was counted in a storm."""
 
-    sent: int
-    acknowledged: int
-    seen: int
-    lost: int
-    repeated: int
-    out_of_order: int
-    stored: int
-    stored_lost: int
-    faults: int
+    stations: int
+    rows: list[Row]
+    faults: list[Fault]
 
     @property
     def good(self) -> bool:
-        return not self.lost and not self.out_of_order and not self.stored_lost
+        wrong = sum(row.lost + row.out_of_order + row.other_id for row in self.rows)
+        wrong += sum(row.repeated for row in self.rows if row.action == "UnlockConnector")
+        return not wrong and all(fault.held == self.stations for fault in self.faults)
+
+    def __str__(self) -> str:
+        lines = [f"{f'{self.stations} stations':20}{TITLE}", *map(str, self.rows)]
+        lines.append(f"{'killed':20}{'s until back':>13}{'connections':>13}")
+        lines += [f"{name:20}{back:>13.1f}{held:>13}" for name, back, held in self.faults]
+        return "\n".join(lines)
 
 
-async def gateway(url: str, port: str) -> None:
+async def gateway(url: str, port: str, deadline: str, lease: str) -> None:
     """Hold stations until killed."""
     async with connect(url, prefix=PREFIX) as broker:
-        options: dict[str, Any] = {"stored": STORED, "journal_size": 2**26, "lease": 3.0}
-        node = Gateway(["2.0.1"], broker, ping_timeout=1.0, deadline=10.0, **options)
+        node = Gateway(
+            ["2.0.1"],
+            broker,
+            stored=["StatusNotification"],
+            journal_size=2**26,
+            deadline=float(deadline),
+            lease=float(lease),
+            ping_timeout=1.0,
+        )
         async with node.listen("127.0.0.1", int(port), transport="picows"):
-            await asyncio.Event().wait()
+            await forever()
 
 
-async def worker(url: str, path: str) -> None:
-    """Handle events until killed; what was handled is in a file before it is answered."""
-    journal.ACK_WAIT = ACK_WAIT  # type: ignore[misc]
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+class CountingWorker(Worker):
+    """A worker whose handlers know the message id."""
 
-    class Handler:
-        def note(self, kind: str, station: str, number: int) -> None:
-            os.write(file, f"{time.monotonic_ns()} {kind} {station} {number}\n".encode())
-
-        def on_transaction_event(self, station: Any, request: Any) -> Any:
-            self.note("event", station.id, request.seq_no)
-            return v201.TransactionEventResponse()
-
-        def on_status_notification(self, station: Any, request: Any) -> Any:
-            self.note("stored", station.id, request.connector_id)
-            return v201.StatusNotificationResponse()
-
-    async with connect(url, prefix=PREFIX) as broker, Worker({"2.0.1": Handler()}, broker):
-        await asyncio.Event().wait()
+    def _serve(self, responder: Any, session: Any, call: Any, *others: Any) -> None:
+        MESSAGE_ID.set(call.message_id)
+        super()._serve(responder, session, call, *others)
 
 
-ROLES = {"gateway": gateway, "worker": worker}
+class Handler:
+    """Takes a while to handle a frame, and a while to answer it."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+
+    async def _handle(self, action: str, station: Any, number: int) -> None:
+        await asyncio.sleep(random.uniform(0, WORK))
+        self._notes.add(time.monotonic_ns(), action, station.id, number, MESSAGE_ID.get())
+        await asyncio.sleep(random.uniform(0, WORK))
+
+    async def on_transaction_event(self, station: Any, request: Any) -> Any:
+        await self._handle("TransactionEvent", station, request.seq_no)
+        return v201.TransactionEventResponse()
+
+    async def on_status_notification(self, station: Any, request: Any) -> Any:
+        await self._handle("StatusNotification", station, request.connector_id)
+        return v201.StatusNotificationResponse()
 
 
-def start(role: str, *arguments: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "tests.fleet.chaos", role, *arguments]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+async def worker(url: str, path: str, ack_wait: str) -> None:
+    """Handle events until killed."""
+    handlers = {"2.0.1": Handler(Notes(Path(path)))}
+    with patch.object(journal, "ACK_WAIT", int(ack_wait)):
+        async with connect(url, prefix=PREFIX) as broker, CountingWorker(handlers, broker):
+            await forever()
 
 
-class Line(WSListener):
-    """A station's connection: one call at a time."""
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[list[Any]] | None = None
-        self.transport: Any = None
-        self.ended = False
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        self.transport = transport
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        if frame.msg_type == WSMsgType.TEXT and self.answer is not None and not self.answer.done():
-            self.answer.set_result(json.loads(frame.get_payload_as_bytes()))
-        elif frame.msg_type == WSMsgType.PING:
-            transport.send_pong(frame.get_payload_as_bytes())
-        elif frame.msg_type == WSMsgType.CLOSE:
-            transport.disconnect()
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        self.ended = True
-        if self.answer is not None and not self.answer.done():
-            self.answer.set_exception(ConnectionError())
+async def forever() -> None:
+    print("ready", flush=True)
+    await asyncio.Event().wait()
 
 
-class Station:
-    """Sends numbered events until it is told to stop."""
+ROLES: dict[str, Callable[..., Awaitable[None]]] = {"gateway": gateway, "worker": worker}
 
-    def __init__(self, name: str, ports: list[int], rate: float) -> None:
-        self.name = name
+
+class Part:
+    """A process of the fleet, which can be killed and started again."""
+
+    def __init__(self, role: str, *arguments: Callable[[], object]) -> None:
+        self._role = role
+        self._arguments = arguments
+        self._process: Process | None = None
+
+    async def start(self) -> None:
+        arguments = [str(argument()) for argument in self._arguments]
+        command = [sys.executable, "-m", "tests.fleet.chaos", self._role, *arguments]
+        self._process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=DEVNULL)
+        assert self._process.stdout
+        assert await self._process.stdout.readline() == b"ready\n", f"{command} has ended"
+
+    async def kill(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.returncode is None, f"a {self._role} has ended by itself"
+            process.kill()
+            await process.wait()
+
+
+class Caller:
+    """Sends numbered commands, and knows which were answered."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._numbers = itertools.count()
         self.sent = 0
-        self.acknowledged: set[int] = set()
-        self.stored: set[int] = set()
-        self._ports = itertools.cycle(ports)
-        self._pause = 1 / rate
-        self._line: Line | None = None
-        for _ in range(random.randrange(len(ports))):
-            next(self._ports)
+        self.answered: list[tuple[str, int]] = []
 
-    async def run(self, stop: asyncio.Event) -> None:
-        for number in itertools.count():
-            await self._call(self._event(number), str(number), stop)
-            if stop.is_set():
-                break
-            self.acknowledged.add(number)
-            if number % 5 == 0:
-                await self._call(self._status(number), f"s{number}", stop)
-                if not stop.is_set():
-                    self.stored.add(number)
-            await asyncio.sleep(self._pause * random.uniform(0.5, 1.5))
-        if self._line is not None:
-            self._line.transport.disconnect()
-
-    def _event(self, number: int) -> bytes:
-        payload = {
-            "eventType": "Updated",
-            "timestamp": "2026-11-24T10:00:00Z",
-            "triggerReason": "MeterValuePeriodic",
-            "seqNo": number,
-            "transactionInfo": {"transactionId": self.name},
-        }
-        return json.dumps([2, str(number), "TransactionEvent", payload]).encode()
-
-    def _status(self, number: int) -> bytes:
-        payload = {
-            "timestamp": "2026-11-24T10:00:00Z",
-            "connectorStatus": "Occupied",
-            "evseId": 1,
-            "connectorId": number,
-        }
-        return json.dumps([2, f"s{number}", "StatusNotification", payload]).encode()
-
-    async def _call(self, frame: bytes, message_id: str, stop: asyncio.Event) -> None:
-        """Send a frame until it is acknowledged."""
-        while not stop.is_set():
-            try:
-                if self._line is None or self._line.ended:
-                    self._line = await self._connect()
-                line = self._line
-                line.answer = asyncio.get_running_loop().create_future()
-                line.transport.send(WSMsgType.TEXT, frame)
-                self.sent += 1
-                async with asyncio.timeout(ANSWER):
-                    answer = await line.answer
-            except (OSError, TimeoutError):
-                self._drop()
-            else:
-                if answer[:2] == [3, message_id]:
-                    return
-                assert answer[:2] == [4, message_id], answer
-            await asyncio.sleep(random.uniform(0.2, 1))
-
-    def _drop(self) -> None:
-        if self._line is not None and self._line.transport is not None:
-            self._line.transport.disconnect(graceful=False)
-        self._line = None
-
-    async def _connect(self) -> Line:
-        line = Line()
+    async def command(self, station: str) -> bool:
+        """Return whether a station has answered a command."""
+        number = next(self._numbers)
+        self.sent += 1
+        request = v201.UnlockConnectorRequest(evse_id=1, connector_id=number)
         try:
-            await ws_connect(
-                lambda: line,
-                f"ws://127.0.0.1:{next(self._ports)}/{self.name}",
-                extra_headers={"Sec-WebSocket-Protocol": "ocpp2.0.1"},
-                websocket_handshake_timeout=5,
+            await self._fleet.call(station, request, 5)
+        except OcppError:  # of which `ConnectionLost` and `CallTimeout` are some
+            return False
+        self.answered.append((station, number))
+        return True
+
+    async def reach(self, station: str) -> None:
+        """Send commands to a station until it has answered one."""
+        while not await self.command(station):  # noqa: ASYNC110  it may take any time
+            await asyncio.sleep(0.2)
+
+    async def run(self, stations: list[Station], stop: asyncio.Event) -> None:
+        """Command any station, then the next."""
+        while not stop.is_set():
+            await self.command(random.choice(stations).name)
+            await asyncio.sleep(0.01)
+
+    def compared(self, stations: list[Station]) -> Row:
+        got = Counter((one.name, number) for one in stations for number in one.commands)
+        return Row(
+            "UnlockConnector",
+            sent=self.sent,
+            acknowledged=len(self.answered),
+            seen=got.total(),
+            lost=sum(not got[key] for key in self.answered),
+            repeated=got.total() - len(got),
+            out_of_order=0,
+            other_id=0,
+        )
+
+
+class Storm:
+    """A fleet, its stations and its faults."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self._folder = folder
+        self._settings = settings
+        self._nats = NatsServer(folder)
+        files = itertools.count()
+        self._workers = [
+            Part(
+                "worker",
+                lambda: self._nats.url,
+                lambda: folder / f"seen-{next(files)}",
+                lambda: settings.ack_wait,
             )
-        except Exception as error:
-            raise ConnectionError from error
-        return line
+            for _ in range(2)
+        ]
+        self._gateways = {
+            port: Part(
+                "gateway",
+                lambda: self._nats.url,
+                lambda port=port: port,
+                lambda: settings.deadline,
+                lambda: settings.lease,
+            )
+            for port in (free_port(), free_port())
+        }
+        self._stations = [
+            Station(f"CS-{number}", [*self._gateways], settings.pause, settings.back_off)
+            for number in range(settings.stations)
+        ]
 
+    async def run(self) -> Result:
+        """Return what was counted when it is over."""
+        stop = asyncio.Event()
+        async with self._fleet() as fleet:
+            caller = Caller(fleet)
+            async with asyncio.TaskGroup() as group:
+                for station in self._stations:
+                    group.create_task(station.run(stop))
+                await self._back(caller)
+                group.create_task(caller.run(self._stations, stop))
+                names = self._settings.faults * self._settings.rounds
+                faults = [await self._fault(name, fleet, caller) for name in names]
+                stop.set()
+            await self._handled()
+        rows = [
+            self._compared("TransactionEvent", ordered=True),
+            self._compared("StatusNotification", ordered=False),
+            caller.compared(self._stations),
+        ]
+        return Result(len(self._stations), rows, faults)
 
-async def storm(folder: Path, count: int, seconds: float, every: float, rate: float) -> Result:
-    """Run it all; return the numbers."""
-    nats = NatsServer(folder)
-    ports = [free_port() for _ in range(GATEWAYS)]
-    files = itertools.count()
+    def _compared(self, action: str, *, ordered: bool) -> Row:
+        return compared(action, self._stations, self._folder, ordered=ordered)
 
-    def new_worker() -> subprocess.Popen[bytes]:
-        return start("worker", nats.url, str(folder / f"seen-{next(files)}"))
+    @asynccontextmanager
+    async def _fleet(self) -> AsyncIterator[Fleet]:
+        async with AsyncExitStack() as stack:
+            stack.callback(self._nats.stop)
+            for part in (*self._workers, *self._gateways.values()):
+                stack.push_async_callback(part.kill)
+            await asyncio.gather(*(part.start() for part in self._gateways.values()))
+            await asyncio.gather(*(part.start() for part in self._workers))
+            broker = await stack.enter_async_context(connect(self._nats.url, prefix=PREFIX))
+            yield await stack.enter_async_context(Fleet(broker))
 
-    gateways = [start("gateway", nats.url, str(port)) for port in ports]
-    workers = [new_worker() for _ in range(WORKERS)]
-    stations = [Station(f"CS-{n}", ports, rate) for n in range(count)]
-    stop = asyncio.Event()
-    tasks = [asyncio.create_task(station.run(stop)) for station in stations]
-    faults = 0
-    end = time.monotonic() + seconds
-    try:
-        await asyncio.sleep(min(3.0, every))
-        for what in itertools.cycle(("worker", "gateway", "broker")):
-            if time.monotonic() > end:
-                break
-            faults += 1
-            if what == "worker":
-                place = random.randrange(WORKERS)
-                kill(workers[place])
-                workers[place] = new_worker()
-            elif what == "gateway":
-                place = random.randrange(GATEWAYS)
-                kill(gateways[place])
-                gateways[place] = start("gateway", nats.url, str(ports[place]))
-            else:
-                how = random.choice((signal.SIGTERM, signal.SIGKILL))
-                await asyncio.to_thread(nats.stop, how)
-                await asyncio.sleep(0.5)
-                await asyncio.to_thread(nats.start)
-            await asyncio.sleep(every)
-        stop.set()
-        await asyncio.wait(tasks, timeout=ANSWER + 10)
-        await settled(folder, {(one.name, n) for one in stations for n in one.stored})
-    finally:
-        for process in (*gateways, *workers):
-            kill(process)
-        nats.stop()
-        for task in tasks:
-            task.cancel()
-    return compare(folder, stations, faults)
+    async def _fault(self, name: str, fleet: Fleet, caller: Caller) -> Fault:
+        start, nodes = time.monotonic(), set(fleet.nodes)
+        killed = None
+        if name == "worker":
+            killed = random.choice(self._workers)
+        elif name == "gateway":  # the one with most stations
+            ((port, _),) = Counter(one.port for one in self._stations).most_common(1)
+            killed = self._gateways[port]
+        if killed is not None:
+            await killed.kill()
+        else:
+            how = signal.SIGKILL if name.endswith("-9") else signal.SIGTERM
+            await asyncio.to_thread(self._nats.stop, how)
+            await asyncio.to_thread(self._nats.start)
+        await self._back(caller)
+        back = time.monotonic() - start
+        if killed is not None:
+            await killed.start()
+        if name == "gateway":
+            await until(lambda: len(fleet.nodes) == 2 and nodes != set(fleet.nodes))
+        return Fault(name, back, await self._held(fleet))
 
+    async def _back(self, caller: Caller) -> None:
+        """Wait until each station is back."""
 
-async def settled(folder: Path, wanted: set[tuple[str, int]]) -> None:
-    """Wait until workers have handled what was stored; those that were killed had some of it."""
-    deadline = time.monotonic() + 90  # more than JetStream waits for them
-    while time.monotonic() < deadline and wanted - set(seen(folder)[1]):  # noqa: ASYNC110
-        await asyncio.sleep(0.5)
+        async def back(station: Station) -> None:
+            await station.another()
+            await caller.reach(station.name)
 
+        await asyncio.gather(*map(back, self._stations))
 
-def seen(folder: Path) -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:
-    """Return the events and the stored frames that workers have handled, in order."""
-    lines = []
-    for path in folder.glob("seen-*"):
-        for line in path.read_text().splitlines():
-            moment, kind, station, number = line.split()
-            lines.append((int(moment), kind, station, int(number)))
-    lines.sort()
-    events = [(station, number) for _, kind, station, number in lines if kind == "event"]
-    return events, [(station, number) for _, kind, station, number in lines if kind == "stored"]
+    async def _held(self, fleet: Fleet) -> int:
+        """Return how many connections the nodes have, once each knows who has left it."""
 
+        def held() -> int:
+            return sum(node.stations for node in fleet.nodes.values())
 
-def compare(folder: Path, stations: list[Station], faults: int) -> Result:
-    events, stored = seen(folder)
-    first: dict[str, list[int]] = defaultdict(list)
-    known = set()
-    for station, number in events:
-        if (station, number) not in known:
-            known.add((station, number))
-            first[station].append(number)
-    acknowledged = {(one.name, number) for one in stations for number in one.acknowledged}
-    kept = {(one.name, number) for one in stations for number in one.stored}
-    return Result(
-        sent=sum(station.sent for station in stations),
-        acknowledged=len(acknowledged),
-        seen=len(events),
-        lost=len(acknowledged - known),
-        repeated=len(events) - len(known),
-        out_of_order=sum(numbers != sorted(numbers) for numbers in first.values()),
-        stored=len(kept),
-        stored_lost=len(kept - set(stored)),
-        faults=faults,
-    )
+        try:
+            async with asyncio.timeout(3 * self._settings.lease):
+                await until(lambda: held() == len(self._stations))
+        except TimeoutError:
+            pass  # the result says what is wrong
+        return held()
 
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-
-
-def free_port() -> int:
-    import socket  # noqa: PLC0415
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    async def _handled(self) -> None:
+        """Wait until what was stored is handled; workers that were killed had some of it."""
+        try:
+            async with asyncio.timeout(self._settings.ack_wait * 5):
+                while self._compared("StatusNotification", ordered=False).lost:  # noqa: ASYNC110
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            pass  # as above
 
 
 def main() -> int:
     if len(sys.argv) > 1 and sys.argv[1] in ROLES:
-        asyncio.run(ROLES[sys.argv[1]](*sys.argv[2:]))
+        asyncio.run(ROLES[sys.argv[1]](*sys.argv[2:]))  # type: ignore[arg-type]
         return 0
+    default = Settings()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--stations", type=int, default=500)
-    parser.add_argument("--seconds", type=float, default=600.0)
-    parser.add_argument("--every", type=float, default=6.0, help="seconds between faults")
-    parser.add_argument("--rate", type=float, default=1.0, help="events a second, of a station")
+    parser.add_argument("--stations", type=int, default=default.stations)
+    parser.add_argument("--rounds", type=int, default=default.rounds)
+    parser.add_argument("--faults", nargs="+", choices=default.faults, default=default.faults)
+    parser.add_argument("--pause", type=float, default=default.pause, help="seconds between events")
     given = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    settings = Settings(given.stations, given.rounds, tuple(given.faults), given.pause)
     with tempfile.TemporaryDirectory() as folder:
-        result = asyncio.run(
-            storm(Path(folder), given.stations, given.seconds, given.every, given.rate)
-        )
-    print(" ".join(f"{name}={value}" for name, value in result._asdict().items()))
+        result = asyncio.run(Storm(Path(folder), settings).run())
+    print(result)
     return 0 if result.good else 1
 
 
