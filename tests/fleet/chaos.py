@@ -35,7 +35,7 @@ from tests.fleet.counting import TITLE, Notes, Row, Station, compared
 from tests.fleet.server import NatsServer, free_port
 
 PREFIX = "chaos"
-WORK = 0.05
+WORK = {"TransactionEvent": 0.1, "StatusNotification": 0.4}
 """Seconds that a handler needs, at most, before it notes a frame, and again after it."""
 
 MESSAGE_ID: ContextVar[str] = ContextVar("MESSAGE_ID")
@@ -48,7 +48,7 @@ class Settings(NamedTuple):
         stations: how many.
         rounds: how often each fault happens.
         faults: in each round.
-        pause: seconds between the events of a station, on average.
+        pause: seconds between the calls of a station, on average.
         back_off: seconds before a station connects again: the first time at least, and at most.
         deadline: seconds that a gateway waits for a worker.
         lease: of nodes, in seconds.
@@ -130,9 +130,9 @@ class Handler:
         self._notes = notes
 
     async def _handle(self, action: str, station: Any, number: int) -> None:
-        await asyncio.sleep(random.uniform(0, WORK))
+        await asyncio.sleep(random.uniform(0, WORK[action]))
         self._notes.add(time.monotonic_ns(), action, station.id, number, MESSAGE_ID.get())
-        await asyncio.sleep(random.uniform(0, WORK))
+        await asyncio.sleep(random.uniform(0, WORK[action]))
 
     async def on_transaction_event(self, station: Any, request: Any) -> Any:
         await self._handle("TransactionEvent", station, request.seq_no)
@@ -268,7 +268,6 @@ class Storm:
             async with asyncio.TaskGroup() as group:
                 for station in self._stations:
                     group.create_task(station.run(stop))
-                await self._back(caller)
                 group.create_task(caller.run(self._stations, stop))
                 names = self._settings.faults * self._settings.rounds
                 faults = [await self._fault(name, fleet, caller) for name in names]
@@ -296,6 +295,7 @@ class Storm:
             yield await stack.enter_async_context(Fleet(broker))
 
     async def _fault(self, name: str, fleet: Fleet, caller: Caller) -> Fault:
+        await self._back(caller)  # so that there is traffic through all parts
         start, nodes = time.monotonic(), set(fleet.nodes)
         killed = None
         if name == "worker":
@@ -360,7 +360,7 @@ def main() -> int:
     parser.add_argument("--stations", type=int, default=default.stations)
     parser.add_argument("--rounds", type=int, default=default.rounds)
     parser.add_argument("--faults", nargs="+", choices=default.faults, default=default.faults)
-    parser.add_argument("--pause", type=float, default=default.pause, help="seconds between events")
+    parser.add_argument("--pause", type=float, default=default.pause, help="seconds between calls")
     given = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

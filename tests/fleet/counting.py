@@ -119,7 +119,7 @@ class Station:
     Args:
         name: its identity.
         ports: of the gateways, which it tries in turn.
-        pause: seconds between an answer and the next event, on average.
+        pause: seconds between an answer and the next call, on average.
         back_off: seconds before it connects again: the first time at least, and at most.
 
     Attributes:
@@ -150,11 +150,9 @@ class Station:
         for number in itertools.count():
             self.begun = number
             await self._deliver("TransactionEvent", number, self._event(number))
-            if number % 5 == 0:
-                await self._deliver("StatusNotification", number, self._status(number))
+            await self._deliver("StatusNotification", number, self._status(number))
             if stop.is_set():
                 break
-            await asyncio.sleep(self._pause * random.uniform(0.5, 1.5))
         if self._line is not None:
             self._line.transport.disconnect()
 
@@ -186,6 +184,7 @@ class Station:
                 await asyncio.sleep(random.uniform(0.2, 1))
         self.acknowledged[action][number] = message_id
         self._progress.set()
+        await asyncio.sleep(self._pause * random.uniform(0.5, 1.5))
 
     def _event(self, number: int) -> dict[str, Any]:
         return {
