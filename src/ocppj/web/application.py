@@ -165,7 +165,8 @@ class _API:
         stations = self._directory.stations
         revision = self._monitor.revision
         now = time.time()
-        if since >= 0 and since >= self.log.complete_since and since <= revision:
+        known = max(self.log.complete_since, self._monitor.forgotten, 0)
+        if known <= since <= revision:
             gone = {name for number, name in self.log.gone if number > since}
             rows = [
                 self._row(info, now)

@@ -103,8 +103,11 @@ class Monitor:
     Args:
         redaction: removes secrets from frames that are shown.
         max_bytes: of all frames kept.
+        max_stations: maximum number of stations that are remembered, connected or not. Beyond it,
+            the one whose last frame is oldest is forgotten.
 
     Attributes:
+        forgotten: revision of the last change of a station that is forgotten.
         revision: grows with every change.
         history: frames and latencies over time.
         refused: action -> number of frames that were not valid.
@@ -112,14 +115,21 @@ class Monitor:
     """
 
     def __init__(
-        self, *, redaction: Redaction | None = None, max_bytes: int = MAX_FRAME_BYTES
+        self,
+        *,
+        redaction: Redaction | None = None,
+        max_bytes: int = MAX_FRAME_BYTES,
+        max_stations: int = MAX_STATIONS,
     ) -> None:
+        if max_stations < 1:
+            raise ValueError(f"max_stations={max_stations!r}: use 1 or more")
         self._redaction = redaction or Redaction()
         self._max_bytes = max_bytes
+        self._max_stations = max_stations
         self._bytes = 0
         self._stations: OrderedDict[str, StationTraffic] = OrderedDict()
         self._kept: deque[tuple[str, int]] = deque()  # stations and numbers of frames, in order
-        self.revision = 0
+        self.revision = self.forgotten = 0
         self.history = History()
         self.refused: Counter[str] = Counter()
         self.violations: Counter[tuple[str, str]] = Counter()
@@ -138,8 +148,9 @@ class Monitor:
         traffic = self._stations.get(station_id)
         if traffic is None:
             traffic = self._stations[station_id] = StationTraffic()
-            if len(self._stations) > MAX_STATIONS:
+            if len(self._stations) > self._max_stations:
                 _, dropped = self._stations.popitem(last=False)
+                self.forgotten = max(self.forgotten, dropped.revision)
                 self._bytes -= sum(len(frame.data) for frame in dropped.recent)
         else:
             self._stations.move_to_end(station_id)
