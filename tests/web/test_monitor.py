@@ -106,17 +106,6 @@ def test_a_frame_that_cannot_be_read_is_shown_by_its_size() -> None:
     assert row["size"] == 10
 
 
-def test_a_watcher_that_does_not_read_loses_frames_and_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(monitor, "MAX_UNREAD", 5)
-    made = Monitor()
-    with made.watch("CS-1") as watcher:
-        for _ in range(12):
-            made(frame())
-        assert watcher.lost == 7
-
-
 def test_latencies_are_those_from_call_to_answer() -> None:
     made = Monitor()
     made(frame(time=100.0))

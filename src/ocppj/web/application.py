@@ -78,7 +78,8 @@ def application(
         directory: a `CSMS` or a `Fleet`.
         tokens: who may read and command. `None`: everybody, but only under the names of this
             machine; bind the server to 127.0.0.1 then.
-        monitor: the tap of the `CSMS`, for traffic and statistics.
+        monitor: the tap of the `CSMS`, for statistics, and what is known of a station's traffic
+            before somebody looks.
         metrics: returns the text for `GET /metrics`, for instance that of prometheus_client.
         ready: whether traffic should come here, for `GET /readyz`.
         hosts: further names under which requests are answered without tokens.
@@ -93,7 +94,7 @@ def application(
     api = _API(
         directory,
         tokens=tokens,
-        monitor=monitor or Monitor(),
+        monitor=monitor,
         metrics=metrics,
         ready=ready,
         hosts=frozenset(hosts),
@@ -118,19 +119,20 @@ class _API:
         directory: Directory,
         *,
         tokens: Tokens | None,
-        monitor: Monitor,
+        monitor: Monitor | None,
         metrics: Callable[[], bytes] | None,
         ready: Callable[[], bool] | None,
         hosts: frozenset[str],
     ) -> None:
         self._directory = directory
         self._tokens = tokens
-        self._monitor = monitor
+        self._monitor = monitor or Monitor()
+        self._counts = monitor is not None
         self._metrics = metrics
         self._ready = ready
         self._hosts = hosts
         self._calls = 0
-        self.log = streams.EventLog(directory, monitor)
+        self.log = streams.EventLog(directory, self._monitor)
 
     def routes(self) -> list[Route]:
         """Return the table of routes."""
@@ -196,7 +198,7 @@ class _API:
             "address": info.address,
         }
         traffic = self._monitor.traffic(info.id)
-        if traffic is not None:
+        if traffic is not None and self._counts:
             row |= {
                 "vendor": traffic.vendor,
                 "model": traffic.model,
@@ -270,7 +272,10 @@ class _API:
         station_id = request.path_params["id"]
         if station_id not in self._directory.stations and not self._monitor.traffic(station_id):
             raise _not_connected(request)
-        return streams.event_stream(self.log.frames(station_id))
+        try:
+            return streams.event_stream(self.log.frames(station_id))
+        except OcppError as error:
+            raise problem_of(error) from None
 
     async def show_statistics(self, _: Request) -> Response:
         """`GET /statistics`: the last hour, refusals by action, violations by model and rule."""
