@@ -60,31 +60,51 @@ names = st.sampled_from(
 )
 values = st.sampled_from(
     [
-        *("", "1", "-1", "0", "9" * 500, "nan", "inf", "1e400", "x", "null", "letter_case,zone"),
-        *(
-            "DEL",
-            "UnlockConnector",
-            "ClearCache",
-            "BootNotification",
-            "1000",
-            "result",
-            "error",
-            "²",
-            "\t1",
-        ),
+        "",
+        "1",
+        "-1",
+        "0",
+        "9" * 500,
+        "nan",
+        "inf",
+        "1e400",
+        "x",
+        "null",
+        "letter_case,zone",
+        "DEL",
+        "UnlockConnector",
+        "ClearCache",
+        "BootNotification",
+        "1000",
+        "result",
+        "error",
+        "²",
+        "\t1",
     ]
 ) | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12)
 header_lines = st.binary(max_size=60) | st.dictionaries(names, values, max_size=6).map(headers)
 subjects = st.sampled_from(
     [
-        *("", ".", "ocpp.up.v201.CS-1.BootNotification", "ocpp.up.v201.%C3.X", "a.b.c.d.e"),
-        *("$KV.ocpp_stations.CS-1", "ocpp.journal.v201.CS-1.MeterValues", "ocpp.up.v9.CS-1.X"),
+        "",
+        ".",
+        "ocpp.up.v201.CS-1.BootNotification",
+        "ocpp.up.v201.%C3.X",
+        "a.b.c.d.e",
+        "$KV.ocpp_stations.CS-1",
+        "ocpp.journal.v201.CS-1.MeterValues",
+        "ocpp.up.v9.CS-1.X",
     ]
 ) | st.text(max_size=20)
 acks = st.sampled_from(
     [
-        *("", "_INBOX.x", "$JS.ACK.s.c.1.2.3.4.0", "$JS.ACK.s.c.1.2.3.4", "." * 8, "." * 20),
-        *("$JS.ACK.a.b.s.c.1.2.3.4.0.x", "$JS.ACK.s.c.9999999999.-1.x.4.0"),
+        "",
+        "_INBOX.x",
+        "$JS.ACK.s.c.1.2.3.4.0",
+        "$JS.ACK.s.c.1.2.3.4",
+        "." * 8,
+        "." * 20,
+        "$JS.ACK.a.b.s.c.1.2.3.4.0.x",
+        "$JS.ACK.s.c.9999999999.-1.x.4.0",
     ]
 )
 messages = st.tuples(subjects, acks, header_lines, payloads)

@@ -6,10 +6,12 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ocppj.aio import ChargingStation
@@ -33,8 +35,10 @@ handlers = {"2.0.1": Handler()}
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[list[str]]:
-    """Run a command; yield the addresses that it prints."""
+def running(
+    folder: Path, *arguments: str, addresses: int = 2, status: int | None = 0
+) -> Iterator[list[str]]:
+    """Run a command; yield the addresses that it prints. On SIGTERM it ends with a status."""
     (folder / "handlers_here.py").write_text(HANDLERS)
     process = subprocess.Popen(
         [sys.executable, "-m", "ocppj", *arguments],
@@ -46,13 +50,13 @@ def running(folder: Path, *arguments: str) -> Iterator[list[str]]:
     assert process.stdout is not None
     found: list[str] = []
     try:
-        while len(found) < 2:
+        while len(found) < addresses:
             line = process.stdout.readline()
             assert line, "the command has ended"
-            found += re.findall(r"(?:ws|http)://\S+", line)
+            found += re.findall(r"(?:ws|http)://[^\s;]+", line)
         yield found
         process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0
+        assert process.wait(15) == status or status is None
     finally:
         process.kill()
         process.wait()
@@ -87,6 +91,29 @@ def test_a_gateway_serves_the_api_and_records_frames(
     assert "UnlockConnector" in capsys.readouterr().out
 
 
+def test_a_csms_and_a_station_record_the_same_frames(tmp_path: Path) -> None:
+    arguments = ("--record", "csms.jsonl")
+    with running(tmp_path, "csms", "--port", "0", *arguments, addresses=1, status=None) as (ws,):
+        command = [sys.executable, "-m", "ocppj", "station", "--url", ws, "--id", "CS-1", "--once"]
+        scripted = subprocess.Popen([*command, "--record", "station.jsonl"], cwd=tmp_path)
+        try:
+            deadline = time.monotonic() + 15
+            while time.monotonic() < deadline:
+                if len((tmp_path / "csms.jsonl").read_bytes().splitlines()) >= 4:
+                    break
+                time.sleep(0.05)
+        finally:
+            scripted.kill()
+            scripted.wait()
+    ours, theirs = (
+        [msgspec.json.decode(line) for line in (tmp_path / name).read_bytes().splitlines()]
+        for name in ("csms.jsonl", "station.jsonl")
+    )
+    assert [row["frame"] for row in ours[:4]] == [row["frame"] for row in theirs[:4]]
+    assert [row["direction"] for row in ours[:2]] == ["in", "out"]
+    assert [row["direction"] for row in theirs[:2]] == ["out", "in"]
+
+
 GATEWAY = ("gateway", "--handlers", "handlers_here:handlers", "--port", "0")
 
 
@@ -95,9 +122,11 @@ GATEWAY = ("gateway", "--handlers", "handlers_here:handlers", "--port", "0")
     [
         ((*GATEWAY, "--http", "0.0.0.0:0"), "give --http-tokens FILE"),
         ((*GATEWAY, "--http", "0", "--http-tokens", "missing"), "No such file"),
-        ((*GATEWAY, "--http", "x"), "use PORT or HOST:PORT"),
+        ((*GATEWAY, "--http", "x"), "'x' is not a port: use 0 to 65535"),
         ((*GATEWAY, "--record", "no/such/folder"), "No such file"),
         ((*GATEWAY, "--http", "0", "--processes", "2"), "need one process"),
+        (("csms", "--record", "no/such/folder"), "No such file"),
+        (("station", "--url", "ws://x", "--id", "a", "--record", "no/such"), "No such file"),
         (("web", "--nats", "nats://127.0.0.1:1"), "cannot connect to NATS"),
     ],
 )

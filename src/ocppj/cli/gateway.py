@@ -3,13 +3,14 @@
 import argparse
 from typing import Final
 
-from ocppj.catalog import VERSIONS
 from ocppj.cli import broker, http
 from ocppj.cli.options import (
     Commands,
     add_address,
     add_policy,
+    add_record,
     add_transport,
+    add_versions,
     positive,
     whole_number,
 )
@@ -43,24 +44,11 @@ def add(commands: Commands) -> None:
     parser = commands.add("gateway", run, "hold stations for a fleet of workers", notes=NOTES)
     add_address(parser)
     add_transport(parser)
-    known = [version.name for version in reversed(VERSIONS)]
-    parser.add_argument(
-        "-V",
-        "--version",
-        action="append",
-        choices=known,
-        dest="versions",
-        help="OCPP version that is offered, may be repeated; those of the handlers by default, or "
-        f"{', '.join(known)}",
-    )
+    add_versions(parser, "those of the handlers, or all,")
     add_policy(parser)
     broker.add_broker(parser, required=False)
     http.add_http(parser)
-    parser.add_argument(
-        "--record",
-        metavar="FILE",
-        help="write the frames to FILE, without tokens and passwords; FILE.1 and so on are older",
-    )
+    add_record(parser)
     parser.add_argument("--handlers", metavar="MODULE:NAME", help="what is answered here")
     parser.add_argument("--known", metavar="MODULE:NAME", help="tells whether there is a station")
     parser.add_argument(
@@ -101,7 +89,6 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--shared-port", action="store_true", help="other processes listen on this port too"
     )
-    parser.set_defaults(known_versions=known)
 
 
 def run(arguments: argparse.Namespace) -> int:

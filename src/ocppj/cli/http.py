@@ -4,10 +4,11 @@ import argparse
 import ipaddress
 from typing import Final, NamedTuple
 
+from ocppj.cli.options import port_number
+
 __all__ = ["LOOPBACK", "NOTES", "Address", "add_http"]
 
 LOOPBACK: Final = "127.0.0.1"
-MAX_PORT: Final = 65535
 
 NOTES: Final = """\
 The command API and the operator's page are served at http://HOST:PORT/. FILE has the tokens that
@@ -52,6 +53,4 @@ def add_http(parser: argparse.ArgumentParser, *, default: Address | None = None)
 
 def _address(text: str) -> Address:
     host, _, port = text.rpartition(":")
-    if not port.isascii() or not port.isdigit() or int(port) > MAX_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r}: use PORT or HOST:PORT, such as 8080")
-    return Address(host.strip("[]") or LOOPBACK, int(port))
+    return Address(host.strip("[]") or LOOPBACK, port_number(port))

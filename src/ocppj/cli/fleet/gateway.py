@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
-from ocppj.aio import CSMS, Recorder, Tap, TappedFrame
+from ocppj.aio import CSMS, Tap, TappedFrame
 from ocppj.aio.node import Node
 from ocppj.aio.transport import load
 from ocppj.catalog import Version
+from ocppj.cli.demo.recording import RecordingError, recording
 from ocppj.cli.fleet.processes import run_processes
 from ocppj.cli.fleet.service import (
     Unusable,
@@ -20,7 +21,7 @@ from ocppj.cli.fleet.service import (
     stopped,
     tls_server,
 )
-from ocppj.cli.options import OK, UNUSABLE
+from ocppj.cli.options import ALL_VERSIONS, OK, UNUSABLE
 from ocppj.cli.terminal import print_error, print_lines
 from ocppj.codec import Codec
 
@@ -54,8 +55,12 @@ async def _serve(arguments: argparse.Namespace) -> int:
 
             monitor = Monitor()
         taps: list[Tap] = [] if monitor is None else [monitor]
-        if arguments.record is not None:
-            taps.append(stack.enter_context(_recorder(arguments.record)))
+        try:
+            recorder = stack.enter_context(recording(arguments.record))
+        except RecordingError as error:
+            raise Unusable(str(error)) from error
+        if recorder is not None:
+            taps.append(recorder)
         node = await stack.enter_async_context(_node(arguments, _all(taps)))
         options: dict[str, Any] = {
             name: load_object(value)
@@ -93,13 +98,6 @@ async def _serve(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _recorder(path: str) -> Recorder:
-    try:
-        return Recorder(path)
-    except OSError as error:
-        raise Unusable(f"{path}: {error.strerror or error}") from error
-
-
 def _all(taps: list[Tap]) -> Tap | None:
     """Return a tap that passes frames to all of some."""
     if len(taps) < 2:
@@ -132,7 +130,7 @@ async def _node(arguments: argparse.Namespace, tap: Tap | None) -> AsyncIterator
     if arguments.handlers is not None:
         handlers = load_handlers(arguments.handlers, versions)
         versions = versions or list(handlers)
-    versions = versions or arguments.known_versions
+    versions = versions or ALL_VERSIONS
     policy = arguments.policy
     codecs = {Version.named(name).name: Codec(name, policy=policy) for name in versions}
     try:
