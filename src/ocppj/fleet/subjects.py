@@ -172,6 +172,14 @@ class Subjects:
         """Return where the events of a station go."""
         return f"{self.prefix}.event.{station}"
 
+    def tap(self, station: str = "*") -> str:
+        """Return where the frames of a station are asked for."""
+        return f"{self.prefix}.tap.{station}"
+
+    def frame(self, station: str) -> str:
+        """Return where the frames of a station are shown that were asked for."""
+        return f"{self.prefix}.frame.{station}"
+
     def node(self, node: str) -> str:
         """Return where other nodes reach a node."""
         return f"{self.prefix}.node.{node}"
