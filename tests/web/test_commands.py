@@ -194,6 +194,10 @@ def test_opentelemetry_instrument_traces_a_command(tmp_path: Path) -> None:
     assert unlock["parent_id"] == "0x" + TRACEPARENT.split("-")[2]
 
 
+def lines(path: Path) -> int:
+    return len(path.read_bytes().splitlines()) if path.exists() else 0
+
+
 def test_a_csms_and_a_station_record_the_same_frames(tmp_path: Path) -> None:
     arguments = ("--record", "csms.jsonl")
     with running(tmp_path, "csms", "--port", "0", *arguments, addresses=1, status=None) as (ws,):
@@ -202,7 +206,7 @@ def test_a_csms_and_a_station_record_the_same_frames(tmp_path: Path) -> None:
         try:
             deadline = time.monotonic() + 15
             while time.monotonic() < deadline:
-                if len((tmp_path / "csms.jsonl").read_bytes().splitlines()) >= 4:
+                if all(lines(tmp_path / name) >= 4 for name in ("csms.jsonl", "station.jsonl")):
                     break
                 time.sleep(0.05)
         finally:
