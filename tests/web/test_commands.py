@@ -36,7 +36,7 @@ handlers = {"2.0.1": Handler()}
 """
 
 
-GATEWAY = ("gateway", "--handlers", "handlers_here:handlers", "--port", "0")
+GATEWAY = ("gateway", "--handlers", "handlers_web:handlers", "--port", "0")
 COMMAND = (sys.executable, "-m", "ocppj")
 
 
@@ -53,7 +53,7 @@ def running(
 
     What it prints at its end is added to `rest`.
     """
-    (folder / "handlers_here.py").write_text(HANDLERS)
+    (folder / "handlers_web.py").write_text(HANDLERS)
     process = subprocess.Popen(
         [*command, *arguments],
         stdout=subprocess.PIPE,
@@ -105,7 +105,7 @@ def test_a_gateway_serves_the_api_and_records_frames(
                 assert (await client.get("/metrics")).status_code == 401
 
     pytest.importorskip("prometheus_client")
-    arguments = ["--handlers", "handlers_here:handlers", "--port", "0", "--record", "frames.jsonl"]
+    arguments = ["--handlers", "handlers_web:handlers", "--port", "0", "--record", "frames.jsonl"]
     http = ["--http", "0", "--http-tokens", "tokens"]
     with running(tmp_path, "gateway", *arguments, *http) as (ws, address):
         asyncio.run(use(ws, address))
@@ -242,7 +242,7 @@ def test_what_cannot_be_served_is_said(
     arguments: tuple[str, ...],
     problem: str,
 ) -> None:
-    (tmp_path / "handlers_here.py").write_text(HANDLERS)
+    (tmp_path / "handlers_web.py").write_text(HANDLERS)
     monkeypatch.chdir(tmp_path)
     assert main(list(arguments)) == 2
     assert problem in capfd.readouterr().err
