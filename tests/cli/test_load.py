@@ -120,7 +120,8 @@ def test_sessions(run: Any, central: Central, transport: str) -> None:
     assert len(set(central.v16.started)) == STATIONS
     assert found["actions"]["MeterValues"]["count"] > 150
     assert found["latency"]["count"] == sum(one["count"] for one in found["actions"].values())
-    assert found["frames"] >= 2 * found["latency"]["count"]
+    # A call that a station sends just before the measurement counts by its answer alone.
+    assert found["frames"] >= 2 * found["latency"]["count"] - STATIONS
     assert 0 < found["latency"]["p50"] <= found["latency"]["p99"] <= found["latency"]["p99.9"]
     assert found["latency"]["p99.9"] <= found["latency"]["max"]
     assert found["frames_per_second"] == pytest.approx(found["frames"] / found["seconds"], rel=0.01)
