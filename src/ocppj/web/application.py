@@ -250,7 +250,8 @@ class _API:
     async def show_metrics(self, _: Request) -> Response:
         """`GET /metrics`: for Prometheus."""
         if self._metrics is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "No metrics", "pass `metrics` to `application`")
+            detail = "pass `metrics` to `application`, or install ocppj[prometheus] for a command"
+            raise Problem(HTTPStatus.NOT_FOUND, "No metrics", detail)
         return Response(self._metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def show_openapi(self, _: Request) -> Response:
