@@ -13,7 +13,14 @@ import msgspec
 from ocppj.errors import Fault
 from ocppj.schema import TOO_DEEP
 
-__all__ = ["Finding", "translate", "translate_fast_error", "without_traceback"]
+__all__ = [
+    "MAX_CACHED_LENGTH",
+    "Finding",
+    "translate",
+    "translate_cached",
+    "translate_fast_error",
+    "without_traceback",
+]
 
 
 class Finding(NamedTuple):
@@ -100,7 +107,7 @@ def translate(message: str, root: str = "$[0]") -> Finding:
             of an array.
     """
     # The same few faults repeat. Long messages are not cached: they contain text of the peer.
-    return (_translate_cached if len(message) < MAX_CACHED_LENGTH else _translate)(message, root)
+    return (translate_cached if len(message) < MAX_CACHED_LENGTH else _translate)(message, root)
 
 
 def translate_fast_error(error: Exception, payload: Any) -> Finding | None:
@@ -150,4 +157,4 @@ def _match_row(problem: str) -> tuple[Fault, str, str]:
 
 
 MAX_CACHED_LENGTH: Final = 120
-_translate_cached: Final = lru_cache(maxsize=512)(_translate)
+translate_cached: Final = lru_cache(maxsize=512)(_translate)
