@@ -1,9 +1,13 @@
 """Central systems under load, one for each side: `python -m benchmarks.gateways SIDE`.
 
-Each listens on a port of its own choice, prints it, and answers Heartbeat, StatusNotification,
-MeterValues and TransactionEvent of OCPP 2.0.1 with handlers that do nothing, on uvloop, without
-compression and pings. It prints its resident memory in KiB for each line on standard input and ends
-with it. A side imports its libraries itself, so that no other pays for them.
+Each listens on a free port, prints it, and answers Heartbeat, StatusNotification, MeterValues and
+TransactionEvent of OCPP 2.0.1 with handlers that do nothing, on uvloop, without compression and
+pings. For each line on standard input it prints its resident memory in KiB and its CPU time in
+seconds; it ends with standard input. A side imports its libraries itself, so that no other pays for
+them.
+
+The sides with a fixed answer send the same bytes for every message and look at none: the least that
+any central system can cost on that transport.
 """
 
 import asyncio
@@ -12,11 +16,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from time import process_time
 from typing import Any, Final
 
 import uvloop
 
 __all__ = ["SIDES"]
+
+FIXED: Final = b'[3,"19223201-1f3f-4b6c-9a3e-0d0e6f1a2b3c",{"currentTime":"2026-11-22T10:00:00Z"}]'
 
 
 def resident() -> int:
@@ -154,6 +161,48 @@ async def ocppj(transport: Any, **options: Any) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
+async def fixed_on_picows() -> AsyncIterator[int]:
+    """The same answer to every message, on picows."""
+    from picows import (  # noqa: PLC0415
+        WSFrame,
+        WSListener,
+        WSMsgType,
+        WSTransport,
+        WSUpgradeRequest,
+        WSUpgradeResponse,
+        WSUpgradeResponseWithListener,
+        ws_create_server,
+    )
+
+    class Listener(WSListener):
+        def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+            frame.get_payload_as_bytes()
+            transport.send(WSMsgType.TEXT, FIXED)
+
+    def accept(_: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        headers = {"Sec-WebSocket-Protocol": "ocpp2.0.1"}
+        response = WSUpgradeResponse.create_101_response(headers)
+        return WSUpgradeResponseWithListener(response, Listener())
+
+    server = await ws_create_server(accept, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def fixed_on_websockets() -> AsyncIterator[int]:
+    """The same answer to every message, on websockets."""
+    from websockets.asyncio.server import ServerConnection, serve  # noqa: PLC0415
+
+    async def handle(socket: ServerConnection) -> None:
+        async for _ in socket:
+            await socket.send(FIXED, text=True)
+
+    options: Any = {"subprotocols": ["ocpp2.0.1"], "compression": None, "ping_interval": None}
+    async with serve(handle, "127.0.0.1", 0, **options) as server:
+        yield next(iter(server.sockets)).getsockname()[1]
+
+
+@asynccontextmanager
 async def ocppj_starlette() -> AsyncIterator[int]:
     """`ocppj.aio` as an ASGI application that is mounted in Starlette."""
     from starlette.applications import Starlette  # noqa: PLC0415
@@ -166,12 +215,14 @@ async def ocppj_starlette() -> AsyncIterator[int]:
 
 SIDES: Final = {
     "mobilityhouse/ocpp on websockets": mobilityhouse,
+    "fixed answer on websockets": fixed_on_websockets,
     "ocppj on websockets": lambda: ocppj("websockets", compression=None),
+    "fixed answer on picows": fixed_on_picows,
     "ocppj on picows": lambda: ocppj("picows"),
     "mobilityhouse/ocpp in Starlette on uvicorn": mobilityhouse_starlette,
     "ocppj in Starlette on uvicorn": ocppj_starlette,
 }
-"""Name -> what listens as long as its context lasts, and gives its port."""
+"""Name -> context in which the side listens; its value is the port."""
 
 
 async def main(side: str) -> None:
@@ -180,7 +231,7 @@ async def main(side: str) -> None:
         print(port, flush=True)
         loop = asyncio.get_running_loop()
         while await loop.run_in_executor(None, sys.stdin.readline):
-            print(resident(), flush=True)
+            print(resident(), process_time(), flush=True)
 
 
 if __name__ == "__main__":

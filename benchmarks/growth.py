@@ -24,6 +24,7 @@ from benchmarks.page import RESULTS, environment, fastest, machine, publish, tab
 from benchmarks.peers.messages import codec, payload_decoder
 from benchmarks.peers.models import model
 from ocppj import BACKEND, Codec, Feature, Message, Profile, v201
+from ocppj.catalog import VERSIONS
 
 __all__ = ["grown", "main"]
 
@@ -182,7 +183,7 @@ def _kept(make: Callable[[], Any]) -> int:
 def codec_memory() -> dict[str, list[int]]:
     """Return version -> bytes of the first codec, of another, of one with own profiles."""
     result = {}
-    for version in ("1.6", "2.0.1", "2.1"):
+    for version in (one.name for one in VERSIONS):
         command = [sys.executable, "-c", PROBE.format(version)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         result[version] = [int(line) for line in done.stdout.split()]

@@ -95,7 +95,11 @@ class Gateway:
 
     def memory(self) -> int:
         """Return its resident memory in KiB."""
-        return int(self._ask("memory\n"))
+        return int(self._ask("\n").split()[0])
+
+    def cpu_time(self) -> float:
+        """Return the CPU time that it has used, in seconds."""
+        return float(self._ask("\n").split()[1])
 
     def stop(self) -> None:
         """End it."""

@@ -190,7 +190,7 @@ def _in_starlette(loops: dict[str, dict[str, float]]) -> str:
     ]
     if not times:
         return ""
-    return f"\nIn Starlette, on the same server: {' and '.join(times)}."
+    return f"\nIn Starlette, on the same server: {' and '.join(times)}.\n"
 
 
 def load(figures: dict[str, Any] | None = None) -> str:

@@ -72,8 +72,8 @@ except ModuleNotFoundError as error:
     assert python(code) == f"{library} {problem}"
 
 
-def test_importing_ocppj_loads_no_messages() -> None:
-    loaded = "[name for name in sys.modules if name.startswith('ocppj.v')]"
+def test_importing_ocppj_loads_neither_messages_nor_what_describes_them() -> None:
+    loaded = "[name for name in sys.modules if name.startswith(('ocppj.v', 'ocppj.openapi'))]"
     assert python(f"import sys, ocppj; print({loaded})") == "[]"
 
 

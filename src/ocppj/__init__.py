@@ -32,13 +32,13 @@ from ocppj.errors import (
 )
 from ocppj.frames import Call, CallError, CallResult, CallResultError, Envelope, Frame, Send
 from ocppj.handlers import Handlers
-from ocppj.openapi import json_schema, json_schema_components
 from ocppj.policy import Policy, Violation
 from ocppj.schema import CustomData, Maybe, Message, Request
 from ocppj.session import Role, Session
 
 if TYPE_CHECKING:
     from ocppj import v16, v21, v201
+    from ocppj.openapi import json_schema, json_schema_components
 
 __version__ = "0.1.0"
 
@@ -88,6 +88,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("json_schema", "json_schema_components"):  # few programs need them
+        return getattr(import_module("ocppj.openapi"), name)
     package = f"ocppj.{name}"
     if any(version.package == package for version in VERSIONS):
         return import_module(package)

@@ -130,7 +130,10 @@ class Handlers:
         if method is None:
             return session.fail(call, "NotSupported", f"{call.action} is not supported")
         try:
-            response = method(*context, call.payload)
+            if len(context) == 1:  # the usual case: CPython unpacks a tuple slowly
+                response = method(context[0], call.payload)
+            else:
+                response = method(*context, call.payload)
             if hasattr(response, "__await__"):
                 return self._answer_later(session, call, response, on_error)
             return session.reply(call, response)

@@ -1,6 +1,6 @@
-"""Leniency: which rules of the schemas a codec may bend, and what it says of those that were bent.
+"""Leniency: which violations of the schemas a codec tolerates, and how it reports them.
 
-Owns the settings, and nothing of how a payload is read.
+Owns the settings. `_core/leniency.py` applies them to payloads.
 """
 
 import re
@@ -13,19 +13,19 @@ import msgspec
 __all__ = ["RULES", "STRICT", "Policy", "Setting", "Violation"]
 
 Setting: TypeAlias = Literal["reject", "report", "accept"]
-"""What is done with a fault: refuse the frame, take it and say so, take it silently."""
+"""What a codec does with a violation: reject the frame, accept and report it, or accept it."""
 
 SETTINGS: Final = ("reject", "report", "accept")
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """A fault that was tolerated.
+    """A violation of the schema that was tolerated.
 
     Attributes:
-        rule: the setting of `Policy` that allowed it.
-        path: JSON path of the faulty value within the payload; for a fault of another element of
-            the frame its name: `"message_id"`, `"error_description"` or `"error_details"`.
-        value: what the peer has sent there; `None` for what is missing.
+        rule: the rule of `Policy` that tolerates it.
+        path: JSON path of the invalid value within the payload. For another element of the frame,
+            its name: `"message_id"`, `"error_description"` or `"error_details"`.
+        value: what the peer sent there; `None` if it is missing.
     """
 
     rule: str
@@ -34,31 +34,31 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Which faults of a peer are taken, rule by rule. Immutable; any number of codecs share it.
+    """Which violations to tolerate, rule by rule. Immutable; codecs may share it.
 
-    A conforming frame is decoded strictly and does not meet the policy. JSON that is malformed,
-    frames of a wrong shape and unknown actions are never taken.
+    A valid frame never meets the policy. Malformed JSON, frames of a wrong shape and unknown
+    actions are always rejected.
 
     Attributes:
         unknown_field: a field that the type does not have; its value is in the violation.
-        unknown_enum: a string that is none of an enum's values; it stays in the field as a `str`.
+        unknown_enum: a string that is not a value of the enum; it stays in the field as a `str`.
         too_long: a string that is too long; it is never cut.
-        null: `null` for a field that is absent, or for an empty payload.
+        null: `null` instead of an absent field, or of an empty payload.
         number_form: `1.0` or `"12"` for a number, a number for a string, `1` or `"true"` for a
-            boolean; the field gets the type that it should have.
+            boolean; the field gets the right type.
         timestamp: a date and time in another form than RFC 3339 (no zone, `+02`, no seconds, hour
-            24, a leap second, ...); the field gets a `datetime` all the same.
-        letter_case: a field or an enum value in other letters (`evseID`, `accepted`), or with white
-            space around it; it is taken for the one that it means.
+            24, a leap second, ...); the field still gets a `datetime`.
+        letter_case: a field or an enum value in the wrong case (`evseID`, `accepted`), or with
+            white space around it; it counts as the one that it resembles.
         array_size: too few or too many items.
-        single_item: an object where an array of objects belongs; the field is a list of that one.
-        number_bound: a number beyond its bounds (64 bits are never exceeded).
+        single_item: an object instead of an array of objects; the field is a list of that one.
+        number_bound: a number out of bounds (never beyond 64 bits).
         decimal: more decimals than allowed (OCPP 1.6).
         message_id: longer than 36 characters, or a number; the frame has it as a string.
         error_details: a CALLERROR or CALLRESULTERROR whose details are not an object, or are absent
             (then they are `{}`), or whose description is `null` (then it is `""`).
-        missing: a required field that is absent; it is `None` then, against its type.
-        zone: the zone of timestamps that name none.
+        missing: a required field that is absent; it is `None` then, whatever its type says.
+        zone: time zone of timestamps without one.
     """
 
     unknown_field: Setting = "reject"
@@ -96,17 +96,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def strict(cls) -> "Policy":
-        """Bend nothing."""
+        """Reject all violations."""
         return STRICT
 
     @classmethod
     def lenient(cls) -> "Policy":
-        """Take and report all faults but missing fields."""
+        """Accept and report all violations except missing fields."""
         return _LENIENT
 
     @classmethod
     def repair(cls) -> "Policy":
-        """Take and report only what is unambiguous, so that the frame conforms once it is read."""
+        """Accept and report only violations with an unambiguous repair."""
         return _REPAIR
 
     @classmethod
@@ -114,11 +114,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         """Return the policy of a configuration file.
 
         Args:
-            settings: rule -> setting; `"preset"`: `strict`, `lenient` or `repair`, on which the
-                rest stands; `"zone"`: an offset (`+01:00`) or a name (`Europe/Berlin`).
+            settings: rule -> setting; `"preset"`: `strict`, `lenient` or `repair`, which the other
+                keys change; `"zone"`: an offset (`+01:00`) or a name (`Europe/Berlin`).
 
         Raises:
-            ValueError: there is no such rule, setting, preset or zone.
+            ValueError: a rule, setting, preset or zone is unknown.
         """
         changes: dict[str, Any] = dict(settings)
         preset = changes.pop("preset", "strict")
@@ -138,7 +138,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_lenient(self) -> bool:
-        """Whether any rule may be bent."""
+        """Whether any violation is tolerated."""
         return self is not STRICT and any(getattr(self, rule) != "reject" for rule in RULES)
 
 

@@ -196,7 +196,12 @@ class Session:
             raise
         message_type = frame.message_type
         if message_type == CALL:
-            self._accept_call(frame)  # type: ignore[arg-type]  # a CALL is a `Call`
+            message_id, action = frame.message_id, frame.action  # type: ignore[union-attr]  # a CALL is a `Call`
+            if message_id in self._handling:
+                raise self._message_id_in_use(message_id, action)
+            if self._features[action].sender == self.role:
+                raise self._wrong_sender(action, CALL, message_id)
+            self._handling[message_id] = frame  # type: ignore[assignment]  # a CALL is a `Call`
         elif message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  on the hot path
             if frame.message_id not in self._actions:
                 raise self._unexpected_answer(message_type, frame.message_id)
@@ -226,15 +231,9 @@ class Session:
         self.unexpected += 1
         return RemoteProtocolError("no pending call has this message id", message_type, message_id)
 
-    def _accept_call(self, call: Call[Any]) -> None:
-        message_id = call.message_id
-        if message_id in self._handling:
-            problem = "message id already in use"
-            code = ERROR_RULES[self.codec.version].codes[Fault.MESSAGE_ID_IN_USE]
-            raise RemoteProtocolError(problem, CALL, message_id, call.action, code)
-        if self._features[call.action].sender == self.role:
-            raise self._wrong_sender(call.action, CALL, message_id)
-        self._handling[message_id] = call
+    def _message_id_in_use(self, message_id: str, action: str) -> RemoteProtocolError:
+        code = ERROR_RULES[self.codec.version].codes[Fault.MESSAGE_ID_IN_USE]
+        return RemoteProtocolError("message id already in use", CALL, message_id, action, code)
 
     def _wrong_sender(self, action: str, message_type: int, message_id: str) -> RemoteProtocolError:
         code = "NotSupported" if message_type == CALL else None
@@ -257,12 +256,23 @@ class Session:
             EncodeError: the response is invalid, or belongs to another action. The call can still
                 be answered.
         """
-        self._check_handled(call)
+        try:
+            handled = self._handling.get(call.message_id) is call
+        except (AttributeError, TypeError):
+            handled = False
+        if not handled:
+            raise self._not_handled(call)
         expected: Any = self._features[call.action].response_type
         if type(response) is not expected:
             mismatch = describe_mismatch(expected, instance_type(response))
             raise EncodeError(f"{call.action} is answered with {mismatch}", "$")
-        return self._answer(CallResult(call.message_id, response))
+        message_id = call.message_id
+        answer = CallResult(message_id, response)
+        if len(message_id) > MESSAGE_ID_LENGTH or len(self._handling) > 1:
+            return self._answer(answer)
+        data = self.codec.encode(answer)  # the usual case, without a further call
+        self._handling.clear()
+        return data
 
     def fail(
         self,
@@ -287,17 +297,17 @@ class Session:
             EncodeError: the version has no such code, or JSON cannot represent the details. The
                 call can still be answered.
         """
-        self._check_handled(call)
+        if not isinstance(call, Call) or self._handling.get(call.message_id) is not call:
+            raise self._not_handled(call)
         given = dict(details or {})
         return self._answer(CallError(call.message_id, error_code, description, given))
 
-    def _check_handled(self, call: Call[Any]) -> None:
+    def _not_handled(self, call: object) -> LocalProtocolError:
         if not isinstance(call, Call):
-            raise LocalProtocolError(f"a {type(call).__name__} is not answered")
-        if self._handling.get(call.message_id) is not call:
-            raise LocalProtocolError(
-                f"call {call.message_id!r} is already answered, or belongs to another session"
-            )
+            return LocalProtocolError(f"a {type(call).__name__} is not answered")
+        return LocalProtocolError(
+            f"call {call.message_id!r} is already answered, or belongs to another session"
+        )
 
     def _answer(self, answer: CallResult[Any] | CallError) -> bytes:
         message_id = answer.message_id

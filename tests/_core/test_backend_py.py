@@ -356,6 +356,16 @@ def test_a_defaultdict_as_pending_does_not_grow(make_backend: Make) -> None:
     assert pending == {}
 
 
+@pytest.mark.parametrize("written", ['\\"', '\\"\\"', "\\\\", "\\u0041", 'a\\"b', '\\"},{'])
+def test_a_frame_with_an_escaped_id_gets_another_id(make_backend: Make, written: str) -> None:
+    backend = make_backend("2.0.1")
+    for rest in ('"Heartbeat",{"a":1}', "{}"):
+        data = f'[{2 if rest[0] == chr(34) else 3},"{written}",{rest}]'
+        head = backend.peek(data.encode())
+        assert head.message_id == msgspec.json.decode(f'"{written}"')
+        assert head.reframe("new") == data.replace(f'"{written}"', '"new"', 1).encode()
+
+
 def test_peek_returns_the_exact_payload(make_backend: Make) -> None:
     for text in ('[2,"1","H",\n400]', '[2,"1","H",\t400\n ] ', '[2,"1","H", 400]'):
         assert make_backend().peek(text).payload == b"400"

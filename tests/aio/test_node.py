@@ -210,12 +210,30 @@ def test_stations_are_a_mapping(memory: End) -> None:
 SURFACE = {
     CSMS: {"acceptor", "asgi", "call", "events", "listen", "station"},
     ChargingStation: {
-        *("call", "connect", "connected", "queue", "send", "version", "wait_connected"),
+        "call",
+        "connect",
+        "connected",
+        "queue",
+        "send",
+        "version",
+        "wait_connected",
     },
     Server: {"close", "stop"},
     Station: {
-        *("address", "codec", "generation", "id", "node", "since", "version"),
-        *("call", "close", "closed", "end", "handshake", "ping", "send"),
+        "address",
+        "codec",
+        "generation",
+        "id",
+        "node",
+        "since",
+        "version",
+        "call",
+        "close",
+        "closed",
+        "end",
+        "handshake",
+        "ping",
+        "send",
     },
 }
 

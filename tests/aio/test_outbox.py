@@ -420,6 +420,24 @@ def test_a_file_that_is_not_a_database(tmp_path: Path) -> None:
         Outbox(path)
 
 
+def test_a_request_that_is_stored_is_queued_though_thinning_fails(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Failing(SQLiteStore):
+        def remove(self, numbers: Any) -> None:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    async def main() -> None:
+        async with Outbox(Failing(":memory:"), max_requests=2, boot_first=False) as outbox:
+            station = station_with(outbox)
+            for request in (update(1), update(2), event(3)):
+                await station.queue(request)
+            assert await outbox.count() == 3
+
+    run(main())
+    assert "could not be thinned" in caplog.text
+
+
 def test_a_cancelled_caller_leaves_no_request_behind() -> None:
     async def main() -> None:
         central = Central()

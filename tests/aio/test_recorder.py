@@ -149,6 +149,25 @@ def test_a_full_disk_is_logged_once_and_raises_nothing(caplog: pytest.LogCapture
     assert len(caplog.records) == 1
 
 
+@pytest.mark.skipif(os.name == "nt", reason="open files cannot be removed")
+def test_after_a_rotation_that_fails_nothing_is_written_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with Recorder(folder / "frames", max_bytes=1, redaction=None) as recorder:
+        recorder(frame(HEARTBEAT))
+        (folder / "frames").unlink()
+        folder.rmdir()
+        recorder(frame(HEARTBEAT))
+        with (tmp_path / "other").open("wb") as other:  # may have the number of the closed file
+            recorder(frame(HEARTBEAT))
+            assert other.tell() == 0
+        assert (tmp_path / "other").read_bytes() == b""
+        assert recorder.dropped == 2
+        folder.mkdir()
+        recorder(frame(HEARTBEAT))
+    assert len((folder / "frames").read_bytes().splitlines()) == 1
+
+
 def test_sizes_that_make_no_sense_are_errors(tmp_path: Path) -> None:
     for wrong in ({"max_bytes": 0}, {"backups": -1}):
         with pytest.raises(ValueError, match="use max_bytes"):

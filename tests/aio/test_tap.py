@@ -5,9 +5,12 @@ import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 import ocppj
 from ocppj import v201
 from ocppj.aio import CSMS, ChargingStation, TappedFrame
+from ocppj.aio.tap import Wire, observed
 
 from .conftest import End
 from .wire import dial
@@ -96,6 +99,34 @@ def test_a_frame_that_is_refused_has_its_error_code_and_what_is_tolerated_its_vi
     ]
     assert [f.violations[0].rule for f in received if f.violations] == ["unknown_field"]
     assert received[2].data == b"[3,"
+
+
+def test_what_a_handler_sends_at_once_is_shown_after_the_frame_that_started_it() -> None:
+    seen: list[TappedFrame] = []
+    metrics = observed(None, seen.append)
+    assert metrics is not None
+
+    class Connection:
+        async def send(self, data: bytes) -> None:
+            pass
+
+        def received(self, data: bytes, *, late: bool = False) -> bytes:
+            metrics.frame("CS-1", "in", 2, "Heartbeat", "")
+            metrics.frame("CS-1", "out", 2, "Reset", "")
+            with pytest.raises(StopIteration):  # as a task that is started eagerly
+                wire.send(b"sent").send(None)
+            metrics.frame("CS-1", "out", 3, "Heartbeat", "")
+            return b"answer"
+
+    connection: Any = Connection()
+    wire = Wire("CS-1", metrics, seen.append, connection).to(connection)
+    wire.received(b"received")
+    assert [f.data for f in seen] == [b"received", b"sent", b"answer"]
+    assert rows(seen) == [
+        ("in", 2, "Heartbeat", ""),
+        ("out", 2, "Reset", ""),
+        ("out", 3, "Heartbeat", ""),
+    ]
 
 
 def test_the_metrics_of_the_user_are_still_told() -> None:

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 
 from ocppj.aio import Backoff
-from ocppj.catalog import VERSIONS
 from ocppj.cli.demo import station as demo_station
 from ocppj.cli.demo.dialects import DIALECTS
 from ocppj.cli.demo.traffic import _summary
 from ocppj.cli.main import main
 from tests.cli.conftest import COMMAND
 from tests.cli.running import PATIENCE, Running
-from tests.conftest import open_terminal
+from tests.conftest import VERSIONS, open_terminal
 
 PACE = "0.05"
 
@@ -63,7 +62,7 @@ def station(start: Any, url: str, *arguments: str) -> Running:
     return made
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_a_session_that_is_started_remotely(start: Any, script: Any, version: str) -> None:
     session = SESSIONS.get(version, SESSIONS["2.x"])
     connected = "wait-for CS-1 BootNotification"
@@ -305,7 +304,7 @@ def test_a_library_that_is_missing(
 
 
 def test_every_version_has_a_dialect() -> None:
-    assert list(DIALECTS) == [version.name for version in VERSIONS]
+    assert list(DIALECTS) == list(VERSIONS)
 
 
 @pytest.mark.parametrize("payload", ['{"a":1e999}', '{"a":%s}' % ("9" * 5000)])

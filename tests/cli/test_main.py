@@ -60,7 +60,8 @@ def test_help_names_version_and_backend(run: Any) -> None:
         ("decode", ("Decode one frame", "Exit status: 0 the frame is valid or tolerated, 1 ")),
         ("features", ("List the actions", "Exit status: 0")),
         ("csms", ("Run a demonstration CSMS.", "130\nCtrl-C.")),
-        ("relay", ("delays nobody.", "Exit status: 2 wrong usage, or cannot listen, 130 Ctrl-C.")),
+        ("load", ("The stations connect evenly", "answered with a result, 1 one was not, or")),
+        ("relay", ("delays nobody.", "Exit status: 0 after SIGTERM, 2 wrong usage")),
         ("station", ("after 5 failed attempts", "1 could not connect", ", 130 Ctrl-C.")),
     ],
 )

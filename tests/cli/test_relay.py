@@ -27,8 +27,8 @@ def test_a_mirror_sees_the_session_of_a_station(start: Any, transport: str) -> N
     assert station.end() == 130
     mirror.until("CS-1 disconnected")
     primary.until("CS-1 disconnected")
-    relay.process.send_signal(signal.SIGINT)
-    assert relay.end() == 130
+    relay.process.send_signal(signal.SIGTERM)
+    assert relay.end() == 0
     assert "0 connected" in relay.seen[-1]
 
 

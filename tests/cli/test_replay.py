@@ -14,6 +14,7 @@ from ocppj.cli import pending, replay
 from ocppj.cli.log import Log
 from ocppj.cli.replay import NO_ACTION, UNKNOWN_ACTION, UNKNOWN_CALL, UNKNOWN_MODEL, Counts, Replay
 from tests.cli.test_log import MAX_SIZE, PREFIXES, frames
+from tests.conftest import VERSIONS
 
 
 def key(around: bytes) -> str | None:
@@ -278,7 +279,7 @@ EXTRA = call("1", "Heartbeat", {"x": 1})
 TOLD = ["unknown_field"]
 
 
-@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_violations_have_the_model_of_the_latest_boot(version: str) -> None:
     def boot(vendor: Any, model: Any, **more: Any) -> str:
         if version == "1.6":

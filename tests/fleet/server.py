@@ -59,10 +59,23 @@ class NatsServer:
         self.process.wait()
 
     def freeze(self) -> None:
+        """Stop the process, and return once each of its threads is stopped."""
         self.process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 10
+        while not all(_is_stopped(thread) for thread in self._threads()):
+            assert time.monotonic() < deadline, "nats-server does not stop"
+            time.sleep(0.001)
+
+    def _threads(self) -> list[Path]:
+        return [*Path(f"/proc/{self.process.pid}/task").iterdir()]
 
     def thaw(self) -> None:
         self.process.send_signal(signal.SIGCONT)
+
+
+def _is_stopped(thread: Path) -> bool:
+    # The state is the first field after the name, which is in parentheses.
+    return (thread / "stat").read_text().rpartition(")")[2].split()[0] in "Tt"
 
 
 def _free_port() -> int:

@@ -105,11 +105,11 @@ def test_a_broker_that_hangs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is given up after two pings; until then calls end at their deadline."""
-    monkeypatch.setattr("ocppj.fleet.broker.PING_INTERVAL", 0.2)
+    monkeypatch.setattr("ocppj.fleet.connection.PING_INTERVAL", 0.2)
 
     async def main() -> None:
         async with system(own_nats.url, prefix, end) as parts:
-            node = await parts.gateway(deadline=0.1)
+            node = await parts.gateway(deadline=0.5)
             await parts.worker()
             station = await parts.station(node)
             own_nats.freeze()

@@ -323,7 +323,10 @@ def test_an_old_server(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
         (["gateway", "--port", "70000"], "use 0 to 65535"),
         (["gateway", "--max-handshakes", "0"], "not a number above 0"),
         (["worker", "handlers_here:handlers"], "--nats"),
-        (["worker", "handlers_here:handlers", "--max-handling", "0"], "not a number above 0"),
+        (
+            ["worker", "handlers_here:handlers", "--max-handling", "0"],
+            "not a number of calls: use 1 to 1000000",
+        ),
         (["call", "CS-1", "Reset", "--timeout", "-1"], "not a number of seconds above 0"),
     ],
 )

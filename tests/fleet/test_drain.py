@@ -13,6 +13,7 @@ from tests.aio.wire import dial
 from tests.fleet.parts import BOOT, UNLOCK, Central, Wallbox, system
 from tests.fleet.server import NatsServer
 from tests.fleet.test_answers import ACCEPTED, BOOT_FRAME, Slow
+from tests.fleet.test_hostile import Box
 
 
 def test_a_node_drains(nats: NatsServer, prefix: str, end: End) -> None:
@@ -152,7 +153,7 @@ def test_an_identity_that_fits_into_no_subject(
 def test_settings_that_make_no_sense(limits: dict[str, Any]) -> None:
     versions = limits.pop("versions", ["1.6"])
     with pytest.raises(ValueError, match=r"use|offered|unknown"):
-        Gateway(versions, None, **limits)  # type: ignore[arg-type]
+        Gateway(versions, Box(), **limits)
 
 
 def test_a_gateway_in_an_asgi_application(nats: NatsServer, prefix: str) -> None:

@@ -13,6 +13,7 @@ from tests.aio.ends import End, until
 from tests.aio.wire import Raw, dial
 from tests.fleet.parts import VERSIONS, system
 from tests.fleet.server import NatsServer
+from tests.fleet.test_hostile import Box
 
 STORED = {"MeterValues", "StatusNotification"}
 SMALL = 2**20
@@ -244,7 +245,7 @@ def test_a_bare_worker_reads_the_stream(nats: NatsServer, prefix: str, end: End)
 )
 def test_what_cannot_be_stored(action: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        Gateway(VERSIONS, None, stored=[action])  # type: ignore[arg-type]
+        Gateway(VERSIONS, Box(), stored=[action])
 
 
 def test_keys_are_of_one_frame() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import ocppj
 from ocppj import v201
+from ocppj.fleet.membership import Membership
 from tests.aio.ends import End, until
 from tests.aio.wire import PING, Raw, dial
 from tests.fleet.parts import BOOT, UNLOCK, Central, Listening, system
@@ -247,6 +248,28 @@ def test_a_node_that_is_killed(nats: NatsServer, prefix: str, end: End) -> None:
                 assert set(fleet.stations) == {"CS-1"}
                 with pytest.raises(ocppj.ConnectionLost):
                     await fleet.station("CS-2")
+
+    end.run(main())
+
+
+def test_a_command_that_is_faster_than_the_node(
+    nats: NatsServer, prefix: str, end: End, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fleet hears of a station before the node listens to it: the command waits."""
+    serve = Membership._serve
+
+    def late(self: Membership, station: Any) -> None:
+        asyncio.get_running_loop().call_later(0.04, serve, self, station)
+
+    monkeypatch.setattr(Membership, "_serve", late)
+
+    async def main() -> None:
+        async with system(nats.url, prefix, end) as parts:
+            fleet = await parts.fleet()
+            station = asyncio.create_task(parts.station(await parts.gateway()))
+            await until(lambda: "CS-1" in fleet.stations)
+            assert (await fleet.call("CS-1", UNLOCK)).status.value == "Unlocked"
+            await station
 
     end.run(main())
 

@@ -13,6 +13,7 @@ from ocppj.fleet.subjects import (
     Subjects,
     headers,
     parse_headers,
+    parse_time,
     station_of,
     status_of,
     token,
@@ -129,3 +130,13 @@ def test_only_so_much_of_headers_is_read() -> None:
 def test_the_status_stands_before_the_headers() -> None:
     assert status_of(b"NATS/1.0 503\r\n\r\n") == 503
     assert status_of(b"NATS/1.0\r\nA: b\r\n\r\n") is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5", "9" * 21, "9" * 5000, "1" + "0" * 400])
+def test_a_time_that_is_none_is_an_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"time|invalid literal"):
+        parse_time(text)
+
+
+def test_a_time_is_in_milliseconds() -> None:
+    assert parse_time("1790000000500") == 1_790_000_000.5

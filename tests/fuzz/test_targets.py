@@ -84,18 +84,19 @@ def test_a_fault_is_seen(name: str, fault: Any, monkeypatch: pytest.MonkeyPatch)
         targets.TARGETS[name](b'\x00[2,"i","Heartbeat",{}]')
 
 
-def keeps(session: Any, frame: Any) -> None:
-    session._handling[frame.message_id] = frame
+def keeps(session: Any, call: Any, *rest: Any) -> bytes:
+    return b'[4,"i"]'
 
 
-def escapes(session: Any, frame: Any) -> None:
+def escapes(session: Any, data: bytes) -> None:
     raise ocppj.LocalProtocolError
 
 
-@pytest.mark.parametrize("fault", [keeps, escapes])
-def test_a_fault_of_a_session_is_seen(fault: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocppj.Session, "_accept_call", fault)
-    monkeypatch.setattr(ocppj.Session, "fail", lambda *_: b'[4,"i"]')
+@pytest.mark.parametrize(("method", "fault"), [("fail", keeps), ("receive", escapes)])
+def test_a_fault_of_a_session_is_seen(
+    method: str, fault: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ocppj.Session, method, fault)
     with pytest.raises((AssertionError, ocppj.LocalProtocolError)):
         targets.receive(b'\x00[2,"i","DataTransfer",{"vendorId":"v"}]')
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 import ocppj
 from ocppj import v16, v21, v201
@@ -117,6 +118,23 @@ def test_a_very_deep_value_is_invalid() -> None:
     assert error["msg"].startswith("not JSON")
     while deep != 1:
         (deep,) = deep
+
+
+FIELDS = st.sampled_from(["vendorId", "messageId", "data", "customData"]) | strategies.text
+
+
+@given(st.dictionaries(FIELDS, strategies.values, max_size=4) | strategies.values)
+def test_the_verdict_is_that_of_decoding(value: Any) -> None:
+    try:
+        call = ocppj.Codec("2.0.1").decode(json.dumps([2, "1", "DataTransfer", value]))
+        expected = call.payload  # type: ignore[union-attr]
+    except ocppj.DecodeError as error:
+        (found,) = errors(v201.DataTransferRequest, value)
+        if not found["msg"].startswith("not JSON"):
+            assert found["ctx"]["path"] == error.path
+        json.dumps(found["input"], allow_nan=False).encode()
+    else:
+        assert pydantic.TypeAdapter(v201.DataTransferRequest).validate_python(value) == expected
 
 
 def test_models_of_ones_own_may_have_messages_inside() -> None:

@@ -123,8 +123,8 @@ def test_a_body_that_is_no_payload_is_an_error_and_sends_nothing(body: bytes) ->
     async def test(site: Site) -> None:
         async with site.station():
             problem(await post(site, "/stations/CS-1/calls/UnlockConnector", body), 422)
-        profile = site.monitor.profile("CS-1")
-        assert profile is None or profile.frames == 0
+        traffic = site.monitor.traffic("CS-1")
+        assert traffic is None or traffic.frames == 0
 
     run(test)
 

@@ -7,7 +7,7 @@ import pytest
 from ocppj.aio import TappedFrame
 from ocppj.policy import Violation
 from ocppj.web import Monitor, monitor
-from ocppj.web.series import Series
+from ocppj.web.history import History
 
 
 def frame(
@@ -26,20 +26,20 @@ def test_frames_of_the_last_minute_are_counted() -> None:
     made = Monitor()
     for second in range(120):
         made(frame(time=1_790_000_000.0 + second))
-    profile = made.profile("CS-1")
-    assert profile is not None
-    assert profile.frames == 120
-    assert 50 <= profile.rate(1_790_000_119.0) <= 70
-    assert profile.rate(1_790_000_300.0) == 0
+    traffic = made.traffic("CS-1")
+    assert traffic is not None
+    assert traffic.frames == 120
+    assert 50 <= traffic.rate(1_790_000_119.0) <= 70
+    assert traffic.rate(1_790_000_300.0) == 0
 
 
 def test_the_last_frames_of_a_station_are_kept() -> None:
     made = Monitor()
     for number in range(80):
         made(frame(data=b"[%d]" % number))
-    profile = made.profile("CS-1")
-    assert profile is not None
-    assert [one.data for one in profile.recent] == [b"[%d]" % n for n in range(30, 80)]
+    traffic = made.traffic("CS-1")
+    assert traffic is not None
+    assert [one.data for one in traffic.recent] == [b"[%d]" % n for n in range(30, 80)]
 
 
 def test_all_frames_together_have_a_limit_and_the_oldest_go_first() -> None:
@@ -47,7 +47,7 @@ def test_all_frames_together_have_a_limit_and_the_oldest_go_first() -> None:
     for number in range(100):
         made(frame(f"CS-{number % 7}", b"x" * 500))
         kept = [
-            len(one.data) for n in range(7) if (p := made.profile(f"CS-{n}")) for one in p.recent
+            len(one.data) for n in range(7) if (p := made.traffic(f"CS-{n}")) for one in p.recent
         ]
         assert sum(kept) == made._bytes <= 10_000
     assert sum(kept) == 10_000
@@ -60,11 +60,11 @@ def test_the_number_of_frames_and_stations_has_a_limit(monkeypatch: pytest.Monke
     for number in range(100):
         made(frame(f"CS-{number}"))
         made(frame("CS-always"))
-    profiles = made._profiles
-    assert len(profiles) == 10
-    assert "CS-always" in profiles
-    assert sum(len(profile.recent) for profile in profiles.values()) <= 20
-    assert made._bytes == sum(len(f.data) for p in profiles.values() for f in p.recent)
+    stations = made._stations
+    assert len(stations) == 10
+    assert "CS-always" in stations
+    assert sum(len(traffic.recent) for traffic in stations.values()) <= 20
+    assert made._bytes == sum(len(f.data) for p in stations.values() for f in p.recent)
     assert len(made._kept) <= 20
 
 
@@ -79,13 +79,25 @@ def test_models_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.violations["other", "null"] == 7
 
 
-@pytest.mark.parametrize("data", [b"", b"[2]", b"[" * 100_000, b"\xff", b"{}"])
+STRANGE_BOOTS = [
+    b"",
+    b"[2]",
+    b"[" * 100_000,
+    b"\xff",
+    b"{}",
+    b'[2,"i","BootNotification",null]',
+    b'[2,"i","BootNotification",{"chargingStation":null}]',
+    b'[2,"i","BootNotification",{"chargingStation":[{"model":"M"}]}]',
+]
+
+
+@pytest.mark.parametrize("data", STRANGE_BOOTS, ids=range(len(STRANGE_BOOTS)))
 def test_a_boot_that_cannot_be_read_tells_no_model(data: bytes) -> None:
     made = Monitor()
     made(frame(data=data, action="BootNotification"))
-    profile = made.profile("CS-1")
-    assert profile is not None
-    assert profile.model == ""
+    traffic = made.traffic("CS-1")
+    assert traffic is not None
+    assert traffic.model == ""
 
 
 def test_a_frame_that_cannot_be_read_is_shown_by_its_size() -> None:
@@ -111,18 +123,18 @@ def test_latencies_are_those_from_call_to_answer() -> None:
     made(frame(time=100.03, direction="out", message_type=3))
     made(frame(time=101.0, direction="out", action="Reset"))
     made(frame(time=103.0, action="Reset", message_type=4, outcome="InternalError"))
-    (row,) = made.series.rows(104.0)
+    (row,) = made.history.rows(104.0)
     assert (row["p50"], row["p99"]) == (0.05, 2)
     assert made.refused == {}
 
 
-def test_series_end_after_an_hour_and_a_clock_that_is_set_back_does_no_harm() -> None:
-    series = Series()
+def test_the_history_ends_after_an_hour_and_a_clock_that_is_set_back_does_no_harm() -> None:
+    history = History()
     for now in (0.0, 5.0, 20.0, 3.0, 4000.0):
-        series.add(now, "in", None, refused=now == 3.0)
-    assert [(row["time"], row["received"]) for row in series.rows(100.0)] == [
+        history.add(now, "in", None, refused=now == 3.0)
+    assert [(row["time"], row["received"]) for row in history.rows(100.0)] == [
         (0.0, 2),
         (20.0, 2),
         (4000.0, 1),
     ]
-    assert [row["time"] for row in series.rows(4000.0)] == [4000.0]
+    assert [row["time"] for row in history.rows(4000.0)] == [4000.0]

@@ -33,7 +33,7 @@ _FAST: Final = frozenset({str, bytes, bytearray})
 """Types of data for the fast path. A memoryview may have items of several bytes."""
 _CALL_HEAD: Final = b'[%d,"' % CALL
 _RESULT_HEAD: Final = b'[%d,"' % CALLRESULT
-_QUOTE, _BRACKET, _SPACE = b'"] '
+_QUOTE, _BRACKET, _SPACE, _BACKSLASH = b'"] \\'
 _CALLRESULT_DIGIT: Final = (str(CALLRESULT), ord(str(CALLRESULT)))
 
 
@@ -154,8 +154,8 @@ class Backend:
             return None
         payload = bytes(raw)
         after_id = data.index(_QUOTE, 4) + 1
-        # The doubts: an escape in the id, white space at the end.
-        if after_id != len(message_id) + 5 or data[-1] != _BRACKET or data[-2] <= _SPACE:
+        # The doubts: an escape in the id, which may be that of a quote; white space at the end.
+        if _BACKSLASH in data[4:after_id] or data[-1] != _BRACKET or data[-2] <= _SPACE:
             return None
         if nests_deeper_than(payload, self._table.max_depth - 1):
             return None

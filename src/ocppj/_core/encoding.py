@@ -1,8 +1,8 @@
-"""Bytes from frames of our own: what is emitted is what `decode` takes, and means the same.
+"""Bytes from our own frames: `decode` accepts them, and they mean the same.
 
-Owns the checks before sending. The proof is simple: the bytes are decoded again and the result is
-compared with the frame, so that nothing is ever sent that the reader would refuse or understand
-otherwise (NaN turned into `null`, bytes into base64, ...).
+Owns the checks before sending. They decode the bytes again and compare the result with the frame.
+So nothing is sent that the peer would reject or misread (NaN turned into `null`, bytes into base64,
+...).
 """
 
 import copy
@@ -37,19 +37,19 @@ UNIT: Final = 10 ** (6 - FRACTION_DIGITS)
 """Microseconds in the last digit of a timestamp that is sent."""
 
 MAX_CHOICES: Final = 12
-"""So many values of an enum are named in an error."""
+"""Maximum number of enum values listed in an error."""
 
 
 def encode(frame: Frame, table: Table, decode: Callable[..., Frame] | None) -> bytes:
     """Encode a frame.
 
     Args:
-        frame: any of the five.
-        table: the codec's.
-        decode: the codec's, to read the bytes back; `None` to leave it at encoding.
+        frame: any of the five types of frames.
+        table: of the codec.
+        decode: of the codec, to read the bytes back; `None` to skip that.
 
     Raises:
-        EncodeError: `decode` would not take it, or not as what it is.
+        EncodeError: `decode` would reject the bytes, or return another frame.
     """
     if not isinstance(frame, FRAMES):
         raise EncodeError(f"{type(frame).__name__} is not a frame")
@@ -91,7 +91,7 @@ def _encoded(frame: Frame, table: Table, decode: Callable[..., Frame] | None) ->
 
 
 def _check_outgoing(frame: Frame, table: Table) -> dict[str, str] | None:
-    """Check that a frame is one of the version's; return what is needed to read it back."""
+    """Check that the version has such a frame; return the pending calls to read it back with."""
     version = table.version
     if frame.message_type not in version.message_types:
         raise EncodeError(f"{type(frame).__name__} is not a frame of OCPP {version.name}")
@@ -134,7 +134,7 @@ def _check_request(frame: Call[Any] | Send[Any], types: Mapping[str, type[Any]])
 
 
 def _truncate_description(frame: Frame, table: Table) -> Frame:
-    """Return a frame with a description of the length that is sent."""
+    """Return a frame with its description cut to the maximum length of the version."""
     length = table.version.error_rules.description_length
     if isinstance(frame, CallError | CallResultError):
         description = frame.error_description[:length]
@@ -144,9 +144,9 @@ def _truncate_description(frame: Frame, table: Table) -> Frame:
 
 
 def _normalize_timestamps(value: Any) -> tuple[Any, Any]:
-    """Return a value with its timestamps as they will be read, and the same as they are written.
+    """Return a value with its timestamps as a peer reads them, and with them as they are written.
 
-    Both are the value itself where there is nothing to change. Copies are made, never changes.
+    Both are the value itself if there is nothing to change; else they are copies.
     """
     if isinstance(value, datetime):
         return _normalize_timestamp(value)
@@ -169,9 +169,9 @@ def _normalize_timestamps(value: Any) -> tuple[Any, Any]:
 
 
 def _normalize_timestamp(value: datetime) -> tuple[datetime, datetime | str]:
-    """Return a timestamp in UTC and whole milliseconds, and how it is written.
+    """Return a timestamp in UTC, rounded to `UNIT`, and how it is written.
 
-    A naive one stays as it is: reading it back will refuse it.
+    A naive one is returned unchanged: reading it back rejects it.
     """
     if value.utcoffset() is None:
         return value, value
@@ -186,7 +186,7 @@ def _normalize_timestamp(value: datetime) -> tuple[datetime, datetime | str]:
 
 
 def _children(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the parts of a payload's value, each with its step of a JSON path."""
+    """Yield the fields or items of a value, each with its step of a JSON path."""
     if isinstance(value, msgspec.Struct):
         for name, wire in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
             yield f".{wire}", getattr(value, name, msgspec.UNSET)
@@ -209,13 +209,13 @@ def _unencodable_path(value: Any, path: str = "$", depth: int = 64) -> str:
 
 
 def _clearer_error(payload: Any, problem: str, path: str | None) -> tuple[str, str | None]:
-    """Return a fault of a payload and its path as Python's view tells it, if that tells more."""
+    """Return a fault of a payload and its path, in terms of Python types if they say more."""
     kind = "struct" if isinstance(payload, msgspec.Struct) else "other"
     return _first_type_error(payload, Part(kind, cls=type(payload))) or (problem, path)
 
 
 def _first_type_error(value: Any, part: Part, path: str = "$") -> tuple[str, str] | None:
-    """Return where a value first is of a wrong Python type, or no value of its enum."""
+    """Return the first value of a wrong Python type, or outside its enum, and its path."""
     kind = part.kind
     cls: Any = getattr(part.cls, "__origin__", part.cls)  # of a generic one
     if value is None and kind != "other":
@@ -242,7 +242,7 @@ def _first_type_error(value: Any, part: Part, path: str = "$") -> tuple[str, str
 
 
 def _first_difference(ours: Any, theirs: Any, path: str = "$") -> tuple[str, Any, Any] | None:
-    """Return where two values differ first, and both values there; `None` if they do not."""
+    """Return the path of the first difference and both values there; `None` if there is none."""
     if ours == theirs:
         return None
     if type(ours) is type(theirs):

@@ -1,7 +1,7 @@
-"""A payload that breaks its type, read all the same as far as a policy allows.
+"""Payloads with violations, decoded leniently: within what a policy tolerates.
 
-Owns the slow way: it goes through the untyped payload beside the plan of its type, lets msgspec
-convert whatever conforms, and looks closer only where it does not.
+Owns the slow pass: it walks the untyped payload along the plan of its type. msgspec converts the
+parts that are valid; the others are examined field by field.
 """
 
 import math
@@ -23,7 +23,7 @@ __all__ = ["NotTolerated", "decode_leniently"]
 
 
 class NotTolerated(Exception):
-    """A fault that the policy does not allow."""
+    """The policy does not tolerate a violation."""
 
 
 def decode_leniently(
@@ -32,16 +32,16 @@ def decode_leniently(
     policy: Policy,
     dec_hook: Callable[[type, Any], Any],
 ) -> tuple[Any, list[Violation]]:
-    """Read a payload as a Struct.
+    """Decode a payload as a Struct, and return it with the violations to report.
 
     Args:
         cls: the Struct.
-        payload: as an untyped JSON decoder gives it.
-        policy: what may be bent.
+        payload: from an untyped JSON decoder.
+        policy: which violations to tolerate.
         dec_hook: of the type's decoder.
 
     Raises:
-        Unbendable: something is wrong that the policy does not allow.
+        NotTolerated: the payload has a violation that the policy does not tolerate.
     """
     reader = _Reader(policy, dec_hook)
     if payload is None:
@@ -51,7 +51,7 @@ def decode_leniently(
 
 
 class _Reader:
-    """One reading of one payload."""
+    """Decodes one payload."""
 
     def __init__(self, policy: Policy, dec_hook: Callable[[type, Any], Any]) -> None:
         self.policy = policy
@@ -59,7 +59,7 @@ class _Reader:
         self.violations: list[Violation] = []
 
     def tolerate(self, rule: str, path: str, value: Any) -> None:
-        """Tolerate a fault, or not."""
+        """Report a violation if the policy says so, or raise."""
         setting = getattr(self.policy, rule)
         if setting == "reject":
             raise NotTolerated(rule)
@@ -67,7 +67,7 @@ class _Reader:
             self.violations.append(Violation(rule, path, value))
 
     def struct(self, cls: Any, value: Any, path: str) -> Any:
-        """Read an object: its keys first, and closer only if what is left does not conform."""
+        """Decode an object: its keys first, then its fields if msgspec rejects the rest."""
         if type(value) is not dict:
             raise NotTolerated("not an object")
         keys: dict[str, str] = {}
@@ -96,7 +96,7 @@ class _Reader:
     def _known_fields(
         self, cls: Any, value: dict[str, Any], path: str
     ) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return the fields that the type has and that are there, and their keys if others."""
+        """Return the fields that the type has, and the keys of those with another spelling."""
         known: dict[str, Any] = {}
         keys: dict[str, str] = {}
         for key, item in value.items():
@@ -115,7 +115,7 @@ class _Reader:
         return known, keys
 
     def _construct(self, cls: Any, given: dict[str, Any], path: str) -> Any:
-        """Make the Struct; what its own check refuses is noted and put in afterwards."""
+        """Create the Struct. Values that its own check rejects are set after it."""
         kept: dict[str, Any] = {}
         names = dict(zip(cls.__struct_encode_fields__, cls.__struct_fields__, strict=True))
         while True:
@@ -134,7 +134,7 @@ class _Reader:
                 return built
 
     def part(self, part: Part, value: Any, path: str) -> Any:
-        """Read one value."""
+        """Decode one value."""
         return getattr(self, f"_{part.kind}")(part, value, path)
 
     def _struct(self, part: Part, value: Any, path: str) -> Any:
@@ -220,7 +220,7 @@ class _Reader:
         return moment if moment.tzinfo else moment.replace(tzinfo=self.policy.zone)
 
     def _other(self, part: Part, value: Any, path: str) -> Any:
-        """Read vendor data: only its `vendorId` has rules."""
+        """Decode vendor data: only its `vendorId` has rules."""
         cls = part.cls
         if cls is None:
             raise NotTolerated("a type of a vendor's own")
@@ -269,7 +269,7 @@ def _read_number(text: str) -> int | float | None:
 
 
 def _read_timestamp(text: str) -> datetime | None:
-    """Return the moment that a text means; naive if it names no zone."""
+    """Return the timestamp that a text means; naive if the text has no zone."""
     match = _TIMESTAMP.fullmatch(text) if len(text) <= 80 else None
     if match is None:
         return None
@@ -281,7 +281,7 @@ def _read_timestamp(text: str) -> datetime | None:
         if offset >= timedelta(days=1):
             return None
         zone = timezone(-offset if sign == "-" else offset)
-    # Midnight at the end of a day and leap seconds are one step behind what there is.
+    # `datetime` has neither 24:00 nor leap seconds: both are the moment before, plus one step.
     ended = hour == 24 and minute == second == 0
     leap = second == 60
     try:
@@ -295,7 +295,7 @@ def _read_timestamp(text: str) -> datetime | None:
 
 
 def _fold(name: str) -> str:
-    """Return a name without the case of its letters, and without white space around it."""
+    """Return a name in lower case, without white space around it."""
     return name.strip().casefold() if len(name) <= 100 else name
 
 
@@ -313,7 +313,7 @@ def _folded_wire_names(cls: Any) -> dict[str, str]:
 def _folded_members(cls: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for member in cls:
-        # Of two that differ in case alone, neither can be meant by a third spelling.
+        # If two differ in case alone, a third spelling is ambiguous.
         key = _fold(member.value)
         found[key] = None if key in found else member
     return found
@@ -326,6 +326,6 @@ def _required(cls: Any) -> frozenset[str]:
 
 @cache
 def _nullable(cls: Any) -> frozenset[str]:
-    """Return the wire names of fields that may hold any JSON, so `null` too."""
+    """Return the wire names of fields that may hold any JSON, `null` included."""
     parts = zip(cls.__struct_encode_fields__, plan(cls).parts, strict=True)
     return frozenset(wire for wire, part in parts if part.cls is JSON)

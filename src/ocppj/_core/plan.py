@@ -1,7 +1,6 @@
-"""What each field of a Struct may hold, as plain tables: for whoever goes through a payload.
+"""What each field of a Struct may hold, as tables for code that walks payloads.
 
-Owns what is derived from msgspec's view of a type. A plan is made when a type is first gone
-through, and is kept.
+Owns what is derived from `msgspec.inspect`. A plan is created when it is first needed, and cached.
 """
 
 import math
@@ -16,7 +15,7 @@ from ocppj.schema import JSON, CustomData
 __all__ = ["KINDS", "MAX_FREE_DEPTH", "Part", "Plan", "nesting", "plan"]
 
 MAX_FREE_DEPTH: Final = 16
-"""A free-form value (vendor data) that nests deeper than this is not taken by the fast way."""
+"""Maximum nesting of a free-form value (vendor data) on the fast path."""
 
 
 class Part(NamedTuple):
@@ -24,9 +23,9 @@ class Part(NamedTuple):
 
     Attributes:
         kind: one of `KINDS`.
-        low: least number, or length; `None` if there is no bound.
-        high: greatest number, or length.
-        cls: the enum, the Struct, or of "other" the class that msgspec shows to a `dec_hook`.
+        low: minimum of the number, or of the length; `None` if there is none.
+        high: maximum of the number, or of the length.
+        cls: the enum or the Struct; for "other", the class that msgspec passes to a `dec_hook`.
         item: of a list.
     """
 
@@ -38,18 +37,18 @@ class Part(NamedTuple):
 
 
 KINDS: Final = ("bool", "int", "float", "str", "enum", "timestamp", "list", "struct", "other")
-"""`other`: what a plan cannot tell, such as vendor data and a vendor's own types."""
+"""`other`: types that a plan does not describe, such as vendor data and a vendor's types."""
 
 
 class Plan(NamedTuple):
     """The fields of a Struct.
 
     Attributes:
-        names: of the fields, in their order.
-        parts: what they may hold.
-        optional: whether they may be `None`, which is not sent then.
-        timestamp_fields: names of those with timestamps inside.
-        complete: whether the parts say everything; a Struct that checks itself says more.
+        names: of the fields, in order.
+        parts: what each field may hold.
+        optional: whether each field may be `None`, which is not sent.
+        timestamp_fields: names of the fields with timestamps inside.
+        complete: whether the parts describe all rules. A Struct with its own check has more.
     """
 
     names: tuple[str, ...]
@@ -68,7 +67,7 @@ def plan(cls: type[Any]) -> Plan:
     config = getattr(struct, "__struct_config__", None)
     omits = config is not None and config.omit_defaults and not config.array_like
     timestamp_fields = tuple(field.name for field in fields if _has_timestamps(field.type, (info,)))
-    # A timestamp that is left out because it is the default would be looked for in vain.
+    # A timestamp that equals its default is not sent, so it cannot be found in the bytes.
     defaulted = any(
         f.name in timestamp_fields and not (f.required or f.default is None) for f in fields
     )
@@ -82,7 +81,7 @@ def plan(cls: type[Any]) -> Plan:
 
 
 def _bare(info: inspect.Type) -> inspect.Type:
-    """Return a type without what it says for people or for JSON Schema alone."""
+    """Return a type without metadata for people and for JSON Schema."""
     return _bare(info.type) if isinstance(info, inspect.Metadata) else info
 
 
@@ -111,7 +110,7 @@ def _part(info: inspect.Type) -> Part:
 
 
 def _has_timestamps(info: inspect.Type, ancestors: tuple[inspect.Type, ...]) -> bool:
-    """Tell whether there may be timestamps inside, which encoding has to normalize."""
+    """Tell whether a type has timestamps inside, which encoding normalizes."""
     match info := _bare(info):
         case inspect.DateTimeType():
             return True
@@ -127,7 +126,7 @@ def _has_timestamps(info: inspect.Type, ancestors: tuple[inspect.Type, ...]) -> 
 
 
 def nesting(cls: Any) -> float:
-    """Return how deep the fast way lets a value of a type nest; infinity if nothing bounds it."""
+    """Return how deep a value of a type can nest on the fast path; infinity if unbounded."""
     return _nesting(inspect.type_info(cls), ())
 
 
@@ -148,7 +147,7 @@ def _nesting(info: inspect.Type, ancestors: tuple[inspect.Type, ...]) -> float:
         case inspect.DictType(value_type=value):
             parts = [value]
         case inspect.StructType(forbid_unknown_fields=False):
-            return math.inf  # what it does not know may be anything
+            return math.inf  # an unknown field may hold anything
         case (
             inspect.StructType(fields=fields)
             | inspect.DataclassType(fields=fields)

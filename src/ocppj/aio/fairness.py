@@ -30,6 +30,9 @@ The connection is not closed: pings may have piled up while the process was busy
 MAX_FRAGMENTS: Final = 4096
 """Maximum number of fragments of one message; `websockets` has the same limit."""
 
+NO_SLOTS: Final[tuple[str, ...]] = ()
+"""Slots of a mixin. A subclass either has a `__dict__` or names the attributes in its own slots."""
+
 _waiting: WeakKeyDictionary[asyncio.AbstractEventLoop, deque["Paced"]] = WeakKeyDictionary()
 
 
@@ -39,6 +42,8 @@ class Paced:
     Such connections take turns, one in each iteration of the loop. All of them together delay the
     others no more than one does.
     """
+
+    __slots__ = NO_SLOTS
 
     _used = 0.0  # seconds, at the time `_checked`
     _checked = 0.0

@@ -92,16 +92,21 @@ class Link:
         """
         if (late or self._closing) and (self.closed or not self._needs_no_answer(data)):
             return None
-        metrics = self.endpoint.metrics
-        if metrics is not None:
-            return self._measured(data, metrics)
+        endpoint = self.endpoint
+        if endpoint.metrics is not None:
+            return self._measured(data, endpoint.metrics)
+        session = self.session
         try:
-            frame = self.session.receive(data)
+            frame = session.receive(data)
         except (DecodeError, RemoteProtocolError) as error:
             return self._refuse(error)
-        if frame.message_type == CALL:
-            return self._serve(frame, data)  # type: ignore[arg-type]
-        self._handle(frame, data)
+        if frame.message_type != CALL:
+            self._handle(frame, data)
+            return None
+        answer = self._answer(frame, data)  # type: ignore[arg-type]
+        if type(answer) is bytes:
+            return answer
+        self._start(self._finish(frame, answer))  # type: ignore[arg-type]
         return None
 
     def _needs_no_answer(self, data: bytes) -> bool:
@@ -123,10 +128,10 @@ class Link:
             known = error.action in self.endpoint.codec.features
             action = error.action if known else None
             metrics.frame(self.id, "in", error.message_type, action, code)
-            answer = self._refuse(error)
-            if answer is not None:
-                metrics.frame(self.id, "out", _message_type_of(answer), action, code)
-            return answer
+            error_answer = self._refuse(error)
+            if error_answer is not None:
+                metrics.frame(self.id, "out", _message_type_of(error_answer), action, code)
+            return error_answer
         action = getattr(frame, "action", None)
         if pending is not None and frame.message_type in (CALLRESULT, CALLERROR):
             action = pending.action
@@ -134,9 +139,15 @@ class Link:
         metrics.frame(self.id, "in", frame.message_type, action, outcome)
         for violation in frame.violations:
             metrics.violation(self.id, violation)
-        if isinstance(frame, Call):
-            return self._serve(frame, data)
-        self._handle(frame, data)
+        if not isinstance(frame, Call):
+            self._handle(frame, data)
+            return None
+        start = _now()
+        answer = self._answer(frame, data)
+        if isinstance(answer, bytes):
+            self._count_answer(metrics, frame, answer, start)
+            return answer
+        self._start(self._finish(frame, answer, start))
         return None
 
     def _handle(self, frame: Frame, data: bytes) -> None:
@@ -166,29 +177,18 @@ class Link:
         if waiting is not None:
             self._start(_await(waiting))
 
-    def _serve(self, call: Call[Any], data: bytes) -> bytes | None:
+    def _answer(self, call: Call[Any], data: bytes) -> bytes | Awaitable[bytes]:
         endpoint, session = self.endpoint, self.session
-        metrics = endpoint.metrics
-        start = 0.0 if metrics is None else _now()
-        answer: bytes | Awaitable[bytes]
         if self._tasks and session.handling > endpoint.max_handling:
             problem = f"too many calls at a time: {endpoint.max_handling} are being handled"
-            answer = session.fail(call, "GenericError", problem)
-        else:
-            responder = endpoint.responder
-            try:
-                answer = responder.answer(session, call, data, self.owner, self._report)
-            except asyncio.CancelledError:  # the method asked a cancelled future for its result
-                self._log(logging.ERROR, f"{call.action} failed", error=sys.exception())
-                answer = session.fail(call, "InternalError")
-        if isinstance(answer, bytes):
-            if metrics is not None:
-                self._count_answer(metrics, call, answer, start)
-            return answer
-        self._start(self._finish(call, answer, start))
-        return None
+            return session.fail(call, "GenericError", problem)
+        try:
+            return endpoint.responder.answer(session, call, data, self.owner, self._report)
+        except asyncio.CancelledError:  # the method asked a cancelled future for its result
+            self._log(logging.ERROR, f"{call.action} failed", error=sys.exception())
+            return session.fail(call, "InternalError")
 
-    async def _finish(self, call: Call[Any], answer: Awaitable[bytes], start: float) -> None:
+    async def _finish(self, call: Call[Any], answer: Awaitable[bytes], start: float = 0.0) -> None:
         try:
             data = await answer
         except asyncio.CancelledError:

@@ -189,8 +189,13 @@ class Outbox:
                 problem = f"{self._max_requests} requests are queued, and none is expendable"
                 raise OutboxFull(problem)
         self._store.append(**request)
-        if dropped:
-            self._store.remove([stored.number for stored in dropped])
+        try:
+            if dropped:
+                self._store.remove([stored.number for stored in dropped])
+        except Exception:
+            # The request is stored: the caller must not repeat it. The next one thins again.
+            log.exception("the full outbox could not be thinned")
+            return ()
         return dropped
 
     def wake(self) -> None:

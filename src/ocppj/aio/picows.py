@@ -1,7 +1,7 @@
 """The transport on `picows`: the fast one, for gateways. It has no permessage-deflate."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from time import perf_counter
@@ -45,9 +45,6 @@ MAX_EARLY: Final = 16
 """Maximum number of messages kept while the checks of a station run. Together they have at most the
 bytes of one message."""
 
-READ_BUFFER: Final = 4096
-"""Initial size of a connection's read buffer. The 16 KiB that picows uses would be half of the
-memory of a connection."""
 
 NO_STATUS: Final = 1005
 """The close code for "no code received" (RFC 6455 7.4.1)."""
@@ -57,6 +54,13 @@ SMALL_CHUNK: Final = 512
 """Maximum number of bytes read at a time; the smaller one for a peer that has used up its share and
 has more to send. picows handles all frames of a read in one go, and doubles the size of its reads
 whenever its buffer is full."""
+
+READ_BUFFER: Final = CHUNK + 256
+"""Initial size of a connection's read buffer; picows leaves 256 bytes of it unused. The default, 16
+KiB, would be half of the memory of a connection."""
+
+LARGE_READ: Final = CHUNK - 256
+"""A read of this size may have doubled the read buffer."""
 
 _TEXT: Final = WSMsgType.TEXT
 _DATA: Final = (WSMsgType.TEXT, WSMsgType.BINARY)
@@ -85,10 +89,40 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     """One connection: its frames, and its `Transport`.
 
     It is also the protocol of the connection, in front of that of picows, to decide when and how
-    much is read.
+    much is read. As long as each read is small and completes a frame, picows alone provides the
+    buffer: it has not grown. After another read, `get_buffer` limits all further ones.
     """
 
+    # Slots: without them, CPython 3.11 looks each attribute up in a dict, since WSListener is
+    # compiled.
+    __slots__ = (
+        "_abandoned",
+        "_checked",
+        "_chunk",
+        "_closing",
+        "_controls",
+        "_fragments",
+        "_framed",
+        "_held",
+        "_max_size",
+        "_parts",
+        "_pong",
+        "_protocol",
+        "_second",
+        "_used",
+        "_waits",
+        "_writable",
+        "_ws",
+        "get_buffer",
+        "receiver",
+    )
+
+    # A slot here, a method of the base class.
+    get_buffer: Callable[[int], memoryview]  # type: ignore[assignment]
+
     def __init__(self, max_size: int) -> None:
+        self._used = self._checked = self._second = 0.0
+        self._controls = 0
         self.receiver: Receiver | None = None
         self._abandoned = False
         self._max_size = max_size
@@ -97,6 +131,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._closing = False  # by us, not for a fault
         self._waits = False  # for a turn
         self._chunk = CHUNK
+        self._framed = False  # a frame is complete since the last read
         self._parts = bytearray()  # of a fragmented message
         self._fragments = 0
         self._pong: asyncio.Task[Any] | None = None
@@ -107,17 +142,24 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._ws = transport
         underlying = transport.underlying_transport
         self._protocol = underlying.get_protocol()
+        self.get_buffer = self._protocol.get_buffer
         underlying.set_protocol(self)
         underlying.set_write_buffer_limits(write_limit(self._max_size))
         if self._abandoned:
             transport.disconnect(graceful=False)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def _limited_buffer(self, sizehint: int) -> memoryview:
         return self._protocol.get_buffer(sizehint)[: self._chunk]  # type: ignore[no-any-return]
+
+    def _limit_reads(self) -> None:
+        self.get_buffer = self._limited_buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         start = perf_counter()
+        self._framed = False
         self._protocol.buffer_updated(nbytes)
+        if nbytes >= LARGE_READ or not self._framed:
+            self._limit_reads()
         if self._ws.is_close_frame_sent and not self._closing:
             self._discard()  # picows would log each frame after a fault
         if nbytes < self._chunk and perf_counter() - start < NEGLIGIBLE:
@@ -135,6 +177,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         return self._protocol.eof_received()  # type: ignore[no-any-return]
 
     def connection_lost(self, exc: Exception | None) -> None:
+        del self.get_buffer  # it refers to what refers to this
         protocol, self._protocol = self._protocol, None
         protocol.connection_lost(exc)
 
@@ -159,11 +202,19 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._release()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        self._framed = True
         if not frame.last_in_buffer and transport.underlying_transport.is_closing():
             return  # answers can no longer be sent
         message_type = frame.msg_type
         if message_type == _TEXT and frame.fin:
-            self._pass_on(frame.get_payload_as_bytes())
+            receiver = self.receiver
+            if receiver is None or self._writable is not None:
+                self._hold(frame.get_payload_as_bytes())
+                return
+            data = frame.get_payload_as_bytes()
+            answer = receiver.received(data, late=transport.is_close_frame_sent)
+            if answer is not None:
+                transport.send(_TEXT, answer)
         elif message_type in _DATA or message_type == _CONTINUATION:
             self._assemble(frame)
         elif message_type == _CLOSE:
@@ -188,13 +239,16 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 
     def _pass_on(self, data: bytes) -> None:
         if self.receiver is None or self._writable is not None:
-            self._held.append(data)
-            if self.receiver is None and self._too_early():
-                self._drop(WSCloseCode.POLICY_VIOLATION)
+            self._hold(data)
         else:
             answer = self.receiver.received(data, late=self._ws.is_close_frame_sent)
             if answer is not None:
                 self._ws.send(_TEXT, answer)
+
+    def _hold(self, data: bytes) -> None:
+        self._held.append(data)
+        if self.receiver is None and self._too_early():
+            self._drop(WSCloseCode.POLICY_VIOLATION)
 
     def _too_early(self) -> bool:
         return len(self._held) > MAX_EARLY or sum(map(len, self._held)) > self._max_size
@@ -225,6 +279,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     def _discard(self) -> None:
         if not isinstance(self._protocol, _Sink):
             self._protocol = _Sink(self._protocol)
+            self._limit_reads()
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._writable is not None:
@@ -298,6 +353,8 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
 
 class _IncomingConnection(_Listener):
     """A connection of a listener: its checks may reject it after the upgrade."""
+
+    __slots__ = ("_acceptor", "_admission", "_entering", "_subprotocol")
 
     def __init__(
         self,

@@ -33,6 +33,7 @@ SECRETS: Final = (
 HIDDEN: Final = "***"
 MAX_BYTES: Final = 64 * 2**20
 MAX_DEPTH: Final = 64
+CLOSED: Final = -1
 
 PATH: Final = re.compile(r"\$\.?(\.\w+(\[\*\])?)+")
 VARIABLE_NAMES: Final = ("key", "variable")
@@ -163,6 +164,8 @@ class Recorder:
         """Record a frame."""
         line = self._line(frame)
         try:
+            if self._file == CLOSED:  # the last rotation has failed
+                self._open()
             if self._size and self._size + len(line) > self._max_bytes:
                 self._rotate()
             os.write(self._file, line)
@@ -192,7 +195,7 @@ class Recorder:
         return msgspec.json.encode(row).replace(b"\n", b" ") + b"\n"
 
     def _rotate(self) -> None:
-        os.close(self._file)
+        self.close()
         names = [self._path, *(Path(f"{self._path}.{n}") for n in range(1, self._backups + 1))]
         for old, new in reversed(list(pairwise(names))):
             if old.exists():
@@ -203,7 +206,10 @@ class Recorder:
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file)
+        # The number of a closed file may soon be that of a socket.
+        file, self._file = self._file, CLOSED
+        if file != CLOSED:
+            os.close(file)
 
     def __enter__(self) -> Self:
         return self

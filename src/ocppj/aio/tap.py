@@ -1,8 +1,8 @@
 """Raw frames as they pass.
 
 A tap is a function that `CSMS` or `ChargingStation` calls with each frame. Without one, connections
-are wired directly and nothing is paid for it. With one, a `Wire` stands between each connection and
-its transport. `ocppj.aio.recorder` has a tap that writes to a file.
+are wired directly, at no cost. With one, a `Wire` sits between each connection and its transport.
+`ocppj.aio.recorder` has a tap that writes to a file.
 """
 
 import time
@@ -109,7 +109,15 @@ class Wire:
         transport: the WebSocket connection.
     """
 
-    __slots__ = ("_action", "_observer", "_receiver", "_station_id", "_tap", "_transport")
+    __slots__ = (
+        "_action",
+        "_arriving",
+        "_observer",
+        "_receiver",
+        "_station_id",
+        "_tap",
+        "_transport",
+    )
 
     def __init__(
         self, station_id: str, metrics: Metrics | None, tap: Tap, transport: Transport
@@ -121,6 +129,7 @@ class Wire:
         self._tap = tap
         self._transport = transport
         self._receiver: Receiver
+        self._arriving: tuple[float, bytes] | None = None
         self._action: str | None = None  # of our call: its answer does not name it
 
     def to(self, receiver: Receiver) -> Self:
@@ -130,13 +139,9 @@ class Wire:
 
     def received(self, data: bytes, *, late: bool = False) -> bytes | None:
         """Pass on a message: see `ocppj.aio.transport.Receiver`."""
-        now = time.time()
+        self._arriving = time.time(), data
         answer = self._receiver.received(data, late=late)
-        message_type, action, outcome = self._observer.take("in")
-        if action is None and message_type not in (CALL, SEND, None):
-            action = self._action
-        violations = self._observer.take_violations()
-        self._show(now, "in", data, message_type, action, outcome, violations)
+        self._show_arriving()
         if answer is not None:
             self._show(time.time(), "out", answer, *self._observer.take("out"), ())
         return answer
@@ -147,6 +152,7 @@ class Wire:
 
     async def send(self, data: bytes) -> None:
         """Send a message: see `ocppj.aio.transport.Transport`."""
+        self._show_arriving()  # a handler that starts at once may send before `received` returns
         message_type, action, outcome = self._observer.take("out")
         if message_type == CALL:
             self._action = action
@@ -160,6 +166,17 @@ class Wire:
     async def close(self, code: int, reason: str) -> None:
         """Close: see `ocppj.aio.transport.Transport`."""
         await self._transport.close(code, reason)
+
+    def _show_arriving(self) -> None:
+        """Show the frame that is being received, unless it has been shown."""
+        if self._arriving is None:
+            return
+        (now, data), self._arriving = self._arriving, None
+        message_type, action, outcome = self._observer.take("in")
+        if action is None and message_type not in (CALL, SEND, None):
+            action = self._action
+        violations = self._observer.take_violations()
+        self._show(now, "in", data, message_type, action, outcome, violations)
 
     def _show(self, now: float, direction: Direction, data: bytes, *rest: Any) -> None:
         self._tap(TappedFrame(now, self._station_id, direction, data, *rest))

@@ -3,7 +3,7 @@
 import argparse
 from typing import Final
 
-from ocppj.cli.options import Commands, add_address, add_transport
+from ocppj.cli.options import Commands, add_address, add_record, add_transport
 
 __all__ = ["add", "run"]
 
@@ -26,6 +26,7 @@ def add(commands: Commands) -> None:
     parser = commands.add("csms", run, "run a demonstration CSMS", notes=NOTES)
     add_address(parser)
     add_transport(parser)
+    add_record(parser)
     parser.add_argument("--script", metavar="FILE", help="commands to run first")
     parser.add_argument("--lenient", action="store_true", help="tolerate and show violations")
     parser.add_argument(

@@ -3,9 +3,17 @@
 import argparse
 from typing import Final
 
-from ocppj.catalog import VERSIONS
-from ocppj.cli import broker
-from ocppj.cli.options import Commands, add_address, add_policy, add_transport
+from ocppj.cli import broker, http
+from ocppj.cli.options import (
+    Commands,
+    add_address,
+    add_policy,
+    add_record,
+    add_transport,
+    add_versions,
+    positive,
+    whole_number,
+)
 
 __all__ = ["add", "run"]
 
@@ -22,6 +30,8 @@ Without them every station may connect.
 
 {broker.NOTES}
 
+{http.NOTES}
+
 On SIGTERM no more stations are accepted; those that are connected get their answers and are closed,
 --drain of them per second. With --processes several processes listen on one port, each a node.
 
@@ -34,18 +44,11 @@ def add(commands: Commands) -> None:
     parser = commands.add("gateway", run, "hold stations for a fleet of workers", notes=NOTES)
     add_address(parser)
     add_transport(parser)
-    known = [version.name for version in reversed(VERSIONS)]
-    parser.add_argument(
-        "-V",
-        "--version",
-        action="append",
-        choices=known,
-        dest="versions",
-        help="OCPP version that is offered, may be repeated; those of the handlers by default, or "
-        f"{', '.join(known)}",
-    )
+    add_versions(parser, "those of the handlers, or all,")
     add_policy(parser)
     broker.add_broker(parser, required=False)
+    http.add_http(parser)
+    add_record(parser)
     parser.add_argument("--handlers", metavar="MODULE:NAME", help="what is answered here")
     parser.add_argument("--known", metavar="MODULE:NAME", help="tells whether there is a station")
     parser.add_argument(
@@ -67,11 +70,11 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--name", help="beginning of the node's id; the host's name by default")
     parser.add_argument(
-        "--max-handshakes", type=_positive, metavar="N", help="handshakes per second; no limit"
+        "--max-handshakes", type=positive, metavar="N", help="handshakes per second; no limit"
     )
     parser.add_argument(
         "--drain",
-        type=_positive,
+        type=positive,
         default=100.0,
         metavar="N",
         help="stations closed per second on SIGTERM; 100 by default",
@@ -86,7 +89,6 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--shared-port", action="store_true", help="other processes listen on this port too"
     )
-    parser.set_defaults(known_versions=known)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -97,23 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _processes(text: str) -> int:
-    return _number(text, 1, MAX_PROCESSES, "a number of processes")
-
-
-def _number(text: str, lowest: int, highest: int, what: str) -> int:
-    if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: use {lowest} to {highest}")
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
+    return whole_number(text, 1, MAX_PROCESSES, "a number of processes")
 
 
 def _names(text: str) -> tuple[str, ...]:

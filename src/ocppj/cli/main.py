@@ -27,9 +27,11 @@ from ocppj.cli import (
     decode,
     features,
     gateway,
+    load,
     relay,
     station,
     stations,
+    web,
     worker,
 )
 from ocppj.cli.options import EXTRAS, INTERRUPTED, PIPE_CLOSED, UNUSABLE, Commands
@@ -54,11 +56,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
     features,
     csms,
     station,
+    load,
     relay,
     gateway,
     worker,
     stations,
     call,
+    web,
 )
 """In the order of `ocppj --help`."""
 

@@ -14,6 +14,7 @@ from ocppj.cli.terminal import printable
 from ocppj.policy import Policy
 
 __all__ = [
+    "ALL_VERSIONS",
     "AUTO",
     "EXTRAS",
     "FAILED",
@@ -25,9 +26,14 @@ __all__ = [
     "Commands",
     "add_address",
     "add_policy",
+    "add_record",
     "add_transport",
     "add_version",
+    "add_versions",
+    "port_number",
+    "positive",
     "seconds",
+    "whole_number",
 ]
 
 OK, FAILED, UNUSABLE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
@@ -38,10 +44,19 @@ reports for SIGINT and SIGPIPE."""
 AUTO: Final = "auto"
 """As a version: guess it."""
 
+ALL_VERSIONS: Final = [version.name for version in reversed(VERSIONS)]
+"""The newest first, as a station or a CSMS prefers them."""
+
 TRANSPORTS: Final = ("websockets", "picows")
 """The values of `ocppj.aio.transport.TransportName`, which cannot be imported without asyncio."""
 
-EXTRAS: Final = {"websockets": "websockets", "picows": "picows", "nats": "nats"}
+EXTRAS: Final = {
+    "websockets": "websockets",
+    "picows": "picows",
+    "nats": "nats",
+    "starlette": "web",
+    "uvicorn": "web",
+}
 """Optional package -> extra of ocppj that installs it."""
 
 MAX_PORT: Final = 65535
@@ -118,6 +133,23 @@ def _version_or_auto(text: str) -> str:
         raise argparse.ArgumentTypeError(f'{error}, or "{AUTO}"') from None
 
 
+def add_versions(parser: argparse.ArgumentParser, default: str = "") -> None:
+    """Add `--version` for commands of several versions: `versions`, `None` if it is not given.
+
+    Args:
+        parser: of the command.
+        default: what is used without it; all versions by default.
+    """
+    parser.add_argument(
+        "-V",
+        "--version",
+        action="append",
+        choices=ALL_VERSIONS,
+        dest="versions",
+        help=f"OCPP version, may be repeated; {default or ', '.join(ALL_VERSIONS)} by default",
+    )
+
+
 def add_policy(parser: argparse.ArgumentParser) -> None:
     """Add `--lenient`, `--repair` and `--policy FILE`, which exclude each other."""
     parser.set_defaults(policy=Policy.strict())
@@ -155,13 +187,22 @@ def _policy(path: str) -> Policy:
     raise argparse.ArgumentTypeError(printable(f"{path}: {problem}"))
 
 
-def add_transport(parser: argparse.ArgumentParser) -> None:
+def add_transport(parser: argparse.ArgumentParser, default: str = TRANSPORTS[0]) -> None:
     """Add `--transport`."""
     parser.add_argument(
         "--transport",
         choices=TRANSPORTS,
-        default=TRANSPORTS[0],
-        help=f"WebSocket library; {TRANSPORTS[0]} by default",
+        default=default,
+        help=f"WebSocket library; {default} by default",
+    )
+
+
+def add_record(parser: argparse.ArgumentParser) -> None:
+    """Add `--record`: see `ocppj.cli.demo.recording`."""
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        help="write the frames to FILE, without tokens and passwords; FILE.1 and so on are older",
     )
 
 
@@ -171,26 +212,33 @@ def add_address(parser: argparse.ArgumentParser) -> None:
         "--host", default="127.0.0.1", help="address to listen on; 127.0.0.1 by default"
     )
     parser.add_argument(
-        "--port", type=_port, default=9000, help="port to listen on; 9000 by default"
+        "--port", type=port_number, default=9000, help="port to listen on; 9000 by default"
     )
 
 
-def _port(text: str) -> int:
+def port_number(text: str) -> int:
+    """Return the value of an option that is a port."""
+    return whole_number(text, 0, MAX_PORT, "a port")
+
+
+def whole_number(text: str, lowest: int, highest: int, what: str) -> int:
+    """Return the value of an option that is a whole number within bounds."""
+    if not text.isascii() or not text.isdigit() or not lowest <= int(text) <= highest:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}: use {lowest} to {highest}")
+    return int(text)
+
+
+def positive(text: str, what: str = "a number") -> float:
+    """Return the value of an option that is a number above 0."""
     try:
-        port = int(text)
+        number = float(text)
     except ValueError:
-        port = -1
-    if not 0 <= port <= MAX_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use 0 to {MAX_PORT}")
-    return port
+        number = 0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what} above 0")
+    return number
 
 
 def seconds(text: str) -> float:
     """Return the value of an option that is a number of seconds above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value
+    return positive(text, "a number of seconds")

@@ -3,8 +3,7 @@
 import argparse
 from typing import Final
 
-from ocppj.catalog import VERSIONS
-from ocppj.cli.options import Commands, add_address, add_transport, seconds
+from ocppj.cli.options import Commands, add_address, add_transport, add_versions, seconds
 
 __all__ = ["add", "run"]
 
@@ -17,7 +16,7 @@ frames and delays nobody.
 At the end, and every SECONDS with --report, a line for each mirror is written to stdout: frames
 sent, frames dropped, calls refused, and open connections.
 
-Exit status: 2 wrong usage, or cannot listen, 130 Ctrl-C."""
+Exit status: 0 after SIGTERM, 2 wrong usage, or cannot listen, 130 Ctrl-C."""
 
 
 def add(commands: Commands) -> None:
@@ -34,15 +33,7 @@ def add(commands: Commands) -> None:
         help="URL of a CSMS that only listens, may be repeated",
     )
     add_address(parser)
-    known = [version.name for version in VERSIONS]
-    parser.add_argument(
-        "-V",
-        "--version",
-        action="append",
-        choices=known,
-        dest="versions",
-        help=f"OCPP version to offer, may be repeated; {', '.join(known)} by default",
-    )
+    add_versions(parser)
     add_transport(parser)
     parser.add_argument(
         "--report", type=seconds, metavar="SECONDS", help="time between reports; none by default"

@@ -3,8 +3,7 @@
 import argparse
 from typing import Final
 
-from ocppj.catalog import VERSIONS
-from ocppj.cli.options import Commands, add_transport, seconds
+from ocppj.cli.options import Commands, add_record, add_transport, add_versions, seconds
 
 __all__ = ["add", "run"]
 
@@ -22,20 +21,13 @@ Exit status: 0 after --once, 1 could not connect with --once, 2 wrong usage, 130
 
 def add(commands: Commands) -> None:
     """Add the command."""
-    known = [version.name for version in reversed(VERSIONS)]
     parser = commands.add("station", run, "run a simulated charging station", notes=NOTES)
     parser.add_argument("--url", required=True, help="URL of the CSMS, without the identity")
     parser.add_argument("--id", required=True, help="identity of the station, such as CS-1")
-    parser.add_argument(
-        "-V",
-        "--version",
-        action="append",
-        choices=known,
-        dest="versions",
-        help=f"OCPP version, may be repeated, preferred first; {', '.join(known)} by default",
-    )
-    parser.set_defaults(known=known, attempts=ATTEMPTS)
+    add_versions(parser)
+    parser.set_defaults(attempts=ATTEMPTS)
     add_transport(parser)
+    add_record(parser)
     parser.add_argument("--password", metavar="TEXT", help="for HTTP Basic authentication")
     once = f"end after one charging session, or after {ATTEMPTS} failed attempts to connect"
     parser.add_argument("--once", action="store_true", help=once)

@@ -16,6 +16,7 @@ from ocppj.cli.log import Line, Log
 from ocppj.schema import CustomData
 
 __all__ = [
+    "LiveLine",
     "Progress",
     "format_table",
     "inline_json",
@@ -90,6 +91,28 @@ def format_table(
         cells = zip(row, widths, strict=True)
         padded = (c.rjust(w) if i in numbers else c.ljust(w) for i, (c, w) in enumerate(cells))
         yield "  ".join(padded).rstrip()
+
+
+class LiveLine:
+    """A line on stderr that is written again and again, if that is a terminal."""
+
+    def __init__(self) -> None:
+        self._active = sys.stderr is not None and sys.stderr.isatty()
+        self._shown = False
+
+    def show(self, text: str) -> None:
+        """Write the line over the last one."""
+        if self._active:
+            self._shown = True
+            sys.stderr.write(f"\r{printable(text)}\x1b[K")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Remove the line, before other output."""
+        if self._shown:
+            self._shown = False
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
 
 
 class Progress:

@@ -3,11 +3,12 @@
 import argparse
 from typing import Final
 
-from ocppj.catalog import VERSIONS
 from ocppj.cli import broker
-from ocppj.cli.options import Commands
+from ocppj.cli.options import Commands, add_versions, whole_number
 
 __all__ = ["add", "run"]
+
+MAX_HANDLING: Final = 1_000_000
 
 NOTES: Final = f"""\
 MODULE:NAME is a mapping of OCPP versions to handler objects, as for `ocppj.aio.CSMS`; one handler
@@ -26,15 +27,7 @@ def add(commands: Commands) -> None:
     parser = commands.add("worker", run, "answer the stations of a fleet", notes=NOTES)
     parser.add_argument("handlers", metavar="MODULE:NAME", help="the handlers")
     broker.add_broker(parser)
-    known = [version.name for version in reversed(VERSIONS)]
-    parser.add_argument(
-        "-V",
-        "--version",
-        action="append",
-        choices=known,
-        dest="versions",
-        help="OCPP version, may be repeated; those of the mapping by default",
-    )
+    add_versions(parser, "those of the mapping")
     parser.add_argument(
         "--max-handling",
         type=_count,
@@ -55,6 +48,4 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return int(text)
+    return whole_number(text, 1, MAX_HANDLING, "a number of calls")

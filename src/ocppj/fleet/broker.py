@@ -7,10 +7,7 @@ stations. How bytes are read and written is the business of `ocppj.fleet.client`
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
-from importlib.util import find_spec
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -19,16 +16,13 @@ from nats.errors import Error as NatsError
 from ocppj.aio.tracing import Tracing
 from ocppj.aio.transport import shown
 from ocppj.fleet.client import BrokerBusy, BrokerError, BrokerLost, Client
-from ocppj.fleet.subjects import Subjects, headers, parse_headers, status_of
+from ocppj.fleet.subjects import Subjects, headers, parse_headers, parse_json, status_of
 
-__all__ = ["Broker", "JetStreamError", "Reply", "connect"]
+__all__ = ["Broker", "JetStreamError", "Reply"]
 
 MINIMUM_VERSION: Final = (2, 9)
 CONNECT_TIMEOUT: Final = 5.0
 RECONNECT_WAIT: Final = 0.5
-PING_INTERVAL: Final = 3
-"""Seconds between pings to the broker; a connection that misses two is given up."""
-
 API_TIMEOUT: Final = 5.0
 MAX_PENDING_REQUESTS: Final = 100_000
 
@@ -168,8 +162,8 @@ class Broker:
     ) -> asyncio.Future[Reply]:
         """Publish a message and return a future of the reply.
 
-        The future raises `TimeoutError` after so many seconds, and `BrokerLost` when the connection
-        is lost. A reply of the server that nobody listens is a `Reply` with status 503.
+        The future raises `TimeoutError` after `timeout` seconds, and `BrokerLost` if the connection
+        is lost. If nobody listens, the server's `Reply` has status 503.
 
         Raises:
             BrokerBusy: too many requests are pending, or the broker does not keep up.
@@ -218,9 +212,7 @@ class Broker:
         """
         payload = b"" if body is None else msgspec.json.encode(body)
         reply = await self.ask(f"$JS.API.{verb}", payload)
-        answer: dict[str, Any] = msgspec.json.decode(reply.payload)
-        raise_for(answer)
-        return answer
+        return answer_of(reply.payload)
 
     async def ask(self, subject: str, payload: bytes, header_lines: bytes = b"") -> Reply:
         """Send a request to JetStream and return its reply, whatever it says.
@@ -251,9 +243,11 @@ class Broker:
             JetStreamError: it is not stored.
         """
         reply = await self.ask(subject, payload, headers(values) if values else b"")
-        answer = msgspec.json.decode(reply.payload)
-        raise_for(answer)
-        return answer["seq"], answer.get("duplicate", False)
+        answer = answer_of(reply.payload)
+        sequence = answer.get("seq")
+        if not isinstance(sequence, int):
+            raise JetStreamError("JetStream: a message was not acknowledged as stored")
+        return sequence, answer.get("duplicate") is True
 
     async def ensure_stream(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """Create a stream unless it exists; return its configuration.
@@ -271,7 +265,9 @@ class Broker:
                 f"STREAM.CREATE.{name}", {**config, "num_replicas": self.replicas}
             )
             log.info("stream %s created", name)
-        found: dict[str, Any] = info["config"]
+        found = info.get("config")
+        if not isinstance(found, dict):
+            raise JetStreamError(f"JetStream: it is not known how {name} is configured")
         return found
 
     def _check(self) -> None:
@@ -351,16 +347,22 @@ class Broker:
                 raise
 
 
-def raise_for(answer: Mapping[str, Any]) -> None:
-    """Raise what an answer of JetStream says is wrong.
+def answer_of(payload: bytes) -> dict[str, Any]:
+    """Return an answer of JetStream.
 
     Raises:
-        JetStreamError: there is an error in it.
+        JetStreamError: it says that something is wrong, or it is not an answer.
     """
-    error = answer.get("error")
-    if error:
-        problem = f"JetStream: {error.get('description', 'error')}"
-        raise JetStreamError(problem, error.get("code", 0), error.get("err_code", 0))
+    try:
+        answer = parse_json(payload, dict)
+    except ValueError as error:
+        raise JetStreamError(f"JetStream: an answer is {error}") from error
+    problem = answer.get("error")
+    if problem is None:
+        return answer
+    known = problem if isinstance(problem, dict) else {}
+    code, error_code = known.get("code", 0), known.get("err_code", 0)
+    raise JetStreamError(f"JetStream: {known.get('description', 'error')}", code, error_code)
 
 
 def _expire(future: asyncio.Future[Reply]) -> None:
@@ -376,77 +378,8 @@ async def _logged(callback: Callable[[], Awaitable[None]]) -> None:
         log.exception("the fleet was not restored after the broker returned")
 
 
-@asynccontextmanager
-async def connect(
-    url: str | list[str] = "nats://127.0.0.1:4222",
-    *,
-    prefix: str = "ocpp",
-    name: str | None = None,
-    credentials: str | None = None,
-    tls: ssl.SSLContext | None = None,
-    inbox_prefix: str = "_INBOX",
-    replicas: int = 1,
-    tracing: Tracing | None = None,
-    **options: Any,
-) -> AsyncIterator[Broker]:
-    """Connect to NATS as long as the context lasts.
-
-    A connection that is lost is made again. Until then requests fail at once: nothing is kept to be
-    sent later.
-
-    Args:
-        url: of the server, or of several of a cluster: `nats://host:4222` or `tls://host:4222`,
-            with `user:password@` or `token@` before the host.
-        prefix: of the fleet's subjects, buckets and stream.
-        name: of this connection, in the server's monitoring.
-        credentials: path of a `.creds` file.
-        tls: context for TLS.
-        inbox_prefix: of the subjects on which replies come. Users who may not read each other's
-            replies need one each.
-        replicas: of the buckets and the stream, where they do not exist yet; 3 in a cluster.
-        tracing: makes a span of each call of gateways, workers and fleets on this connection, and
-            passes traces on between them: see `ocppj.aio.opentelemetry`.
-        options: of `nats.connect`, such as `user`, `password`, `token` and `nkeys_seed`.
-
-    Raises:
-        BrokerError: the server cannot be reached, rejects us, is older than 2.9, or has no
-            JetStream.
-        ValueError: the prefix is not valid.
-    """
-    if credentials is not None:
-        _check_credentials(credentials)
-    settings: dict[str, Any] = {
-        "name": name,
-        "tls": tls,
-        "user_credentials": credentials,
-        "inbox_prefix": inbox_prefix,
-        "connect_timeout": CONNECT_TIMEOUT,
-        "reconnect_time_wait": RECONNECT_WAIT,
-        "ping_interval": PING_INTERVAL,
-        "pending_size": 0,  # nothing is kept while there is no connection
-    }
-    broker = Broker(url, Subjects(prefix), replicas, tracing, settings | options)
-    await broker.open()
-    try:
-        yield broker
-    finally:
-        await broker.close()
-
-
-def _check_credentials(path: str) -> None:
-    """Check that a file has credentials: nats-py would look for them for ever."""
-    if find_spec("nkeys") is None:
-        raise BrokerError("nkeys is not installed: pip install 'ocppj[nats]'")
-    try:
-        text = Path(path).read_bytes()
-    except OSError as error:
-        raise BrokerError(f"cannot read the credentials: {error}") from error
-    if not all(mark in text for mark in (b"BEGIN NATS USER JWT", b"BEGIN USER NKEY SEED")):
-        raise BrokerError(f"{path} is not a .creds file: it has no user JWT and nkey seed")
-
-
 def _explained(url: str | list[str], problem: Exception) -> BrokerError:
-    """Return what an operator is told about a connection that could not be made."""
+    """Describe to an operator why there is no connection."""
     where = ", ".join(shown(one) for one in ([url] if isinstance(url, str) else url))
     text = str(problem).removeprefix("nats: ").strip("'") or type(problem).__name__
     start = f"cannot connect to NATS at {where}"

@@ -182,7 +182,7 @@ class Client(NatsClient):
         """Wait until the broker has seen all that was posted so far.
 
         Raises:
-            BrokerLost: there is no connection, or no answer within so many seconds.
+            BrokerLost: there is no connection, or no answer within `timeout` seconds.
         """
         transport = self._transport
         if not self.is_connected or transport is None:
@@ -203,6 +203,10 @@ class Client(NatsClient):
         if transport is not None:
             transport.close()
         await super()._connect_to_server(s)
+        connected: Any = self._transport
+        # Before CPython 3.12.9 and 3.13.2, asyncio's own `writelines` knows no back-pressure
+        # (CVE-2024-12254): what a broker does not read would pile up.
+        connected.writelines = lambda lines: connected.write(b"".join(lines))
 
     async def dial(self, url: str | list[str], settings: Mapping[str, Any]) -> None:
         """Connect, or fail at the first error. A connection that is lost later is made again."""

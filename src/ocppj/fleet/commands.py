@@ -39,6 +39,7 @@ from ocppj.fleet.subjects import (
     TRACEPARENT,
     headers,
     parse_headers,
+    parse_time,
 )
 from ocppj.frames import CallResult
 from ocppj.policy import STRICT
@@ -233,8 +234,8 @@ def _seconds(values: Mapping[str, str], age: float) -> float:
     """
     try:
         timeout = float(values.get(TIMEOUT, DEFAULT_TIMEOUT))
-        deadline = int(values.get(DEADLINE, "0")) / 1000
-    except (OverflowError, ValueError):
+        deadline = parse_time(values.get(DEADLINE, "0"))
+    except ValueError:
         raise _Invalid(f"{TIMEOUT} and {DEADLINE} are numbers") from None
     if not 0 < timeout <= MAX_TIMEOUT or math.isnan(timeout):
         raise _Invalid(f"{TIMEOUT}: use more than 0 and at most {MAX_TIMEOUT:g} seconds")
@@ -253,10 +254,10 @@ def _expires(values: Mapping[str, str]) -> float | None:
         _Invalid: the header is not a time.
     """
     try:
-        expires = int(values[EXPIRES]) / 1000
+        expires = parse_time(values[EXPIRES])
     except KeyError:
         return None
-    except (OverflowError, ValueError):
+    except ValueError:
         raise _Invalid(f"{EXPIRES} is a number") from None
     return asyncio.get_running_loop().time() + expires - time.time()
 

@@ -260,7 +260,7 @@ class Membership:
             return True
 
     def entered(self, station: Station) -> None:
-        """Note that a station has entered: commands reach it, and the fleet is told."""
+        """Note that a station has entered: let commands reach it, and tell the fleet."""
         if station.id in self._generations:
             self._serve(station)
 

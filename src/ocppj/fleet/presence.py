@@ -22,6 +22,7 @@ LEASE: Final = 10.0
 """Seconds after which a node that does not renew its entry counts as dead."""
 
 OPERATION: Final = "KV-Operation"
+SEQUENCE: Final = "Nats-Sequence"
 EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 WRONG_SEQUENCE: Final = 10071
 NANOSECONDS: Final = 1_000_000_000
@@ -92,7 +93,8 @@ class Presence:
         await self._broker.ensure_stream(_bucket(self._stations))
         age = int(self.lease * NANOSECONDS)
         found = await self._broker.ensure_stream(_bucket(self._nodes, age))
-        lease = found.get("max_age", age) / NANOSECONDS
+        max_age = found.get("max_age")
+        lease = (max_age if isinstance(max_age, int) and max_age > 0 else age) / NANOSECONDS
         if lease != self.lease:
             log.warning("the nodes of this fleet have a lease of %g s, not %g", lease, self.lease)
             self.lease = lease
@@ -108,7 +110,10 @@ class Presence:
         reply = await self._broker.ask(f"$JS.API.DIRECT.GET.KV_{self._stations}.{key}", b"")
         if status_of(reply.headers) is not None:
             return None, 0
-        revision = int(parse_headers(reply.headers)["Nats-Sequence"])
+        sequence = parse_headers(reply.headers).get(SEQUENCE, "")
+        if not (sequence.isascii() and sequence.isdigit()):
+            raise JetStreamError(f"JetStream: {key} was read without its revision")
+        revision = int(sequence)
         if is_deletion(reply.headers):
             return None, revision
         try:

@@ -45,6 +45,9 @@ from ocppj.schema import Request
 
 __all__ = ["Failure", "RemoteStation", "call_raw"]
 
+PAUSES: Final = (0.005, 0.02, 0.1)
+"""Seconds between the attempts to reach a station whose node does not listen to it yet."""
+
 MARGIN: Final = 1.0
 """Seconds that we wait longer than the node, which knows better what has happened."""
 
@@ -133,11 +136,26 @@ async def _command(  # noqa: PLR0917  as `call_raw`
     timeout: float,
     version: str,
 ) -> bytes:
-    reply = await _ask(broker, station_id, payload, values, timeout)
+    reply = await _ask_patiently(broker, station_id, payload, values, timeout)
     status = parse_headers(reply.headers).get(STATUS)
     if status == "result":
         return reply.payload
     raise _failed(station_id, values[ACTION], version, status, reply.payload, timeout)
+
+
+async def _ask_patiently(
+    broker: Broker, station_id: str, payload: bytes, values: dict[str, str], timeout: float
+) -> Reply:
+    """Ask again for a while if the presence of a station has come before its node listens.
+
+    A command without a generation fails at once: its sender has not seen the presence.
+    """
+    for pause in PAUSES if GENERATION in values else ():
+        try:
+            return await _ask(broker, station_id, payload, values, timeout)
+        except NotConnected:
+            await asyncio.sleep(pause)
+    return await _ask(broker, station_id, payload, values, timeout)
 
 
 async def _ask(
@@ -313,7 +331,7 @@ class RemoteStation:
             ConnectionLost: it has ended already.
         """
         values = {CLOSE: str(code), GENERATION: str(self.generation)}
-        reply = await _ask(self._broker, self.id, reason.encode(), values, self._timeout)
+        reply = await _ask_patiently(self._broker, self.id, reason.encode(), values, self._timeout)
         status = parse_headers(reply.headers).get(STATUS)
         if status != "result":
             raise _failed(self.id, "close", self.version, status, reply.payload, self._timeout)

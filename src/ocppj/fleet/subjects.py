@@ -32,6 +32,7 @@ __all__ = [
     "headers",
     "parse_headers",
     "parse_json",
+    "parse_time",
     "station_of",
     "status_of",
     "token",
@@ -120,6 +121,9 @@ def action_of(code: str) -> str:
         ValueError: it is not the token of any action.
     """
     return _text(code)
+
+
+MAX_TIME_DIGITS: Final = 20
 
 
 class Subjects:
@@ -225,3 +229,14 @@ def status_of(data: bytes) -> int | None:
     """Return the status that the server has put before the headers, such as 503: no responders."""
     status = data[len(_VERSION_LINE) + 1 : len(_VERSION_LINE) + 4]
     return int(status) if status.isdigit() else None
+
+
+def parse_time(text: str) -> float:
+    """Return a Unix time in seconds from the text of one in milliseconds.
+
+    Raises:
+        ValueError: it is not an integer, or has more digits than a time.
+    """
+    if len(text) > MAX_TIME_DIGITS:
+        raise ValueError(f"{len(text)} characters are no time")
+    return int(text) / 1000

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from ocppj.fleet.broker import Broker
+from ocppj.fleet.broker import Broker, JetStreamError
 from ocppj.fleet.client import BrokerError
 from ocppj.fleet.presence import NANOSECONDS, is_deletion
 from ocppj.fleet.subjects import status_of
@@ -136,8 +136,12 @@ class Watch:
         }
         body = {"stream_name": self._stream, "config": config}
         info = await self._broker.api(f"CONSUMER.CREATE.{self._stream}", body)
-        self._created = datetime.fromisoformat(info["created"]).timestamp()
-        if not info["num_pending"] and not info["delivered"]["consumer_seq"]:
+        try:
+            self._created = datetime.fromisoformat(info["created"]).timestamp()
+            empty = not info["num_pending"] and not info["delivered"]["consumer_seq"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise JetStreamError(f"JetStream: a consumer is not described: {error!r}") from error
+        if empty:
             self._finish_snapshot()
 
     def _received(self, subject: str, reply: str, header_lines: bytes, payload: bytes) -> None:

@@ -30,6 +30,7 @@ from ocppj.fleet.subjects import (
     Subjects,
     parse_headers,
     parse_json,
+    parse_time,
 )
 from ocppj.frames import Call, Send
 from ocppj.handlers import Handlers
@@ -231,7 +232,7 @@ class Worker:
         try:
             version, station_id, _ = Subjects.split(subject)
             generation = int(values.get(GENERATION, "0"))
-            deadline = int(values.get(DEADLINE, "0")) / 1000
+            deadline = parse_time(values.get(DEADLINE, "0"))
             known = self._versions[version]
         except (KeyError, ValueError) as error:
             self._logbook.note("message", f"a message to {subject:.200} is not valid: {error!r}")

@@ -1,4 +1,4 @@
-"""A clock that stands until a test moves it: time-outs and back-off without waiting.
+"""A clock that only a test moves: time-outs and back-off without waiting.
 
 Owns the time of the running event loop.
 """

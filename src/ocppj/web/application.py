@@ -177,7 +177,7 @@ class _API:
             rows = [
                 self._row(info, now)
                 for info in list(stations.values())
-                if (profile := self._monitor.profile(info.id)) and profile.revision > since
+                if (traffic := self._monitor.traffic(info.id)) and traffic.revision > since
             ]
             missing = sorted(name for name in gone if name not in stations)
             return JSONResponse({"revision": revision, "stations": rows, "gone": missing})
@@ -195,16 +195,16 @@ class _API:
             "generation": info.generation,
             "address": info.address,
         }
-        profile = self._monitor.profile(info.id)
-        if profile is not None:
+        traffic = self._monitor.traffic(info.id)
+        if traffic is not None:
             row |= {
-                "vendor": profile.vendor,
-                "model": profile.model,
-                "seen": profile.seen or None,
-                "frames": profile.frames,
-                "framesPerMinute": profile.rate(now),
-                "refused": profile.refused,
-                "violations": profile.violations,
+                "vendor": traffic.vendor,
+                "model": traffic.model,
+                "seen": traffic.seen or None,
+                "frames": traffic.frames,
+                "framesPerMinute": traffic.rate(now),
+                "refused": traffic.refused,
+                "violations": traffic.violations,
             }
         return row
 
@@ -268,7 +268,7 @@ class _API:
     async def stream_frames(self, request: Request) -> Response:
         """`GET /stations/{id}/frames`: the frames of a station, the last ones and new ones."""
         station_id = request.path_params["id"]
-        if station_id not in self._directory.stations and not self._monitor.profile(station_id):
+        if station_id not in self._directory.stations and not self._monitor.traffic(station_id):
             raise _not_connected(request)
         return streams.event_stream(self.log.frames(station_id))
 
@@ -278,7 +278,7 @@ class _API:
         violations: dict[str, dict[str, int]] = {}
         for (model, rule), number in monitor.violations.items():
             violations.setdefault(model, {})[rule] = number
-        series = monitor.series.rows(time.time())
+        series = monitor.history.rows(time.time())
         return JSONResponse(
             {"series": series, "refused": monitor.refused, "violations": violations}
         )

@@ -14,9 +14,9 @@ import msgspec
 
 from ocppj.aio import Redaction, TappedFrame
 from ocppj.frames import CALL, CALLERROR, CALLRESULT, SEND
-from ocppj.web.series import Series
+from ocppj.web.history import History
 
-__all__ = ["Monitor", "Profile", "Watcher"]
+__all__ = ["Monitor", "StationTraffic", "Watcher"]
 
 MAX_STATIONS: Final = 20_000
 MAX_FRAMES: Final = 50
@@ -32,7 +32,7 @@ OTHER: Final = "other"
 UNKNOWN: Final = "unknown"
 
 
-class Profile:
+class StationTraffic:
     """What is known of a station beside its connection.
 
     Attributes:
@@ -139,7 +139,7 @@ class Monitor:
 
     Attributes:
         revision: grows with every change.
-        series: frames and latencies over time.
+        history: frames and latencies over time.
         refused: action -> number of frames that were not valid.
         violations: (vendor and model, rule) -> number of violations tolerated.
     """
@@ -150,85 +150,85 @@ class Monitor:
         self._redaction = redaction or Redaction()
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._profiles: OrderedDict[str, Profile] = OrderedDict()
+        self._stations: OrderedDict[str, StationTraffic] = OrderedDict()
         self._kept: deque[tuple[str, int]] = deque()  # stations and numbers of frames, in order
         self._watchers: dict[str, set[Watcher]] = {}
         self.revision = 0
-        self.series = Series()
+        self.history = History()
         self.refused: Counter[str] = Counter()
         self.violations: Counter[tuple[str, str]] = Counter()
         self._models: set[str] = set()
 
-    def profile(self, station_id: str) -> Profile | None:
+    def traffic(self, station_id: str) -> StationTraffic | None:
         """Return what is known of a station; `None` if it has sent nothing."""
-        return self._profiles.get(station_id)
+        return self._stations.get(station_id)
 
     def touch(self, station_id: str) -> None:
         """Note that a station has connected."""
         self.revision += 1
-        self._profile(station_id).revision = self.revision
+        self._traffic(station_id).revision = self.revision
 
-    def _profile(self, station_id: str) -> Profile:
-        profile = self._profiles.get(station_id)
-        if profile is None:
-            profile = self._profiles[station_id] = Profile()
-            if len(self._profiles) > MAX_STATIONS:
-                _, dropped = self._profiles.popitem(last=False)
+    def _traffic(self, station_id: str) -> StationTraffic:
+        traffic = self._stations.get(station_id)
+        if traffic is None:
+            traffic = self._stations[station_id] = StationTraffic()
+            if len(self._stations) > MAX_STATIONS:
+                _, dropped = self._stations.popitem(last=False)
                 self._bytes -= sum(len(frame.data) for frame in dropped.recent)
         else:
-            self._profiles.move_to_end(station_id)
-        return profile
+            self._stations.move_to_end(station_id)
+        return traffic
 
     def __call__(self, frame: TappedFrame) -> None:
         """Take in a frame."""
-        profile = self._profile(frame.station_id)
+        traffic = self._traffic(frame.station_id)
         self.revision += 1
-        profile.revision = self.revision
-        profile.count(frame.time)
+        traffic.revision = self.revision
+        traffic.count(frame.time)
         received = frame.direction == "in"
         refused = bool(received and frame.outcome and frame.message_type != CALLERROR)
         if refused:
-            profile.refused += 1
+            traffic.refused += 1
             self.refused[frame.action or UNKNOWN] += 1
         if received and frame.action == "BootNotification" and not refused:
-            self._note_model(profile, frame)
+            self._note_model(traffic, frame)
         for violation in frame.violations:
-            profile.violations[violation.rule] += 1
-            self.violations[self._model(profile), violation.rule] += 1
-        self.series.add(frame.time, frame.direction, profile.latency(frame), refused=refused)
-        self._keep(profile, frame)
+            traffic.violations[violation.rule] += 1
+            self.violations[self._model(traffic), violation.rule] += 1
+        self.history.add(frame.time, frame.direction, traffic.latency(frame), refused=refused)
+        self._keep(traffic, frame)
         for watcher in self._watchers.get(frame.station_id, ()):
             watcher.put(frame)
 
-    def _note_model(self, profile: Profile, frame: TappedFrame) -> None:
+    def _note_model(self, traffic: StationTraffic, frame: TappedFrame) -> None:
         if frame.message_type not in (CALL, SEND):
             return
         try:
             payload = msgspec.json.decode(frame.data)[3]
-        except (msgspec.DecodeError, LookupError, RecursionError):
-            return
-        station = payload.get("chargingStation", payload)
-        vendor = station.get("vendorName", station.get("chargePointVendor"))
-        model = station.get("model", station.get("chargePointModel"))
-        profile.vendor, profile.model = str(vendor or "")[:50], str(model or "")[:50]
+            station = payload.get("chargingStation", payload)
+            vendor = station.get("vendorName", station.get("chargePointVendor"))
+            model = station.get("model", station.get("chargePointModel"))
+        except (msgspec.DecodeError, LookupError, RecursionError, AttributeError):
+            return  # a lenient codec accepts other shapes too
+        traffic.vendor, traffic.model = str(vendor or "")[:50], str(model or "")[:50]
 
-    def _model(self, profile: Profile) -> str:
-        name = f"{profile.vendor} {profile.model}".strip() or UNKNOWN
+    def _model(self, traffic: StationTraffic) -> str:
+        name = f"{traffic.vendor} {traffic.model}".strip() or UNKNOWN
         if name not in self._models:
             if len(self._models) >= MAX_MODELS:
                 return OTHER
             self._models.add(name)
         return name
 
-    def _keep(self, profile: Profile, frame: TappedFrame) -> None:
-        self._kept.append((frame.station_id, profile.first + len(profile.recent)))
-        profile.recent.append(frame)
+    def _keep(self, traffic: StationTraffic, frame: TappedFrame) -> None:
+        self._kept.append((frame.station_id, traffic.first + len(traffic.recent)))
+        traffic.recent.append(frame)
         self._bytes += len(frame.data)
-        if len(profile.recent) > MAX_FRAMES:
-            self._bytes -= profile.drop_oldest()
+        if len(traffic.recent) > MAX_FRAMES:
+            self._bytes -= traffic.drop_oldest()
         while self._bytes > self._max_bytes or len(self._kept) > MAX_KEPT:
             station_id, number = self._kept.popleft()
-            oldest = self._profiles.get(station_id)
+            oldest = self._stations.get(station_id)
             if oldest is not None and oldest.recent and oldest.first == number:
                 self._bytes -= oldest.drop_oldest()
 

@@ -163,8 +163,8 @@ def _row(event: StationEvent) -> dict[str, Any]:
 
 async def _frames(monitor: Monitor, station_id: str) -> AsyncGenerator[bytes]:
     with monitor.watch(station_id) as watcher:
-        profile = monitor.profile(station_id)
-        kept = list(profile.recent) if profile else []
+        traffic = monitor.traffic(station_id)
+        kept = list(traffic.recent) if traffic else []
         yield b"".join(message("frame", monitor.shown(frame)) for frame in kept) or b": ocppj\n\n"
         lost = 0
         while True:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec.structs import fields
 
-from ocppj.aio import CSMS, Station
+from ocppj.aio import CSMS, Station, Tap
 from ocppj.catalog import VERSIONS
 from ocppj.cli.demo.dialect import ACCEPTED, REJECTED
 from ocppj.cli.demo.dialects import DIALECTS
@@ -39,6 +39,7 @@ class Central:
 
     Args:
         lenient: whether violations are tolerated.
+        tap: gets each frame, if given.
 
     Attributes:
         csms: the endpoint.
@@ -47,14 +48,14 @@ class Central:
         remote_ids: of remote starts.
     """
 
-    def __init__(self, *, lenient: bool = False) -> None:
+    def __init__(self, *, lenient: bool = False, tap: Tap | None = None) -> None:
         policy = Policy.lenient() if lenient else Policy.strict()
         self.codecs = {version.name: Codec(version.name, policy=policy) for version in VERSIONS}
         handlers = {
             name: handler(codec, {**_acknowledgements(codec), **ANSWERS}, self)
             for name, codec in self.codecs.items()
         }
-        self.csms = CSMS(handlers, codecs=self.codecs)
+        self.csms = CSMS(handlers, codecs=self.codecs, tap=tap)
         self.transaction_ids = count(1)
         self.remote_ids = count(1)
         self._transactions: dict[str, list[int | str]] = {}

@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack
 from hmac import compare_digest
 from pathlib import Path
 
-from ocppj.aio import Authenticate, basic
+from ocppj.aio import Authenticate, Tap, basic
 from ocppj.aio.transport import load
 from ocppj.cli.demo import screen as screens
 from ocppj.cli.demo.central import Central
 from ocppj.cli.demo.prompt import CommandError, Prompt, stdin_lines
+from ocppj.cli.demo.recording import RecordingError, recording
 from ocppj.cli.demo.screen import Screen
 from ocppj.cli.demo.traffic import Traffic
 from ocppj.cli.options import FAILED, UNUSABLE
@@ -34,12 +35,17 @@ def run(arguments: argparse.Namespace) -> int:
     except (OSError, UnicodeDecodeError) as error:
         print_error(f"{path}: {getattr(error, 'strerror', None) or error}")
         return UNUSABLE
-    return screens.run(lambda: _serve(arguments, script.splitlines()))
+    try:
+        with recording(arguments.record) as tap:
+            return screens.run(lambda: _serve(arguments, script.splitlines(), tap))
+    except RecordingError as error:
+        print_error(str(error))
+        return UNUSABLE
 
 
-async def _serve(arguments: argparse.Namespace, script: list[str]) -> int:
+async def _serve(arguments: argparse.Namespace, script: list[str], tap: Tap | None) -> int:
     screen = Screen(prompt=_interactive())
-    central = Central(lenient=arguments.lenient)
+    central = Central(lenient=arguments.lenient, tap=tap)
     transport = load(arguments.transport)
     traffic = Traffic(transport, central.codecs.values(), screen, note=central.note)
     host, port, authenticate = arguments.host, arguments.port, _authenticate(arguments.password)

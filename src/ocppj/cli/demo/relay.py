@@ -39,6 +39,7 @@ async def _serve(relay: Relay, arguments: argparse.Namespace) -> int:
     host, port = arguments.host, arguments.port
     async with AsyncExitStack() as stack:
         stack.enter_context(screen.show_log())
+        stack.enter_context(screen.end_on_sigterm())
         listening = relay.listen(host, port, transport=arguments.transport)
         try:
             server = await stack.enter_async_context(listening)

@@ -6,9 +6,10 @@ Owns colours, the prompt, and how the run ends.
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final, Literal, TypeAlias
@@ -84,6 +85,18 @@ class Screen:
         finally:
             ours.setLevel(level)
             root.removeHandler(shown)
+
+    @contextmanager
+    def end_on_sigterm(self) -> Iterator[None]:
+        """End the run on SIGTERM."""
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(signal.SIGTERM, self.end)
+        try:
+            yield
+        finally:
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(signal.SIGTERM)
 
     def _fail(self, error: BaseException) -> None:
         if not self.ended.done():

@@ -6,20 +6,21 @@ from contextlib import AsyncExitStack
 from typing import Final
 from urllib.parse import urlsplit
 
-from ocppj.aio import Backoff, ChargingStation
+from ocppj.aio import Backoff, ChargingStation, Tap
 from ocppj.aio.transport import load
 from ocppj.cli.demo import screen as screens
 from ocppj.cli.demo.charger import Charger
 from ocppj.cli.demo.dialects import DIALECTS
 from ocppj.cli.demo.messages import handler
+from ocppj.cli.demo.recording import RecordingError, recording
 from ocppj.cli.demo.screen import Screen
 from ocppj.cli.demo.traffic import Traffic
-from ocppj.cli.options import FAILED, UNUSABLE
+from ocppj.cli.options import ALL_VERSIONS, FAILED, UNUSABLE
 from ocppj.cli.terminal import print_error
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost
 
-__all__ = ["run"]
+__all__ = ["check_url", "run"]
 
 BACKOFF: Final = Backoff(minimum=1.0, random_range=1.0)
 
@@ -31,12 +32,17 @@ def run(arguments: argparse.Namespace) -> int:
         ModuleNotFoundError: the transport's library is not installed.
     """
     load(arguments.transport)
-    return screens.run(lambda: _serve(arguments))
+    try:
+        with recording(arguments.record) as tap:
+            return screens.run(lambda: _serve(arguments, tap))
+    except RecordingError as error:
+        print_error(str(error))
+        return UNUSABLE
 
 
-async def _serve(arguments: argparse.Namespace) -> int:
+async def _serve(arguments: argparse.Namespace, tap: Tap | None) -> int:
     screen = Screen()
-    codecs = {name: Codec(name) for name in dict.fromkeys(arguments.versions or arguments.known)}
+    codecs = {name: Codec(name) for name in dict.fromkeys(arguments.versions or ALL_VERSIONS)}
     dialects = {name: (codec, DIALECTS[name].station) for name, codec in codecs.items()}
     charger = Charger(dialects, arguments.pace, screen.watch)
     hooks = {"on_connect": charger.connected, "on_disconnect": charger.disconnected}
@@ -45,8 +51,8 @@ async def _serve(arguments: argparse.Namespace) -> int:
         for name, (codec, dialect) in dialects.items()
     }
     try:
-        station = ChargingStation(arguments.id, handlers, codecs=codecs)
-        _check(arguments.url)
+        station = ChargingStation(arguments.id, handlers, codecs=codecs, tap=tap)
+        check_url(arguments.url)
     except ValueError as error:
         print_error(str(error))
         return UNUSABLE
@@ -74,7 +80,8 @@ async def _serve(arguments: argparse.Namespace) -> int:
         return await screen.ended
 
 
-def _check(url: str) -> None:
+def check_url(url: str) -> None:
+    """Raise `ValueError` if a URL is not that of a CSMS."""
     parts = urlsplit(url)
     if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.port == 0:
         raise ValueError(f"{url} is not the URL of a CSMS: use one such as ws://127.0.0.1:9000")

@@ -3,13 +3,14 @@
 import argparse
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
-from ocppj.aio import CSMS
+from ocppj.aio import CSMS, Tap, TappedFrame
 from ocppj.aio.node import Node
 from ocppj.aio.transport import load
 from ocppj.catalog import Version
+from ocppj.cli.demo.recording import RecordingError, recording
 from ocppj.cli.fleet.processes import run_processes
 from ocppj.cli.fleet.service import (
     Unusable,
@@ -20,8 +21,8 @@ from ocppj.cli.fleet.service import (
     stopped,
     tls_server,
 )
-from ocppj.cli.options import OK
-from ocppj.cli.terminal import print_lines
+from ocppj.cli.options import ALL_VERSIONS, OK, UNUSABLE
+from ocppj.cli.terminal import print_error, print_lines
 from ocppj.codec import Codec
 
 __all__ = ["run"]
@@ -38,12 +39,29 @@ def run(arguments: argparse.Namespace) -> int:
     """
     load(arguments.transport)
     if arguments.processes > 1:
+        if arguments.http is not None or arguments.record is not None:
+            print_error("--http and --record need one process; for all see `ocppj web`")
+            return UNUSABLE
         return run_processes(arguments)
     return serve(lambda: _serve(arguments))
 
 
 async def _serve(arguments: argparse.Namespace) -> int:
-    async with stopped() as stop, _node(arguments) as node:
+    async with AsyncExitStack() as stack:
+        stop = await stack.enter_async_context(stopped())
+        monitor = None
+        if arguments.http is not None:
+            from ocppj.web import Monitor  # noqa: PLC0415  needs the extra web
+
+            monitor = Monitor()
+        taps: list[Tap] = [] if monitor is None else [monitor]
+        try:
+            recorder = stack.enter_context(recording(arguments.record))
+        except RecordingError as error:
+            raise Unusable(str(error)) from error
+        if recorder is not None:
+            taps.append(recorder)
+        node = await stack.enter_async_context(_node(arguments, _all(taps)))
         options: dict[str, Any] = {
             name: load_object(value)
             for name in ("known", "authenticate")
@@ -66,6 +84,11 @@ async def _serve(arguments: argparse.Namespace) -> int:
             raise Unusable(f"cannot listen on {where}: {error.strerror or error}") from error
         try:
             _announce(arguments, node, server.port, "ws" if context is None else "wss")
+            if monitor is not None:
+                from ocppj.cli.fleet.web import site  # noqa: PLC0415  needs the extra web
+
+                beside = site(arguments, node, monitor, lambda: getattr(node, "ready", True))
+                await stack.enter_async_context(beside)
             await stop.wait()
             if arguments.nats is not None:
                 drain: Any = getattr(node, "drain")  # noqa: B009  of a Gateway
@@ -73,6 +96,18 @@ async def _serve(arguments: argparse.Namespace) -> int:
         finally:
             await listening.__aexit__(*sys.exc_info())
     return OK
+
+
+def _all(taps: list[Tap]) -> Tap | None:
+    """Return a tap that passes frames to all of some."""
+    if len(taps) < 2:
+        return taps[0] if taps else None
+
+    def tap(frame: TappedFrame) -> None:
+        for one in taps:
+            one(frame)
+
+    return tap
 
 
 def _announce(arguments: argparse.Namespace, node: Node, port: int, scheme: str) -> None:
@@ -86,7 +121,7 @@ def _announce(arguments: argparse.Namespace, node: Node, port: int, scheme: str)
 
 
 @asynccontextmanager
-async def _node(arguments: argparse.Namespace) -> AsyncIterator[Node]:
+async def _node(arguments: argparse.Namespace, tap: Tap | None) -> AsyncIterator[Node]:
     """Yield what holds the stations."""
     if arguments.nats is None and arguments.handlers is None:
         raise Unusable("nobody would answer: give --nats URL, or --handlers MODULE:NAME")
@@ -95,12 +130,12 @@ async def _node(arguments: argparse.Namespace) -> AsyncIterator[Node]:
     if arguments.handlers is not None:
         handlers = load_handlers(arguments.handlers, versions)
         versions = versions or list(handlers)
-    versions = versions or arguments.known_versions
+    versions = versions or ALL_VERSIONS
     policy = arguments.policy
     codecs = {Version.named(name).name: Codec(name, policy=policy) for name in versions}
     try:
         if arguments.nats is None:
-            yield CSMS(handlers or {}, codecs=codecs, duplicates=arguments.duplicates)
+            yield CSMS(handlers or {}, codecs=codecs, duplicates=arguments.duplicates, tap=tap)
             return
         from ocppj.fleet import Gateway  # noqa: PLC0415  without a broker nats-py is not needed
 
@@ -114,6 +149,7 @@ async def _node(arguments: argparse.Namespace) -> AsyncIterator[Node]:
                 duplicates=arguments.duplicates,
                 name=arguments.name,
                 max_handshakes=arguments.max_handshakes,
+                tap=tap,
             )
     except (TypeError, ValueError) as error:
         raise Unusable(str(error)) from error

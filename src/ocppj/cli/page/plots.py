@@ -12,7 +12,7 @@ from ocppj.cli.page.series import Latencies, Series
 from ocppj.cli.page.session import OUTCOMES
 from ocppj.cli.page.times import clock_text, day_text, latency_text, width_text
 
-__all__ = ["render_frames", "render_latencies"]
+__all__ = ["plot_latencies", "plot_series", "render_frames", "render_latencies"]
 
 TICKS: Final = (0.0, 1 / 3, 2 / 3, 1.0)
 """Places of labels below a chart, as shares of its width."""
@@ -32,7 +32,7 @@ def render_frames(history: History) -> Iterable[Markup]:
         yield from _timed(series, has_date=has_date)
     else:
         yield tag("p", "The log has no times. Frames are shown by line.", class_="faint")
-        yield from _chart(history.lines, lambda line: f"line {line:,.0f}", "lines")
+        yield from plot_series(history.lines, lambda line: f"line {line:,.0f}", "lines")
     legend = (tag("span", outcome, class_=outcome) for outcome in OUTCOMES)
     yield tag("p", *legend, class_="legend")
     if history.times and history.untimed:
@@ -42,16 +42,26 @@ def render_frames(history: History) -> Iterable[Markup]:
 def _timed(series: Series, *, has_date: bool) -> Iterable[Markup]:
     start, end = series.span
     if end - start >= LONG:
-        yield from _chart(series, lambda time: day_text(time, has_date=has_date), "")
+        yield from plot_series(series, lambda time: day_text(time, has_date=has_date), "")
         return
     days = dict.fromkeys(day_text(time, has_date=has_date) for time in (start, end))
     unit = "seconds" if series.width < 60 else "minutes"
     yield tag("p", " and ".join(days), class_="faint")
-    yield from _chart(series, lambda time: clock_text(time, unit), "")
+    yield from plot_series(series, lambda time: clock_text(time, unit), "")
 
 
-def _chart(series: Series, text: Callable[[float], str], unit: str) -> Iterable[Markup]:
-    rows = [(f"{text(value)}: {_counts(counts)}", counts) for value, counts in series.rows()]
+def plot_series(
+    series: Series, text: Callable[[float], str], unit: str, kinds: Sequence[str] = OUTCOMES
+) -> Iterable[Markup]:
+    """Yield the chart of frames over time or lines, and its caption.
+
+    Args:
+        series: of the frames, its kinds those of `OUTCOMES`.
+        text: returns the label of a value.
+        unit: of a value; empty for seconds.
+        kinds: what the kinds are called.
+    """
+    rows = [(f"{text(value)}: {_counts(counts, kinds)}", counts) for value, counts in series.rows()]
     start, end = series.span
     ticks = [(place, text(start + (end - start) * place)) for place in TICKS]
     highest = max(sum(counts) for _, counts in rows)
@@ -61,19 +71,25 @@ def _chart(series: Series, text: Callable[[float], str], unit: str) -> Iterable[
     yield columns(rows, OUTCOMES, ticks, f"Frames over time: {caption}")
 
 
-def _counts(counts: Sequence[int]) -> str:
-    pairs = zip(counts, OUTCOMES, strict=True)
+def _counts(counts: Sequence[int], kinds: Sequence[str]) -> str:
+    pairs = zip(counts, kinds, strict=True)
     return ", ".join(f"{count:,} {outcome}" for count, outcome in pairs if count) or "no frame"
 
 
 def render_latencies(history: History) -> Iterable[Markup]:
     """Yield the section about the time from call to answer, if there are any."""
-    total = Latencies.total(history.latencies.values())
+    yield from plot_latencies(
+        Latencies.total(history.latencies.values()), has_fraction=history.has_fraction
+    )
+
+
+def plot_latencies(total: Latencies, *, has_fraction: bool = True) -> Iterable[Markup]:
+    """Yield the section about latencies, if there are any."""
     if not total.count:
         return
 
     def text(seconds: float) -> str:
-        return latency_text(seconds, has_fraction=history.has_fraction)
+        return latency_text(seconds, has_fraction=has_fraction)
 
     rows = list(total.rows())
     first, last = log10(rows[0][0]), log10(rows[-1][1])

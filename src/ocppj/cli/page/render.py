@@ -3,14 +3,11 @@
 Text of a log gets into the page through `markup` alone, which escapes it.
 """
 
-from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
-from importlib import resources
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from ocppj import BACKEND, __version__
 from ocppj.cli.page.charts import bar
+from ocppj.cli.page.document import document, facts_list, table
 from ocppj.cli.page.history import History, Refusals
 from ocppj.cli.page.markup import Markup, join, tag
 from ocppj.cli.page.plots import render_frames, render_latencies
@@ -31,21 +28,11 @@ def render(history: History, summary: Mapping[str, Any]) -> str:
         history: of the logs.
         summary: the counts, from `Tally.summary`.
     """
-    style = (resources.files("ocppj.cli.page") / "style.css").read_text(encoding="utf-8")
     files = [str(file["file"]) for file in summary["files"]]
     more = [f"{len(files) - NAMED_FILES:,} more"] if len(files) > NAMED_FILES else []
     title = ", ".join(files[:NAMED_FILES] + more)
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_policy(style)),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"ocppj check: {title}"),
-        tag("style", Markup(style)),
-    )
-    body = tag(
-        "body",
+    return document(
+        f"ocppj check: {title}",
         tag("h1", title),
         _totals(history, summary),
         *_files(summary),
@@ -55,26 +42,7 @@ def render(history: History, summary: Mapping[str, Any]) -> str:
         *_refusals(history),
         *_violations(summary["violations"]),
         *render_stations(history),
-        tag("footer", f"Written by ocppj {__version__} ({BACKEND} backend)."),
     )
-    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
-
-
-def _policy(style: str) -> str:
-    digest = b64encode(sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: range) -> Markup:
-    """Return a table. Columns in `numbers` are aligned right."""
-
-    def row(name: str, cells: Sequence[str]) -> Markup:
-        aligned = ("number" if column in numbers else None for column in range(len(cells)))
-        return tag("tr", *(tag(name, c, class_=a) for c, a in zip(cells, aligned, strict=True)))
-
-    body = tag("tbody", *(row("td", cells) for cells in rows))
-    table = tag("table", tag("thead", row("th", header)), body)
-    return tag("div", table, class_="scroll", tabindex="0")
 
 
 def _totals(history: History, summary: Mapping[str, Any]) -> Markup:
@@ -88,7 +56,7 @@ def _totals(history: History, summary: Mapping[str, Any]) -> Markup:
         ("calls without an answer", history.unanswered.total()),
         ("median latency", median or "-"),
     )
-    return tag("dl", *(tag("div", tag("dt", name), tag("dd", _text(fact))) for name, fact in facts))
+    return facts_list((name, _text(fact)) for name, fact in facts)
 
 
 def _text(fact: int | str) -> str:
@@ -112,7 +80,7 @@ def _files(summary: Mapping[str, Any]) -> Iterable[Markup]:
         for file in summary["files"]
     ]
     header = ("file", "OCPP version (frames)", "frames", "refused", "skipped lines", "bytes")
-    yield _table(header, rows, range(2, 6))
+    yield table(header, rows, range(2, 6))
     for entry in summary["unreadable"]:
         yield tag("p", f"{entry['file']}: {entry['problem']}", class_="refused")
 
@@ -138,7 +106,7 @@ def _actions(history: History, summary: Mapping[str, Any]) -> Iterable[Markup]:
         )
     header = ("action", "frames", *columns, "unanswered", "median latency", "95 % within")
     yield tag("h2", "Actions")
-    yield _table(header, rows, range(2, len(header)))
+    yield table(header, rows, range(2, len(header)))
 
 
 def _refusals(history: History) -> Iterable[Markup]:
@@ -152,7 +120,7 @@ def _refusals(history: History) -> Iterable[Markup]:
         for (action, code, description), refusals in groups
     ]
     header = ("count", "action", "error code", "reason", "for example")
-    yield _table(header, rows, range(1))
+    yield table(header, rows, range(1))
 
 
 def _places(refusals: Refusals) -> Markup:
@@ -169,7 +137,7 @@ def _violations(violations: Mapping[str, Any]) -> Iterable[Markup]:
             for rule, cell in rules.items()
         ]
         yield tag("h3", model)
-        yield _table(("rule", "count", "for example"), rows, range(1, 2))
+        yield table(("rule", "count", "for example"), rows, range(1, 2))
 
 
 def _example(example: Mapping[str, Any]) -> Markup:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from ocppj.aio import Direction
 
-__all__ = ["Series"]
+__all__ = ["History"]
 
 WIDTH: Final = 10
 """Seconds of a bucket."""
@@ -37,7 +37,7 @@ class _Bucket:
         return LATENCIES[-1]
 
 
-class Series:
+class History:
     """Frames and latencies over the last hour."""
 
     def __init__(self) -> None:
