@@ -86,10 +86,11 @@ def test_other_timestamps_take_the_slow_path(moment: datetime) -> None:
     assert backend.encode(frame) == slowly(backend, frame)
 
 
-def test_a_string_that_reads_like_a_timestamp_is_left_alone() -> None:
+@pytest.mark.parametrize("text", [NOON, "7000Z"])
+def test_a_string_that_reads_like_a_timestamp_is_left_alone(text: str) -> None:
     backend = made("2.1")
     at = datetime.fromisoformat(NOON)
-    texts = ocppj.CustomData(vendorId=NOON, x=[NOON])
+    texts = ocppj.CustomData(vendorId=text, x=[text])
     status = v21.StatusNotificationRequest(
         timestamp=at,
         connector_status=v21.ConnectorStatusEnumType.AVAILABLE,
@@ -98,13 +99,23 @@ def test_a_string_that_reads_like_a_timestamp_is_left_alone() -> None:
         custom_data=texts,
     )
     data = backend.encode(ocppj.Call("i", "StatusNotification", status))
-    assert data.count(NOON.encode()) == 2
+    assert data.count(text.encode()) == 2
     assert b'"timestamp":"2026-11-22T12:00:00.250Z"' in data
+
+
+def test_milliseconds_are_shortened_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = made()
+    moments = (NOW + timedelta(milliseconds=n) for n in range(roundtrip.MAX_ROUNDED + 3))
+    frame = sampled(*moments)
+    data = slowly(backend, frame)
+    monkeypatch.setattr(backend_py, "encode", fail)
+    monkeypatch.setattr(roundtrip, "_round_each", fail)
+    assert backend.encode(frame) == data
 
 
 def test_many_fractions_take_the_slow_path() -> None:
     backend = made()
-    moments = [NOW + timedelta(milliseconds=n) for n in range(1, roundtrip.MAX_SHORTENED + 2)]
+    moments = [NOW + timedelta(microseconds=n) for n in range(1, roundtrip.MAX_ROUNDED + 2)]
     for frame in (sampled(*moments), sampled(*moments[1:])):
         assert backend.encode(frame) == slowly(backend, frame)
 

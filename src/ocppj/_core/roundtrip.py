@@ -19,12 +19,14 @@ from ocppj.schema import FRACTION_DIGITS, dec_hook
 
 __all__ = ["Check", "check_of_call", "check_of_result", "round_timestamps"]
 
-MAX_SHORTENED: Final = 64
-"""Maximum number of timestamps to shorten. All bytes of the frame are searched for each."""
+MAX_ROUNDED: Final = 64
+"""Maximum number of timestamps to round. All bytes of the frame are searched for each."""
 
 UNITS: Final = 10**FRACTION_DIGITS
 SECONDS_END: Final = len('"2026-01-31T12:00:00')
-FRACTION_END: Final = SECONDS_END + 1 + FRACTION_DIGITS
+ZONE: Final = b'Z"'
+LONG_ZONE: Final = b"0" * (len(str(UNIT)) - 1) + ZONE
+"""How timestamps end that are multiples of `UNIT`, as msgspec writes them."""
 
 Timestamps: TypeAlias = tuple[tuple[str, Any], ...]
 """The fields of a Struct with timestamps inside: name and, for Structs, their own such fields."""
@@ -112,21 +114,27 @@ def round_timestamps(data: bytes, payload: Any, timestamps: Timestamps) -> bytes
     moments = _fractions(payload, timestamps)
     if not moments:
         return data
-    if len(moments) > MAX_SHORTENED:
+    for moment in moments:
+        if moment.microsecond % UNIT:
+            return _round_each(data, moments)
+    parts = data.split(LONG_ZONE)  # `replace` counts first
+    # Each of these timestamps ends like this. It is a doubt if something else does.
+    return ZONE.join(parts) if len(parts) == len(moments) + 1 else None
+
+
+def _round_each(data: bytes, moments: list[datetime]) -> bytes | None:
+    """Do so with any timestamps in UTC that have a fraction."""
+    if len(moments) > MAX_ROUNDED:
         return None
     size = len(data)
     for moment in moments:
         text = _encode(moment)
-        micro = moment.microsecond
-        if micro % UNIT:
-            number = (micro + UNIT // 2) // UNIT
-            if number == UNITS:
-                return None
-            fraction = b".%0*d" % (FRACTION_DIGITS, number) if number else b""
-            short = text[:SECONDS_END] + fraction + b'Z"'
-        else:
-            short = text[:FRACTION_END] + b'Z"'
-        data = short.join(data.split(text))  # `replace` counts first
+        number = (moment.microsecond + UNIT // 2) // UNIT
+        if number == UNITS:
+            return None
+        fraction = b".%0*d" % (FRACTION_DIGITS, number) if number else b""
+        short = text[:SECONDS_END] + fraction + ZONE
+        data = short.join(data.split(text))
         size -= len(text) - len(short)
     # Of this size, nothing but these timestamps was replaced.
     return data if len(data) == size else None
