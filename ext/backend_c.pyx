@@ -19,15 +19,7 @@ from libc.string cimport memchr, memcmp, memcpy
 import msgspec
 
 from ocppj._core import backend_py
-from ocppj.errors import (
-    MESSAGE_ID_LENGTH as _MESSAGE_ID_LENGTH, Fault as _Fault, PayloadError as _PayloadError,
-    UnknownActionError as _UnknownActionError,
-)
-from ocppj._core.faults import (
-    MAX_CACHED_LENGTH as _MAX_CACHED_LENGTH, PATH_MARK as _PATH_MARK, translate_cached as _translate_cached,
-)
-from ocppj._core.reader import MAX_NAME_LENGTH as _MAX_NAME_LENGTH
-from ocppj.schema import TOO_DEEP as _TOO_DEEP
+from ocppj.errors import MESSAGE_ID_LENGTH as _MESSAGE_ID_LENGTH
 from ocppj._core.message_types import CALL as _CALL_NUMBER, CALLRESULT as _CALLRESULT_NUMBER
 from ocppj._core.exponents import MAX_EXPONENTS as _MAX_EXPONENTS, SEARCHED_SIZE as _SEARCHED_SIZE
 from ocppj.policy import STRICT
@@ -65,18 +57,7 @@ cdef extern from *:
         }
         return value;
     }
-    /* The twin of `faults.without_traceback`. */
-    static void drop_tracebacks(PyObject *error) {
-        for (; error != NULL; error = ((PyBaseExceptionObject *)error)->context)
-            Py_CLEAR(((PyBaseExceptionObject *)error)->traceback);
-    }
-    /* An instance without the call of `__init__`. */
-    static PyObject *new_instance(PyObject *type, PyObject *arguments) {
-        return ((PyTypeObject *)type)->tp_new((PyTypeObject *)type, arguments, NULL);
-    }
     """
-    object new_instance(object, tuple)
-    void drop_tracebacks(object)
     object value_or_exception(object, object, bint)
     bint PyExceptionInstance_Check(object)
 
@@ -88,22 +69,6 @@ cdef object _decode = msgspec.json.Decoder().decode
 cdef object _convert = msgspec.convert
 cdef object Call = _Call
 cdef object CallResult = _CallResult
-cdef object PayloadError = _PayloadError
-cdef object UnknownActionError = _UnknownActionError
-cdef object UNKNOWN_ACTION = _Fault.ACTION
-cdef Py_ssize_t ERROR_FAULT = slot_offset(_PayloadError.fault)
-cdef Py_ssize_t ERROR_PROBLEM = slot_offset(_PayloadError.problem)
-cdef Py_ssize_t ERROR_RULES = slot_offset(_PayloadError.error_rules)
-cdef Py_ssize_t ERROR_PATH = slot_offset(_PayloadError.path)
-cdef Py_ssize_t ERROR_TYPE = slot_offset(_PayloadError.message_type)
-cdef Py_ssize_t ERROR_ID = slot_offset(_PayloadError.message_id)
-cdef Py_ssize_t ERROR_ACTION = slot_offset(_PayloadError.action)
-cdef str TOO_DEEP = _TOO_DEEP
-cdef str PATH_MARK = _PATH_MARK
-cdef Py_ssize_t MAX_NAME_LENGTH = _MAX_NAME_LENGTH
-cdef object ValidationError = msgspec.ValidationError
-cdef object translate_cached = _translate_cached
-cdef Py_ssize_t MAX_CACHED_LENGTH = _MAX_CACHED_LENGTH
 cdef object CallWithViolations = _WITH_VIOLATIONS[_Call]
 cdef object CallResultWithViolations = _WITH_VIOLATIONS[_CallResult]
 cdef Py_ssize_t CALL_ID = slot_offset(_Call.message_id)
@@ -312,8 +277,6 @@ cdef class Backend:
     cdef Py_ssize_t max_depth
     cdef bint is_lenient
     cdef Tolerances tolerances
-    cdef object error_rules
-    cdef dict calls
 
     def __init__(self, table, policy=STRICT):
         if self._table is not None:
@@ -330,8 +293,6 @@ cdef class Backend:
         self.shapes = table.shapes
         self.is_lenient = policy.is_lenient
         self.tolerances = tolerances_of(policy)
-        self.error_rules = table.version.error_rules
-        self.calls = table.calls
         self.max_size = table.max_size
         self.max_depth = table.max_depth
 
@@ -466,18 +427,8 @@ cdef class Backend:
             action = pending.get(message_id)
         else:
             action = ascii_string(head.action, head.action_size)
-        known = head.message_type - c'0', message_id, action
-        if fast_error is None:
-            if action in self.calls:
-                return None
-            name = f" {action}" if is_plain(head.action, head.action_size) else ""
-            return new_error(UnknownActionError, UNKNOWN_ACTION, f"unknown action{name}", self.error_rules, None, known)
-        finding = try_translate(fast_error, head.payload, after)
-        if finding is not None:
-            fault, problem, path = finding
-            return new_error(PayloadError, fault, problem, self.error_rules, path, known)
         payload = PyBytes_FromStringAndSize(head.payload, after - head.payload)
-        return self.reference._explain(known, payload, fast_error)
+        return self.reference._explain((head.message_type - c'0', message_id, action), payload, fast_error)
 
     cdef const char* payload_end(self, const char* p, const char* end) noexcept nogil:
         """Return the end of the payload at `p` if it is the frame's last element; NULL if in doubt."""
@@ -603,45 +554,6 @@ cdef inline const char* last_bracket(const char* p, const char* end) noexcept no
     while last > p and (last[0] == c'\n' or last[0] == c' ' or last[0] == c'\r'):
         last -= 1
     return last if last - p >= 2 and last[0] == c']' and p[0] == c'{' else NULL
-
-
-cdef object new_error(object cls, object fault, str problem, object rules, object path, tuple head):
-    """Return a `DecodeError`, its slots filled in place. This is faster than calling its class."""
-    cdef object error = new_instance(cls, (fault, problem, rules, path, head))
-    set_slot(error, ERROR_FAULT, fault)
-    set_slot(error, ERROR_PROBLEM, problem)
-    set_slot(error, ERROR_RULES, rules)
-    set_slot(error, ERROR_PATH, path)
-    set_slot(error, ERROR_TYPE, head[0])
-    set_slot(error, ERROR_ID, head[1])
-    set_slot(error, ERROR_ACTION, head[2])
-    return error
-
-
-cdef bint is_plain(const char* name, Py_ssize_t size) noexcept nogil:
-    """Tell whether an action is short and has only letters and digits, so that a text may repeat it."""
-    cdef Py_ssize_t i
-    if not 0 < size <= MAX_NAME_LENGTH:
-        return False
-    for i in range(size):
-        if not (c'a' <= name[i] | 0x20 <= c'z' or c'0' <= name[i] <= c'9'):
-            return False
-    return True
-
-
-cdef object try_translate(object error, const char* p, const char* end):
-    """Return what `faults.translate_fast_error` returns, or None if in doubt."""
-    drop_tracebacks(error)
-    if type(error) is not ValidationError:
-        return None
-    if error.__cause__ is not None:
-        cause = str(error.__cause__)
-        if cause == TOO_DEEP or PATH_MARK in cause:
-            return None
-    if memchr(p, c'`', end - p) is not NULL or memchr(p, c'\\', end - p) is not NULL:
-        return None
-    message = error.args[0]
-    return translate_cached(message, "$") if len(message) < MAX_CACHED_LENGTH else None
 
 
 cdef inline object try_payload(object decode, const char* p, const char* end, bint is_lenient):

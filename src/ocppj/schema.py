@@ -178,9 +178,10 @@ def dec_hook(depth: int) -> Callable[[type, Any], Any]:
     """
 
     def hook(cls: type, value: Any) -> Any:
+        if cls is CustomData and type(value) is not dict:
+            raise TypeError(f"Expected `object`, got `{JSON_NAMES[type(value)]}`")
+        check_json(value, depth)
         if cls is CustomData:
-            if type(value) is not dict:
-                raise TypeError(f"Expected `object`, got `{JSON_NAMES[type(value)]}`")
             if "vendorId" not in value:
                 raise ValueError("Object missing required field `vendorId`")
             vendor_id = value["vendorId"]
@@ -191,8 +192,6 @@ def dec_hook(depth: int) -> Callable[[type, Any], Any]:
                 raise ValueError(
                     f"Expected `str` of length <= {VENDOR_ID_LENGTH} in field `vendorId`"
                 )
-        check_json(value, depth)
-        if cls is CustomData:
             return CustomData(value)
         if cls is JSON:
             return value

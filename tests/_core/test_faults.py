@@ -137,7 +137,7 @@ def test_text_like_a_path_is_not_certain(payload: str) -> None:
 
 
 def test_too_deep_for_the_fast_decoder_is_not_certain() -> None:
-    payload = '{"customData":{"vendorId":"v","a":[[9223372036854775808]]}}'
+    payload = '{"customData":{"vendorId":5,"a":[[]]}}'
     assert faults.translate_fast_error(raised(payload, Outer, 2), payload.encode()) is None
     assert faults.translate_fast_error(raised(payload, Outer, 3), payload.encode()) is not None
 

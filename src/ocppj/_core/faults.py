@@ -13,14 +13,7 @@ import msgspec
 from ocppj.errors import Fault
 from ocppj.schema import TOO_DEEP
 
-__all__ = [
-    "MAX_CACHED_LENGTH",
-    "Finding",
-    "translate",
-    "translate_cached",
-    "translate_fast_error",
-    "without_traceback",
-]
+__all__ = ["Finding", "translate", "translate_fast_error", "without_traceback"]
 
 
 class Finding(NamedTuple):
@@ -107,7 +100,7 @@ def translate(message: str, root: str = "$[0]") -> Finding:
             of an array.
     """
     # The same few faults repeat. Long messages are not cached: they contain text of the peer.
-    return (translate_cached if len(message) < MAX_CACHED_LENGTH else _translate)(message, root)
+    return (_translate_cached if len(message) < MAX_CACHED_LENGTH else _translate)(message, root)
 
 
 def translate_fast_error(error: Exception, payload: Any) -> Finding | None:
@@ -157,4 +150,4 @@ def _match_row(problem: str) -> tuple[Fault, str, str]:
 
 
 MAX_CACHED_LENGTH: Final = 120
-translate_cached: Final = lru_cache(maxsize=512)(_translate)
+_translate_cached: Final = lru_cache(maxsize=512)(_translate)

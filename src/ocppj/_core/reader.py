@@ -55,9 +55,7 @@ _UNREADABLE: Final = object()
 """Stands for valid JSON that has no Python value: a number that is too large."""
 _NO_DETAILS: Final = msgspec.Raw(b"{}")
 _INTEGER: Final = re.compile(rb"-?\d{1,36}")
-MAX_NAME_LENGTH: Final = 50
-"""Maximum length of an action that is repeated in an error."""
-_PLAIN_NAME: Final = re.compile(rf"[A-Za-z0-9]{{1,{MAX_NAME_LENGTH}}}")
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9]{1,50}")
 
 
 class FrameReader:
