@@ -13,6 +13,7 @@ import msgspec
 from ocppj.codec import Codec
 from ocppj.errors import (
     ERROR_RULES,
+    NO_HEAD,
     CallFailed,
     CallTimeout,
     ConnectionLost,
@@ -207,7 +208,9 @@ def _failed(  # noqa: PLR0917  the parts of a reply and what was asked
 def _invalid_response(failure: Failure, version: str) -> PayloadError:
     rules = ERROR_RULES[version]
     faults = (fault for fault, code in rules.codes.items() if code == failure.code)
-    return PayloadError(next(faults, Fault.FORMAT), failure.description, rules, failure.path)
+    return PayloadError(
+        next(faults, Fault.FORMAT), failure.description, rules, failure.path, NO_HEAD
+    )
 
 
 class RemoteStation:
