@@ -18,7 +18,7 @@ from tests.fleet.server import NatsServer
 from tests.fleet.test_journal import Keeper, status, stored
 
 CONFIG = Path(__file__).parents[2] / "docs" / "snippets" / "nats-server.conf"
-USERS = ("gateway", "worker", "caller")
+USERS = ("gateway", "worker", "caller", "web")
 
 
 @pytest.fixture
@@ -47,13 +47,14 @@ def to(server: NatsServer, user: str) -> Any:
     return connect(server.url, user=user, password=secret, inbox_prefix=f"_INBOX_{user}")
 
 
-def test_a_fleet_of_three_users(guarded: NatsServer, end: End, caplog: Any) -> None:
+def test_a_fleet_of_four_users(guarded: NatsServer, end: End, caplog: Any) -> None:
     async def main() -> None:
         async with (
             to(guarded, "gateway") as one,
             to(guarded, "gateway") as two,
             to(guarded, "worker") as workers,
             to(guarded, "caller") as caller,
+            to(guarded, "web") as web,
         ):
             listen: dict[str, Any] = {"transport": end.transport}
             gateway = Gateway(["2.0.1"], one, stored=["StatusNotification"], journal_size=2**20)
@@ -64,13 +65,17 @@ def test_a_fleet_of_three_users(guarded: NatsServer, end: End, caplog: Any) -> N
                 other.listen("127.0.0.1", **listen) as second,
                 Worker({"2.0.1": handlers}, workers),
                 Fleet(caller) as fleet,
+                Fleet(web) as watched,
             ):
                 events = fleet.events()
+                frames = watched.frames("CS-1")
                 station = ocppj.aio.ChargingStation("CS-1", {"2.0.1": Wallbox()})
                 async with end.connect(station, server):
                     await station.call(BOOT)
                     await until(lambda: fleet.stations)
                     assert (await fleet.call("CS-1", UNLOCK)).status.value == "Unlocked"
+                    assert (await anext(frames)).action == "BootNotification"
+                    assert (await watched.call("CS-1", UNLOCK)).status.value == "Unlocked"
                     remote = handlers.stations[0]
                     assert (await remote.call(UNLOCK)).status.value == "Unlocked"
                     assert (await anext(events)).type == "connected"
@@ -89,6 +94,7 @@ def test_a_fleet_of_three_users(guarded: NatsServer, end: End, caplog: Any) -> N
 PUBLISH = {
     "gateway": [
         "ocpp.call.CS-1",
+        "ocpp.tap.CS-1",
         "$JS.API.STREAM.DELETE.KV_ocpp_stations",
         "_INBOX_caller.x.1",
         "x",
@@ -97,6 +103,8 @@ PUBLISH = {
         "ocpp.up.v201.CS-1.Heartbeat",
         "ocpp.journal.v201.CS-1.MeterValues",
         "ocpp.event.CS-1",
+        "ocpp.tap.CS-1",
+        "ocpp.frame.CS-1",
         "ocpp.node.n1",
         "$KV.ocpp_stations.CS-1",
         "$KV.ocpp_nodes.n1",
@@ -110,6 +118,23 @@ PUBLISH = {
         "ocpp.up.v201.CS-1.Heartbeat",
         "ocpp.journal.v201.CS-1.MeterValues",
         "ocpp.event.CS-1",
+        "ocpp.tap.CS-1",
+        "ocpp.frame.CS-1",
+        "ocpp.node.n1",
+        "$KV.ocpp_stations.CS-1",
+        "$KV.ocpp_nodes.n1",
+        "$JS.API.STREAM.CREATE.KV_ocpp_stations",
+        "$JS.API.STREAM.PURGE.KV_ocpp_stations",
+        "$JS.API.CONSUMER.MSG.NEXT.ocpp_journal.workers_v201",
+        "$JS.ACK.ocpp_journal.workers_v201.1.1.1.1.1",
+        "_INBOX_gateway.x.1",
+        "x",
+    ],
+    "web": [
+        "ocpp.up.v201.CS-1.Heartbeat",
+        "ocpp.journal.v201.CS-1.MeterValues",
+        "ocpp.event.CS-1",
+        "ocpp.frame.CS-1",
         "ocpp.node.n1",
         "$KV.ocpp_stations.CS-1",
         "$KV.ocpp_nodes.n1",
@@ -122,9 +147,18 @@ PUBLISH = {
     ],
 }
 SUBSCRIBE = {
-    "gateway": ["ocpp.up.>", "ocpp.call.*", "ocpp.event.*", "_INBOX_caller.>", "_INBOX.>", ">"],
-    "worker": ["ocpp.up.>", "ocpp.call.*", "ocpp.event.*", "ocpp.node.*", "_INBOX_caller.>", ">"],
-    "caller": ["ocpp.up.>", "ocpp.call.*", "ocpp.node.*", "$KV.>", "_INBOX_worker.>", ">"],
+    "gateway": [
+        "ocpp.up.>",
+        "ocpp.call.*",
+        "ocpp.event.*",
+        "ocpp.frame.*",
+        "_INBOX_caller.>",
+        "_INBOX.>",
+        ">",
+    ],
+    "worker": ["ocpp.up.>", "ocpp.call.*", "ocpp.event.*", "ocpp.frame.*", "ocpp.node.*", ">"],
+    "caller": ["ocpp.up.>", "ocpp.call.*", "ocpp.frame.*", "ocpp.node.*", "$KV.>", ">"],
+    "web": ["ocpp.up.>", "ocpp.call.*", "ocpp.tap.*", "ocpp.node.*", "$KV.>", "_INBOX_caller.>"],
 }
 
 

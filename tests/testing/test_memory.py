@@ -286,13 +286,13 @@ def test_an_end_that_is_lost_while_a_frame_is_held_up() -> None:
     async def main() -> None:
         csms, station = ends()
         async with connected(csms, station) as wire:
-            wire.delay(0.01, sender="charging_station")
+            wire.delay(0.2, sender="charging_station")
             call = asyncio.create_task(station.call(BOOT))
             await until(lambda: wire.frames)
             wire.cut()
             with pytest.raises(ocppj.ConnectionLost):
                 await call
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.25)
         assert len(wire.frames) == 1
 
     run(main())

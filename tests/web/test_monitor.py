@@ -55,8 +55,7 @@ def test_all_frames_together_have_a_limit_and_the_oldest_go_first() -> None:
 
 def test_the_number_of_frames_and_stations_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitor, "MAX_KEPT", 20)
-    monkeypatch.setattr(monitor, "MAX_STATIONS", 10)
-    made = Monitor()
+    made = Monitor(max_stations=10)
     for number in range(100):
         made(frame(f"CS-{number}"))
         made(frame("CS-always"))
@@ -66,6 +65,11 @@ def test_the_number_of_frames_and_stations_has_a_limit(monkeypatch: pytest.Monke
     assert sum(len(traffic.recent) for traffic in stations.values()) <= 20
     assert made._bytes == sum(len(f.data) for p in stations.values() for f in p.recent)
     assert len(made._kept) <= 20
+
+
+def test_a_limit_of_stations_is_a_number_above_0() -> None:
+    with pytest.raises(ValueError, match="max_stations=0: use 1 or more"):
+        Monitor(max_stations=0)
 
 
 def test_models_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,17 +108,6 @@ def test_a_frame_that_cannot_be_read_is_shown_by_its_size() -> None:
     row = Monitor().shown(frame(data=b'[2,"SECRET', message_type=None, action=None))
     assert "frame" not in row
     assert row["size"] == 10
-
-
-def test_a_watcher_that_does_not_read_loses_frames_and_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(monitor, "MAX_UNREAD", 5)
-    made = Monitor()
-    with made.watch("CS-1") as watcher:
-        for _ in range(12):
-            made(frame())
-        assert watcher.lost == 7
 
 
 def test_latencies_are_those_from_call_to_answer() -> None:

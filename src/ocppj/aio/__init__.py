@@ -20,6 +20,7 @@ from ocppj.aio.store import OutboxStore, SQLiteStore, StoredRequest
 from ocppj.aio.tap import Tap, TappedFrame
 from ocppj.aio.tracing import Tracing
 from ocppj.aio.transport import TransportName
+from ocppj.aio.viewers import FrameStream
 
 __all__ = [
     "CSMS",
@@ -32,6 +33,7 @@ __all__ = [
     "Duplicates",
     "EventStream",
     "EventsLost",
+    "FrameStream",
     "Handshake",
     "HeadersFor",
     "Metrics",

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from ocppj.aio.events import EventStream
+from ocppj.aio.viewers import FrameStream
 from ocppj.codec import Codec
 from ocppj.schema import Request
 
@@ -99,3 +100,6 @@ class Directory(Protocol):
 
     def events(self) -> EventStream:
         """Return the changes from now on."""
+
+    def frames(self, station_id: str) -> FrameStream:
+        """Return the frames of a station from now on."""

@@ -6,17 +6,19 @@ Owns the events and their bounded queues. `CSMS.events` and `ocppj.fleet.Fleet.e
 from asyncio import Event
 from collections import deque
 from datetime import datetime
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
 from weakref import WeakSet
 
 from ocppj.errors import OcppError
 
-__all__ = ["EventHub", "EventStream", "EventType", "EventsLost", "StationEvent"]
+__all__ = ["EventHub", "EventStream", "EventType", "EventsLost", "StationEvent", "Stream"]
 
 EventType: TypeAlias = Literal["connected", "disconnected", "moved"]
 
 MAX_UNREAD: Final = 100_000
 """Maximum number of events that a stream keeps for its reader."""
+
+T = TypeVar("T")
 
 
 class EventsLost(OcppError):
@@ -45,19 +47,49 @@ class StationEvent(NamedTuple):
     reason: str = ""
 
 
-class EventStream:
+class Stream(Generic[T]):
+    """What happens from the moment that it was made, as an asynchronous iterator."""
+
+    __slots__ = ("__weakref__", "_arrived", "_closed", "_unread")
+
+    def __init__(self) -> None:
+        self._unread: deque[T] = deque()
+        self._arrived = Event()
+        self._closed = False
+
+    def close(self) -> None:
+        """End the iteration once everything is read."""
+        self._closed = True
+        self._arrived.set()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        while not self._unread:
+            self._check()
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._unread.popleft()
+
+    def _check(self) -> None:
+        """Raise what ends the iteration, now that everything is read."""
+        if self._closed:
+            raise StopAsyncIteration
+
+
+class EventStream(Stream[StationEvent]):
     """Events from the moment that it was made, as an asynchronous iterator.
 
     Raises:
         EventsLost: the reader has fallen behind by 100,000 events.
     """
 
-    __slots__ = ("__weakref__", "_arrived", "_closed", "_lost", "_unread")
+    __slots__ = ("_lost",)
 
     def __init__(self) -> None:
-        self._unread: deque[StationEvent] = deque()
-        self._arrived = Event()
-        self._lost = self._closed = False
+        super().__init__()
+        self._lost = False
 
     def put(self, event: StationEvent) -> None:
         """Add an event."""
@@ -68,23 +100,10 @@ class EventStream:
             self._lost = True
         self._arrived.set()
 
-    def close(self) -> None:
-        """End the iteration once all events are read."""
-        self._closed = True
-        self._arrived.set()
-
-    def __aiter__(self) -> "EventStream":
-        return self
-
-    async def __anext__(self) -> StationEvent:
-        while not self._unread:
-            if self._lost:
-                raise EventsLost(f"more than {MAX_UNREAD} events were not read")
-            if self._closed:
-                raise StopAsyncIteration
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._unread.popleft()
+    def _check(self) -> None:
+        if self._lost:
+            raise EventsLost(f"more than {MAX_UNREAD} events were not read")
+        super()._check()
 
 
 class EventHub:

@@ -36,6 +36,7 @@ from ocppj.aio.stations import GOING_AWAY, Duplicates, Station, StationLink, Sta
 from ocppj.aio.tap import Wire
 from ocppj.aio.throttle import ThrottledLink
 from ocppj.aio.transport import Listening, Receiver, ServerTransport, Transport, TransportName, load
+from ocppj.aio.viewers import FrameStream
 from ocppj.codec import Codec
 from ocppj.errors import NotConnected
 from ocppj.schema import Request
@@ -378,6 +379,18 @@ class Node:
         ```
         """
         return self._stations.events.stream()
+
+    def frames(self, station_id: str) -> FrameStream:
+        """Return the frames of a station from now on, unchanged, with identification tokens.
+
+        It need not be connected. Stations that nobody looks at pay nothing.
+
+        ```python
+        async for frame in csms.frames("CS-1"):
+            print(frame.direction, frame.action, frame.data)
+        ```
+        """
+        return self._stations.viewers.stream(station_id)
 
     def __repr__(self) -> str:
         versions = ", ".join(endpoint.codec.version for endpoint in self._endpoints.values())

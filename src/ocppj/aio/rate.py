@@ -39,12 +39,16 @@ class TokenBucket:
         self._refill()
         return self._tokens >= self.capacity
 
-    def take(self) -> bool:
-        """Return whether an event is within the limit; if so, count it."""
+    def take(self, tokens: float = 1) -> bool:
+        """Return whether an event is within the limit; if so, count it.
+
+        Args:
+            tokens: as how many events it counts.
+        """
         self._refill()
-        if self._tokens < 1 - LEEWAY:
+        if self._tokens < tokens - LEEWAY:
             return False
-        self._tokens -= 1
+        self._tokens -= tokens
         return True
 
 

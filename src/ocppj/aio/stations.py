@@ -18,6 +18,7 @@ from ocppj.aio.events import EventHub, EventType, StationEvent
 from ocppj.aio.link import Link
 from ocppj.aio.security import Handshake
 from ocppj.aio.transport import Transport
+from ocppj.aio.viewers import Viewers
 
 __all__ = ["GOING_AWAY", "Duplicates", "Listener", "Station", "StationLink", "Stations"]
 
@@ -109,6 +110,7 @@ class Stations(Mapping[str, Station]):
 
     Attributes:
         events: gets each connection and disconnection.
+        viewers: look at the frames of single stations.
 
     Raises:
         ValueError: `duplicates` is not one of `Duplicates`.
@@ -129,6 +131,7 @@ class Stations(Mapping[str, Station]):
         self._arrivals: Arrivals[Station] = Arrivals()
         self._replaced: set[asyncio.Task[None]] = set()
         self.events = EventHub()
+        self.viewers = Viewers(self._links)
 
     def __getitem__(self, station_id: str) -> Station:
         return cast("Station", self._links[station_id].owner)
@@ -190,6 +193,8 @@ class Stations(Mapping[str, Station]):
     def _add(self, link: StationLink) -> None:
         self._links[link.id] = link
         self._arrivals.put(link.id, link.owner)
+        if self.viewers:
+            self.viewers.entered(link)
         if self.events:
             self._put("connected", link)
         link.opened()
@@ -198,6 +203,8 @@ class Stations(Mapping[str, Station]):
         """Remove a station whose connection has ended."""
         if self._links.get(link.id) is link:
             del self._links[link.id]
+            if self.viewers:
+                self.viewers.left(link)
             if self.events:
                 self._put("disconnected", link, reason)
 

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar, overload
 
 from ocppj.aio.absent import Arrivals, KeptCalls
 from ocppj.aio.events import EventHub, EventStream, EventType, StationEvent
+from ocppj.aio.viewers import FrameStream
 from ocppj.catalog import Version
 from ocppj.codec import Codec
 from ocppj.errors import ConnectionLost, LocalProtocolError, NotConnected
@@ -19,6 +20,7 @@ from ocppj.fleet.client import BrokerError
 from ocppj.fleet.presence import LEASE, NodeRecord, Presence, StationRecord
 from ocppj.fleet.station import RemoteStation
 from ocppj.fleet.subjects import parse_json, station_of, token
+from ocppj.fleet.taps import RemoteTaps
 from ocppj.fleet.watch import Change, Watch
 from ocppj.schema import Request
 from ocppj.session import TIMEOUT
@@ -90,6 +92,7 @@ class Fleet:
         self._arrivals: Arrivals[ConnectedStation] = Arrivals()
         self._kept = KeptCalls()
         self._watches: list[Watch] = []
+        self._taps = RemoteTaps(broker)
         self.stations: Mapping[str, ConnectedStation] = MappingProxyType(self._stations)
         self.nodes: Mapping[str, NodeRecord] = MappingProxyType(self._nodes)
 
@@ -115,6 +118,7 @@ class Fleet:
             timer.cancel()
         self._expiries.clear()
         self._events.close()
+        await self._taps.close()
         self._arrivals.close("the fleet is not followed any more")
 
     async def station(self, station_id: str, *, timeout: float | None = 0.0) -> RemoteStation:
@@ -223,6 +227,27 @@ class Fleet:
         ```
         """
         return self._events.stream()
+
+    def frames(self, station_id: str) -> FrameStream:
+        """Return the frames of a station from now on, without its secrets.
+
+        The node that holds the station shows them as long as the stream is in use. It may connect,
+        disconnect and move meanwhile. A node shows about 1 MiB per second of all frames that it is
+        asked for; what is beyond is counted in `lost`. A frame that is not JSON consists of zeros.
+        Takes the context of this object.
+
+        ```python
+        async for frame in fleet.frames("CS-1"):
+            recorder(frame)
+        ```
+
+        Raises:
+            LocalProtocolError: this object is not entered.
+            ValueError: no station of a fleet has this identity.
+        """
+        if not self._watches:
+            raise LocalProtocolError("frames needs the context of the fleet: use async with")
+        return self._taps.open(station_id)
 
     def _node_changed(self, change: Change) -> None:
         timer = self._expiries.pop(change.key, None)

@@ -14,6 +14,7 @@ from weakref import WeakSet
 from ocppj.aio.endpoint import HOOKS, MAX_HANDLING, MAX_WAITING, Endpoint, by_subprotocol
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.node import Node, NodeAcceptor, Server
+from ocppj.aio.recorder import Redaction
 from ocppj.aio.security import Authenticate, IsKnown
 from ocppj.aio.stations import GOING_AWAY, Duplicates, Station
 from ocppj.aio.tap import Tap, observed
@@ -26,6 +27,7 @@ from ocppj.fleet.logbook import Logbook
 from ocppj.fleet.membership import Membership, node_id
 from ocppj.fleet.presence import LEASE
 from ocppj.fleet.subjects import token
+from ocppj.fleet.taps import Taps
 from ocppj.handlers import Handlers
 from ocppj.session import TIMEOUT
 
@@ -71,6 +73,7 @@ class Gateway(Node):
         max_handshakes: maximum number of handshakes per second; what is beyond gets HTTP 503.
         metrics: counts frames, latencies and connections.
         tap: gets each frame as it passes: see `ocppj.aio.Recorder`.
+        redaction: what is hidden in the frames that are shown to the fleet: see `Fleet.frames`.
 
     Attributes:
         stations: identity -> station, of all that are connected to this node.
@@ -111,6 +114,7 @@ class Gateway(Node):
         max_handshakes: float | None = None,
         metrics: Metrics | None = None,
         tap: Tap | None = None,
+        redaction: Redaction | None = None,
     ) -> None:
         limits = {"deadline": deadline, "lease": lease, "max_in_flight": max_in_flight}
         limits["max_commands"] = max_commands
@@ -169,6 +173,7 @@ class Gateway(Node):
             receive=self._commands.received,
             logbook=self.logbook,
         )
+        self._taps = Taps(broker, self._stations.viewers, redaction or Redaction(), self.logbook)
         self._acceptors: WeakSet[NodeAcceptor] = WeakSet()
         self._servers: WeakSet[Server] = WeakSet()
         self._users = 0
@@ -186,6 +191,7 @@ class Gateway(Node):
                     await self.broker.ensure_stream(journal(self.broker, self._journal_size))
                 await self._membership.join()
                 self._commands.start()
+                self._taps.start()
             self._users += 1
         return self
 
@@ -193,6 +199,7 @@ class Gateway(Node):
         async with self._joining:
             self._users -= 1
             if not self._users:
+                self._taps.close()
                 await self._commands.close(ASK_MARGIN)
                 await self._membership.leave()
 

@@ -195,6 +195,10 @@ def _failed(  # noqa: PLR0917  the parts of a reply and what was asked
         return _invalid_response(failure, version)
     if status == "error":
         return CallFailed(failure.code, failure.description, failure.details)
+    if status == "timeout" and failure.code == NOT_SENT:
+        return CallTimeout(
+            f"{station_id}: {failure.description}: is its node stuck, or its clock ahead?"
+        )
     if status == "timeout":
         return CallTimeout(f"{station_id} did not answer {action} within {timeout:g} s")
     if status == "busy":

@@ -4,10 +4,7 @@ Everything that is kept is bounded: frames by their bytes, stations and models b
 frames kept in memory are unchanged; `Monitor.shown` removes secrets before anything leaves.
 """
 
-import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -16,7 +13,7 @@ from ocppj.aio import Redaction, TappedFrame
 from ocppj.frames import CALL, CALLERROR, CALLRESULT, SEND
 from ocppj.web.history import History
 
-__all__ = ["Monitor", "StationTraffic", "Watcher"]
+__all__ = ["Monitor", "StationTraffic"]
 
 MAX_STATIONS: Final = 20_000
 MAX_FRAMES: Final = 50
@@ -27,7 +24,6 @@ MAX_KEPT: Final = 100_000
 
 MAX_FRAME_BYTES: Final = 32 * 2**20
 MAX_MODELS: Final = 200
-MAX_UNREAD: Final = 1_000
 OTHER: Final = "other"
 UNKNOWN: Final = "unknown"
 
@@ -101,43 +97,17 @@ class StationTraffic:
         return None
 
 
-class Watcher:
-    """The frames of one station as they pass, for one reader."""
-
-    def __init__(self) -> None:
-        self._unread: deque[TappedFrame] = deque()
-        self._arrived = asyncio.Event()
-        self.lost = 0
-
-    def put(self, frame: TappedFrame) -> None:
-        """Add a frame; drop it if the reader does not keep up."""
-        if len(self._unread) < MAX_UNREAD:
-            self._unread.append(frame)
-        else:
-            self.lost += 1
-        self._arrived.set()
-
-    async def take(self, timeout: float) -> list[TappedFrame]:
-        """Return the frames since the last call; none after `timeout` seconds."""
-        try:
-            async with asyncio.timeout(timeout):
-                await self._arrived.wait()
-        except TimeoutError:
-            return []
-        self._arrived.clear()
-        frames = list(self._unread)
-        self._unread.clear()
-        return frames
-
-
 class Monitor:
     """A tap that remembers: give it to `CSMS(..., tap=monitor)` and to `application`.
 
     Args:
         redaction: removes secrets from frames that are shown.
         max_bytes: of all frames kept.
+        max_stations: maximum number of stations that are remembered, connected or not. Beyond it,
+            the one whose last frame is oldest is forgotten.
 
     Attributes:
+        forgotten: revision of the last change of a station that is forgotten.
         revision: grows with every change.
         history: frames and latencies over time.
         refused: action -> number of frames that were not valid.
@@ -145,15 +115,21 @@ class Monitor:
     """
 
     def __init__(
-        self, *, redaction: Redaction | None = None, max_bytes: int = MAX_FRAME_BYTES
+        self,
+        *,
+        redaction: Redaction | None = None,
+        max_bytes: int = MAX_FRAME_BYTES,
+        max_stations: int = MAX_STATIONS,
     ) -> None:
+        if max_stations < 1:
+            raise ValueError(f"max_stations={max_stations!r}: use 1 or more")
         self._redaction = redaction or Redaction()
         self._max_bytes = max_bytes
+        self._max_stations = max_stations
         self._bytes = 0
         self._stations: OrderedDict[str, StationTraffic] = OrderedDict()
         self._kept: deque[tuple[str, int]] = deque()  # stations and numbers of frames, in order
-        self._watchers: dict[str, set[Watcher]] = {}
-        self.revision = 0
+        self.revision = self.forgotten = 0
         self.history = History()
         self.refused: Counter[str] = Counter()
         self.violations: Counter[tuple[str, str]] = Counter()
@@ -172,8 +148,9 @@ class Monitor:
         traffic = self._stations.get(station_id)
         if traffic is None:
             traffic = self._stations[station_id] = StationTraffic()
-            if len(self._stations) > MAX_STATIONS:
+            if len(self._stations) > self._max_stations:
                 _, dropped = self._stations.popitem(last=False)
+                self.forgotten = max(self.forgotten, dropped.revision)
                 self._bytes -= sum(len(frame.data) for frame in dropped.recent)
         else:
             self._stations.move_to_end(station_id)
@@ -197,8 +174,6 @@ class Monitor:
             self.violations[self._model(traffic), violation.rule] += 1
         self.history.add(frame.time, frame.direction, traffic.latency(frame), refused=refused)
         self._keep(traffic, frame)
-        for watcher in self._watchers.get(frame.station_id, ()):
-            watcher.put(frame)
 
     def _note_model(self, traffic: StationTraffic, frame: TappedFrame) -> None:
         if frame.message_type not in (CALL, SEND):
@@ -231,19 +206,6 @@ class Monitor:
             oldest = self._stations.get(station_id)
             if oldest is not None and oldest.recent and oldest.first == number:
                 self._bytes -= oldest.drop_oldest()
-
-    @contextmanager
-    def watch(self, station_id: str) -> Iterator[Watcher]:
-        """Get the frames of a station as they pass."""
-        watcher = Watcher()
-        watchers = self._watchers.setdefault(station_id, set())
-        watchers.add(watcher)
-        try:
-            yield watcher
-        finally:
-            watchers.discard(watcher)
-            if not watchers:
-                self._watchers.pop(station_id, None)
 
     def shown(self, frame: TappedFrame) -> dict[str, Any]:
         """Return a frame as the API shows it, without its secrets."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from starlette.responses import StreamingResponse
 
-from ocppj.aio import Directory, EventsLost, StationEvent
+from ocppj.aio import Directory, EventsLost, FrameStream, StationEvent
 from ocppj.web.monitor import Monitor
 from ocppj.web.problems import Problem
 
@@ -110,7 +110,8 @@ class EventLog:
         Raises:
             Problem: 503, too many streams are open.
         """
-        return self._counted(_frames(self._monitor, station_id))
+        stream = self._directory.frames(station_id)
+        return self._counted(_frames(self._monitor, station_id, stream))
 
     def _counted(self, stream: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
         if self._streams >= MAX_STREAMS:
@@ -161,18 +162,21 @@ def _row(event: StationEvent) -> dict[str, Any]:
     }
 
 
-async def _frames(monitor: Monitor, station_id: str) -> AsyncGenerator[bytes]:
-    with monitor.watch(station_id) as watcher:
-        traffic = monitor.traffic(station_id)
-        kept = list(traffic.recent) if traffic else []
-        yield b"".join(message("frame", monitor.shown(frame)) for frame in kept) or b": ocppj\n\n"
-        lost = 0
-        while True:
-            new = await watcher.take(HEARTBEAT)
-            if watcher.lost != lost:
-                lost = watcher.lost
-                yield message("lost", {"frames": lost})
-            for frame in new:
-                yield message("frame", monitor.shown(frame))
-            if not new:
-                yield b": quiet\n\n"
+async def _frames(monitor: Monitor, station_id: str, stream: FrameStream) -> AsyncGenerator[bytes]:
+    traffic = monitor.traffic(station_id)
+    kept = list(traffic.recent) if traffic else []
+    yield b"".join(message("frame", monitor.shown(frame)) for frame in kept) or b": ocppj\n\n"
+    lost = 0
+    while True:
+        try:
+            async with asyncio.timeout(HEARTBEAT):
+                frame = await anext(stream, None)
+        except TimeoutError:
+            yield b": quiet\n\n"
+            continue
+        if frame is None:
+            return
+        if stream.lost != lost:
+            lost = stream.lost
+            yield message("lost", {"frames": lost})
+        yield message("frame", monitor.shown(frame))

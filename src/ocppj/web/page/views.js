@@ -28,6 +28,11 @@ const clock = (time) => new Date(time).toLocaleTimeString([], { hour12: false })
 const moment = (time) => new Date(time).toLocaleString();
 const link = (id) => `#/station/${encodeURIComponent(id)}`;
 
+// What is not counted is less than 0: a fleet counts no frames of single stations.
+function counted(value) {
+  return value < 0 ? "" : number.format(value);
+}
+
 function age(seconds) {
   if (!(seconds >= 0)) return "";
   if (seconds < 100) return `${Math.round(seconds)} s`;
@@ -44,9 +49,9 @@ const COLUMNS = [
   ["Node", (row) => row.node, null, "wide"],
   ["Connected", (row) => Date.now() / 1000 - Date.parse(row.since) / 1000, age, "number medium"],
   ["Last seen", (row) => (row.seen ? Date.now() / 1000 - row.seen : Infinity), age, "number"],
-  ["Frames/min", (row) => row.framesPerMinute ?? 0, number.format, "number wide"],
-  ["Refused", (row) => row.refused ?? 0, number.format, "number wide"],
-  ["Violations", (row) => sum(row.violations), number.format, "number wide"],
+  ["Frames/min", (row) => row.framesPerMinute ?? -1, counted, "number wide"],
+  ["Refused", (row) => row.refused ?? -1, counted, "number wide"],
+  ["Violations", (row) => (row.violations ? sum(row.violations) : -1), counted, "number wide"],
 ];
 const HEIGHT = 34;
 const sorting = { column: 0, down: false };
@@ -220,9 +225,11 @@ export function showStation(main, id, signal) {
       Node: station.node || "this process",
       Address: station.address || "unknown",
       Connected: moment(station.since),
-      "Last seen": station.seen ? moment(station.seen * 1000) : "no frame yet",
-      Frames: `${number.format(station.frames ?? 0)}, ${number.format(station.refused ?? 0)} refused`,
     };
+    if (station.frames !== undefined) {
+      rows["Last seen"] = station.seen ? moment(station.seen * 1000) : "no frame yet";
+      rows.Frames = `${number.format(station.frames)}, ${number.format(station.refused)} refused`;
+    }
     facts.replaceChildren(...Object.entries(rows).flatMap(([key, value]) => [element("dt", {}, key), element("dd", {}, value)]));
     const counts = Object.entries(station.violations ?? {});
     rules.replaceChildren(counts.length
