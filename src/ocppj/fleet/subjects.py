@@ -51,7 +51,7 @@ EXPIRES: Final = "Ocpp-Expires"
 CLOSE: Final = "Ocpp-Close"
 STATUS: Final = "Ocpp-Status"
 NOT_SENT: Final = "NotSent"
-"""`code` in a reply with the status `gone`: the station has not got the command."""
+"""`code` in a reply with the status `gone` or `timeout`: the station has not got the command."""
 
 MAX_TOKEN_LENGTH: Final = 576
 """Maximum length of a token: 48 characters of four UTF-8 bytes each, percent-encoded.
