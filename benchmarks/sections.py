@@ -214,14 +214,37 @@ Mixed traffic ({", ".join(figures["mix"])} in turn):
 {table(head, rows)}"""
 
 
+def fleet_speed(figures: dict[str, Any] | None = None) -> str:
+    """Return how many TransactionEvents a fleet and single processes answer, and at what cost."""
+    figures = figures or _figures("fleet")
+    sides = figures["throughput"]
+    spent = {side: _spent(one["microseconds"]) for side, one in sides.items()}
+    base, *_ = sides
+    rows = [
+        [
+            side,
+            f"{one['rate']:,.0f}",
+            f"{one['rate'] / sides[base]['rate']:.1f}",
+            f"{spent[side]:,.0f}",
+            f"{spent[base] / spent[side]:.1f}",
+        ]
+        for side, one in sides.items()
+    ]
+    return table(["", "TransactionEvent/s", "ratio", "CPU µs each", "ratio"], rows)
+
+
+def _spent(microseconds: dict[str, float]) -> float:
+    """Return the processor time of all but the stations."""
+    return sum(spent for who, spent in microseconds.items() if who != "stations")
+
+
 def fleet(figures: dict[str, Any] | None = None) -> str:
     """Return the tables of a fleet."""
     figures = figures or _figures("fleet")
-    rates = figures["throughput"]["rates"]
-    base = next(iter(rates.values()))
-    speed = [[side, f"{rate:,.0f}", f"{rate / base:.1f}"] for side, rate in rates.items()]
-    spent = figures["throughput"]["microseconds"]
-    both = figures["latency"]
+    sides = figures["throughput"]
+    *_, chain = sides.values()
+    cores = ", ".join(f"{one['cores']:.1f}" for one in sides.values())
+    both, at_rate = figures["latency"]["sides"], figures["latency"]["microseconds"]
     waits = [
         [f"{side} broker", f"{one['p50']:.2f}", f"{one['p99']:.2f}", f"{one['memory']:,.1f}"]
         for side, one in both.items()
@@ -231,13 +254,23 @@ def fleet(figures: dict[str, Any] | None = None) -> str:
         for name, one in figures["commands"].items()
     ]
     moved = figures["takeover"]
+    rows = [
+        ["TransactionEvent, never pausing", *_costs(chain["microseconds"])],
+        ["MeterValues, stored", *_costs(figures["stored"]["microseconds"])],
+        [f"mixed, {figures['latency']['rate']:,.0f} per second", *_costs(at_rate)],
+    ]
     return f"""\
-200 stations that never pause, TransactionEvents per second:
+200 stations that never pause:
 
-{table(["", "per second", "ratio"], speed)}
-Microseconds of processor time for each: {", ".join(f"{k} {v:.0f}" for k, v in spent.items())}.
+{fleet_speed(figures)}
+CPU time is that of the central system without the stations: of one process, or of gateway, worker
+and nats-server together. All processes of a side, with the stations, used {cores} of
+{figures["environment"]["cores"]} cores; the rest went to other programs on the machine.
 
-{both["with"]["stations"]:,.0f} stations, {figures["rate"]:,.0f} frames per second of mixed traffic:
+CPU time of a frame by process, µs:
+
+{table(["", "gateway", "worker", "nats-server"], rows)}
+{both["with"]["stations"]:,.0f} stations, {figures["latency"]["rate"]:,.0f} frames per second:
 
 {table(["", "p50 ms", "p99 ms", "KiB a station"], waits)}
 A command from another process, ms:
@@ -247,6 +280,10 @@ A command from another process, ms:
 callable after {moved["p50"]:.1f} s (median) and {moved["all"]:.1f} s (last; back-off of 1 to 4 s,
 and a second at random). {moved["connected"]:,} stations were connected then, each once.
 """
+
+
+def _costs(microseconds: dict[str, float]) -> list[str]:
+    return [f"{microseconds[who]:.0f}" for who in ("gateway", "worker", "nats-server")]
 
 
 def dropin(figures: dict[str, Any] | None = None) -> str:
