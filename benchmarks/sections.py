@@ -13,11 +13,21 @@ from typing import Any, Final
 from benchmarks.corpus import ENTRIES
 from benchmarks.page import RESULTS, machine, table
 from benchmarks.peers import LABELS
+from benchmarks.scale import assumptions, scale
 
 __all__ = ["PAGES", "rewritten", "write"]
 
 ROOT: Final = RESULTS.parents[1]
-PAGES: Final = tuple(ROOT / name for name in ("README.md", "SECURITY.md", "docs/performance.md"))
+PAGES: Final = tuple(
+    ROOT / name
+    for name in (
+        "README.md",
+        "SECURITY.md",
+        "docs/fleet.md",
+        "docs/performance.md",
+        "docs/scale.md",
+    )
+)
 CALLS: Final = [one for one in ENTRIES if one.version == "2.0.1" and one.is_call]
 COLUMNS: Final = LABELS | {"ocppj_cython": "**ocppj**"}
 _MARKED: Final = re.compile(r"(<!-- benchmarks: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -277,8 +287,9 @@ A command from another process, ms:
 
 {table(["", "p50", "p99", "slowest"], calls)}
 `kill -9` of one of two gateways: its {moved["moved"]:,} stations were back at the other one and
-callable after {moved["p50"]:.1f} s (median) and {moved["all"]:.1f} s (last; back-off of 1 to 4 s,
-and a second at random). {moved["connected"]:,} stations were connected then, each once.
+callable after {moved["p50"]:.1f} s (median) and {moved["all"]:.1f} s (last). They tried after 1, 2
+and 4 s, and up to a second more at random. {moved["connected"]:,} stations were connected then,
+each once.
 """
 
 
@@ -316,7 +327,22 @@ def starlette(figures: dict[str, Any] | None = None) -> str:
 
 SECTIONS: Final = {
     one.__name__: one
-    for one in (speed, above, faults, worst, leniency, startup, dropin, starlette, endpoints, load)
+    for one in (
+        speed,
+        above,
+        faults,
+        worst,
+        leniency,
+        startup,
+        dropin,
+        starlette,
+        endpoints,
+        load,
+        fleet,
+        fleet_speed,
+        scale,
+        assumptions,
+    )
 }
 
 
