@@ -16,6 +16,7 @@ __all__ = ["main"]
 MODULES = (
     "report",
     "others",
+    "threads",
     "growth",
     "faults",
     "flood",
@@ -31,10 +32,12 @@ MODULES = (
 def main() -> None:
     """Run every module, then write the sections."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    parser.parse_args()
+    parser.add_argument("--free-threaded", metavar="INTERPRETER", help="for benchmarks.threads")
+    interpreter = parser.parse_args().free_threaded
     for module in MODULES:
         print(f"== {module}", file=sys.stderr)
         command = [sys.executable, "-m", f"benchmarks.{module}"]
+        command += [interpreter] if interpreter and module == "threads" else []
         subprocess.run(command, cwd=RESULTS.parents[1], check=True)
     sections.write()
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from benchmarks.corpus import ENTRIES, Entry, frame_text, payload_bytes
+from benchmarks.corpus import ENTRIES, Entry, payload_bytes
 from benchmarks.page import environment, fastest, machine, publish, table
-from benchmarks.peers.messages import codec
+from benchmarks.peers.messages import backend_calls
 from benchmarks.peers.models import model
 from ocppj._core import backend_c, backend_py
 
@@ -20,24 +20,22 @@ PEEKERS: Final = ("orjson.loads", "peek", "peek, pure Python", "peek + reframe")
 
 
 def _times(one: Entry) -> dict[str, float]:
-    shared = codec(one.version)._table
-    ours, python = backend_c.Backend(shared), backend_py.Backend(shared)
-    text = frame_text(one)
-    frame = ours.decode(text, None if one.is_call else one.pending)
+    ours, python = (backend_calls(one_of.Backend, one) for one_of in (backend_c, backend_py))
+    (encode, frame), (peek, text) = ours["encode"], ours["peek"]
     value = model(one).model_validate_json(payload_bytes(one))
     written: Any = {"by_alias": True, "exclude_none": True}
-    assert json.loads(ours.encode(frame)) == one.frame
-    assert ours.peek(text).payload == payload_bytes(one)
-    assert ours.peek(text).reframe(one.frame[1]).decode() == text
+    assert json.loads(encode(frame)) == one.frame
+    assert peek(text).payload == payload_bytes(one)
+    assert peek(text).reframe(one.frame[1]).decode() == text
     calls: dict[str, Any] = {
         "msgspec, unchecked": (msgspec.json.Encoder().encode, frame),
-        "ocppj": (ours.encode, frame),
-        "ocppj, pure Python": (python.encode, frame),
+        "ocppj": ours["encode"],
+        "ocppj, pure Python": python["encode"],
         "pydantic, payload only": lambda: value.model_dump_json(**written),
         "orjson.loads": (orjson.loads, text),
-        "peek": (ours.peek, text),
-        "peek, pure Python": (python.peek, text),
-        "peek + reframe": lambda: ours.peek(text).reframe("1717"),
+        "peek": ours["peek"],
+        "peek, pure Python": python["peek"],
+        "peek + reframe": lambda: peek(text).reframe("1717"),
     }
     return {name: round(ns, 1) for name, ns in fastest(calls, 21).items()}
 
@@ -63,6 +61,11 @@ def main() -> None:
     encoding = {
         "ocppj / msgspec": ("ocppj", "msgspec, unchecked"),
         "pydantic / ocppj": ("pydantic, payload only", "ocppj"),
+        "pydantic / pure Python": ("pydantic, payload only", "ocppj, pure Python"),
+    }
+    peeking = {
+        "peek / orjson": ("peek", "orjson.loads"),
+        "pure Python / orjson": ("peek, pure Python", "orjson.loads"),
     }
     known = environment("ocppj", "msgspec", "orjson", "pydantic")
     figures = {"environment": known, "ns": {one.label: _times(one) for one in ENTRIES}}
@@ -79,7 +82,7 @@ def main() -> None:
             "alone, by alias and without fields that are None."
         ),
         "## Peek",
-        _part(figures, PEEKERS, {"peek / orjson": ("peek", "orjson.loads")}),
+        _part(figures, PEEKERS, peeking),
         "`peek` skips over the payload, so it checks that the frame is JSON.",
     )
 

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ RESULTS: Final = Path(__file__).with_name("results")
 
 
 def environment(*libraries: str) -> dict[str, str]:
-    """Return date, CPU, system, interpreter, and the versions of libraries."""
+    """Return date, CPU, system, interpreter, versions of libraries, and the load average."""
     try:
         text = Path("/proc/cpuinfo").read_text("utf-8")
         lines = [line for line in text.splitlines() if line.startswith("model name")]
@@ -29,6 +30,8 @@ def environment(*libraries: str) -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         **{library: version(library) for library in libraries},
+        # Of the last minute, with that of the benchmark itself: what else the machine was doing.
+        "load average": f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
     }
 
 

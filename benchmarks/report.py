@@ -37,6 +37,8 @@ ROUNDS: Final = 11
 
 OURS: Final = ("ocppj_cython", "ocppj_python")
 
+OTHERS: Final = ("encode", "peek")
+
 BESIDE: Final = ("orjson_only", "two_pass", "pydantic_typed", "pydantic_orjson")
 
 MINUS_FLOOR: Final = "minus floor, ns"
@@ -79,20 +81,14 @@ def _rounds(count: int, samples: int, milliseconds: float) -> dict[str, list[dic
 
 
 def _medians(runs: dict[str, list[dict[str, Any]]]) -> Medians:
-    return {
-        name: {
-            **{
-                key: round(median(run[key] for run in done), 1)
-                for key in done[0]
-                if key != "decode_ns"
-            },
-            "decode_ns": {
-                frame: round(median(run["decode_ns"][frame] for run in done), 1)
-                for frame in done[0]["decode_ns"]
-            },
-        }
-        for name, done in runs.items()
-    }
+    return {name: _median(done) for name, done in runs.items()}
+
+
+def _median(values: list[Any]) -> Any:
+    """Return the median of numbers; of dicts, that of each entry."""
+    if isinstance(values[0], dict):
+        return {key: _median([value[key] for value in values]) for key in values[0]}
+    return round(median(values), 1)
 
 
 def ratios(medians: Medians, ours: str) -> dict[str, dict[str, float]]:
@@ -114,6 +110,19 @@ def _decoding(medians: Medians) -> str:
         for entry in ENTRIES
     ]
     return table(["frame (bytes)", *NAMES], rows)
+
+
+def _others(medians: Medians) -> str:
+    """Return what the other methods of our backends cost."""
+    columns = {f"{call}, {label(name)}": (name, f"{call}_ns") for call in OTHERS for name in OURS}
+    rows = [
+        [
+            entry.label,
+            *(f"{medians[name][key][entry.name]:,.0f}" for name, key in columns.values()),
+        ]
+        for entry in ENTRIES
+    ]
+    return table(["frame (bytes)", *columns], rows)
 
 
 def _beside(medians: Medians, ours: str) -> str:
@@ -186,6 +195,9 @@ def main() -> None:
         _decoding(medians),
         NOTES.format(variants=variants),
         "\n".join(f"- **{name}** ({peer(name).CHECKS}): {peer(name).WHAT}." for name in NAMES),
+        "## Encode and peek",
+        _others(medians),
+        "[others.md](others.md) compares these with their peers.",
         "## Ours beside others",
         *(part for ours in OURS for part in (f"### {ours}", _beside(medians, ours))),
         "## Start-up and memory",

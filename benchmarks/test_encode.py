@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.corpus import ENTRIES, Entry, payload_bytes
 from benchmarks.peers import peer
-from benchmarks.peers.messages import codec
+from benchmarks.peers.messages import backend_calls
 from benchmarks.peers.models import model
 from ocppj._core import backend_c, backend_py
 
@@ -23,7 +23,8 @@ Encode = Callable[[], bytes | str]
 
 
 def ours(entry: Entry, dispatch: type[Any]) -> Encode:
-    return partial(dispatch(codec(entry.version)._table).encode, _frame(entry))
+    encode, frame = backend_calls(dispatch, entry)["encode"]
+    return partial(encode, frame)
 
 
 def msgspec_only(entry: Entry) -> Encode:

@@ -4,6 +4,7 @@
     WHAT     what it does to a frame, and what it leaves out
     load     corpus entry -> the decoder's input
     decoder  corpus entry -> callable that decodes it, or raises
+    calls    (only ours) corpus entry -> what else is timed: name -> function and argument
 
 A decoder may know what a running gateway knows: its tables, and the pending calls. Decoders of the
 bare payload also know its type.
@@ -15,9 +16,10 @@ from typing import Any, Final, Literal, Protocol
 
 from benchmarks.corpus import Entry
 
-__all__ = ["LABELS", "NAMES", "Decode", "Peer", "peer"]
+__all__ = ["LABELS", "NAMES", "Calls", "Decode", "Peer", "peer"]
 
 Decode = Callable[..., Any]
+Calls = dict[str, tuple[Callable[..., Any], Any]]
 
 NAMES: Final = (
     "floor",

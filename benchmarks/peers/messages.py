@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.corpus import Entry
-from benchmarks.peers import Decode
+from benchmarks.corpus import Entry, frame_text
+from benchmarks.peers import Calls, Decode
 from ocppj import Codec
 from ocppj.schema import dec_hook
 
-__all__ = ["backend_decoder", "codec", "decoders", "payload_decoder"]
+__all__ = ["backend_calls", "backend_decoder", "codec", "decoders", "payload_decoder"]
 
 
 @cache
@@ -62,3 +62,10 @@ def backend_decoder(backend: type[Any], entry: Entry) -> Decode:
     if entry.is_call:
         return decode
     return partial(decode, pending=entry.pending)
+
+
+def backend_calls(backend: type[Any], entry: Entry) -> Calls:
+    """Return `Codec.encode` and `Codec.peek` as they are with the given backend."""
+    shared, text = backend(codec(entry.version)._table), frame_text(entry)
+    frame = backend_decoder(backend, entry)(text)
+    return {"encode": (shared.encode, frame), "peek": (shared.peek, text)}

@@ -4,11 +4,11 @@ from typing import Final
 
 from benchmarks.corpus import Entry
 from benchmarks.corpus import frame_text as load
-from benchmarks.peers import Decode
-from benchmarks.peers.messages import backend_decoder
+from benchmarks.peers import Calls, Decode
+from benchmarks.peers.messages import backend_calls, backend_decoder
 from ocppj._core.backend_c import Backend
 
-__all__ = ["CHECKS", "WHAT", "decoder", "load"]
+__all__ = ["CHECKS", "WHAT", "calls", "decoder", "load"]
 
 CHECKS: Final = "full schema"
 WHAT: Final = "`Codec.decode` of the frame, compiled backend"
@@ -17,3 +17,8 @@ WHAT: Final = "`Codec.decode` of the frame, compiled backend"
 def decoder(entry: Entry) -> Decode:
     """Return the codec's method."""
     return backend_decoder(Backend, entry)
+
+
+def calls(entry: Entry) -> Calls:
+    """Return the codec's other methods."""
+    return backend_calls(Backend, entry)

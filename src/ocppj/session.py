@@ -36,6 +36,7 @@ __all__ = ["Role", "Session"]
 Role: TypeAlias = Literal["csms", "charging_station"]
 """The side that a session is on."""
 
+ROLES: Final = get_args(Role)
 TIMEOUT: Final = 30.0
 NO_CALLS: Final[dict[str, str]] = {}
 """The pending calls of an idle session. All idle sessions share it; it is never changed."""
@@ -102,7 +103,7 @@ class Session:
     ) -> None:
         if not isinstance(codec, Codec):
             raise TypeError(f'codec={codec!r:.80}: use a Codec, such as Codec("2.0.1")')
-        if role not in get_args(Role):
+        if role not in ROLES:
             raise ValueError(f"unknown role {role!r}: use csms or charging_station")
         if not timeout > 0:
             raise ValueError(f"timeout={timeout!r}: use seconds above 0")

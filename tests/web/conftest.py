@@ -66,11 +66,12 @@ class Site:
 
 @asynccontextmanager
 async def site(**options: Any) -> AsyncIterator[Site]:
-    monitor = Monitor()
+    monitor = options.pop("monitor", None) or Monitor()
     lenient = ocppj.Codec("2.0.1", policy=ocppj.Policy.lenient())
     handlers = {"2.0.1": Central(), "1.6": object(), "2.1": object()}
-    csms = CSMS(handlers, codecs={"2.0.1": lenient}, tap=monitor, max_waiting=0)
-    app = application(csms, **{"monitor": monitor, **options})
+    waiting = options.pop("max_waiting", 0)
+    csms = CSMS(handlers, codecs={"2.0.1": lenient}, tap=monitor, max_waiting=waiting)
+    app = application(csms, monitor=monitor, **options)
     async with csms.listen("127.0.0.1") as server, uvicorn(app) as served:
         url = f"http://127.0.0.1:{served.port}"
         async with httpx.AsyncClient(base_url=url, timeout=LIMIT, verify=False) as client:

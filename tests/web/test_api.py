@@ -10,6 +10,7 @@ import pytest
 
 import ocppj
 from ocppj import v201
+from ocppj.web import Monitor
 from tests.web.conftest import BOOT, TOKEN, Site, run
 
 JSON = {"content-type": "application/json"}
@@ -77,6 +78,19 @@ def test_pages_of_the_list_and_changes_since_a_revision() -> None:
     run(test)
 
 
+def test_changes_of_stations_that_the_monitor_has_forgotten_are_not_left_out() -> None:
+    async def test(site: Site) -> None:
+        async with site.station("A") as first, site.station("B") as second:
+            since = (await site.client.get("/stations")).json()["revision"]
+            await first.call(BOOT)
+            await second.call(BOOT)
+            changes = (await site.client.get("/stations", params={"since": since})).json()
+            assert [row["id"] for row in changes["stations"]] == ["A", "B"]
+            assert changes["complete"]
+
+    run(test, monitor=Monitor(max_stations=1))
+
+
 def test_a_call_returns_the_stations_response() -> None:
     async def test(site: Site) -> None:
         async with site.station("a station é <b>"):
@@ -111,6 +125,74 @@ def test_what_goes_wrong_has_a_status_of_its_own() -> None:
             busy = problem(await post(site, "/stations/CS-1/calls/UnlockConnector", UNLOCK), 503)
             assert "queued" in busy["detail"]
             problem(await waiting, 504)
+
+    run(test)
+
+
+UNLOCKING = "/stations/CS-1/calls/UnlockConnector"
+
+
+def test_a_call_is_kept_for_a_station_that_is_not_connected() -> None:
+    async def test(site: Site) -> None:
+        waiting = asyncio.create_task(post(site, UNLOCKING, UNLOCK, params={"ttl": 15}))
+        wrong = asyncio.create_task(
+            post(site, "/stations/CS-1/calls/Reset", {"type": "Never"}, params={"ttl": 15})
+        )
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        async with site.station():
+            answer = await waiting
+            assert (answer.status_code, answer.json()) == (200, {"status": "Unlocked"})
+            assert problem(await wrong, 422)["path"] == "$.type"
+            # Connected, ttl changes nothing.
+            assert (await post(site, UNLOCKING, UNLOCK, params={"ttl": 5})).json() == answer.json()
+        late = problem(await post(site, UNLOCKING, UNLOCK, params={"ttl": 0.1}), 404)
+        assert late["title"] == "Not connected"
+        problem(await post(site, UNLOCKING, UNLOCK, params={"ttl": 0}), 404)
+        problem(await post(site, UNLOCKING, b" " * (2**17 + 1), params={"ttl": 5}), 413)
+        for ttl in ("-1", "nan", "86401", "x"):
+            problem(await post(site, UNLOCKING, UNLOCK, params={"ttl": ttl}), 422)
+
+    run(test, max_waiting=8)
+
+
+def test_a_kept_call_is_withdrawn_when_its_client_goes() -> None:
+    class Noting:
+        def __init__(self) -> None:
+            self.unlocked = 0
+
+        def on_unlock_connector(self, request: Any) -> Any:
+            self.unlocked += 1
+            return v201.UnlockConnectorResponse(status=v201.UnlockStatusEnumType.UNLOCKED)
+
+    async def test(site: Site) -> None:
+        waiting = asyncio.create_task(post(site, UNLOCKING, UNLOCK, params={"ttl": 15}))
+        await asyncio.sleep(0.2)
+        waiting.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiting
+        await asyncio.sleep(0.2)
+        noting = Noting()
+        async with site.station(handler=noting):
+            await asyncio.sleep(0.2)
+            assert noting.unlocked == 0
+            await post(site, UNLOCKING, UNLOCK)
+        assert noting.unlocked == 1
+
+    run(test)
+
+
+def test_kept_calls_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ocppj.web.calls.MAX_KEPT", 1)
+
+    async def test(site: Site) -> None:
+        waiting = asyncio.create_task(post(site, UNLOCKING, UNLOCK, params={"ttl": 1}))
+        await asyncio.sleep(0.2)
+        assert (
+            "kept" in problem(await post(site, UNLOCKING, UNLOCK, params={"ttl": 1}), 503)["title"]
+        )
+        problem(await waiting, 404)
+        problem(await post(site, UNLOCKING, UNLOCK, params={"ttl": 0.1}), 404)
 
     run(test)
 

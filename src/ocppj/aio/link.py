@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from time import perf_counter
 from typing import Any, Final
 
 import msgspec
@@ -142,7 +143,7 @@ class Link:
         if not isinstance(frame, Call):
             self._handle(frame, data)
             return None
-        start = _now()
+        start = perf_counter()  # uvloop's time has a resolution of 1 ms
         answer = self._answer(frame, data)
         if isinstance(answer, bytes):
             self._count_answer(metrics, frame, answer, start)
@@ -209,7 +210,7 @@ class Link:
         message_type = _message_type_of(data)
         outcome = outcome_of(data)
         metrics.frame(self.id, "out", message_type, call.action, outcome)
-        metrics.latency(self.id, "in", call.action, _now() - start, outcome)
+        metrics.latency(self.id, "in", call.action, perf_counter() - start, outcome)
 
     def _report(self, message: Call[Any] | Send[Any], error: Exception) -> None:
         self._log(logging.ERROR, f"{message.action} failed", error=error)

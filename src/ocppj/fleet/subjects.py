@@ -51,7 +51,7 @@ EXPIRES: Final = "Ocpp-Expires"
 CLOSE: Final = "Ocpp-Close"
 STATUS: Final = "Ocpp-Status"
 NOT_SENT: Final = "NotSent"
-"""`code` in a reply with the status `gone`: the station has not got the command."""
+"""`code` in a reply with the status `gone` or `timeout`: the station has not got the command."""
 
 MAX_TOKEN_LENGTH: Final = 576
 """Maximum length of a token: 48 characters of four UTF-8 bytes each, percent-encoded.
@@ -72,6 +72,7 @@ _TOKEN: Final = re.compile(r"(?:[A-Za-z0-9_-]|%[0-9A-F]{2})+", re.ASCII)
 _PREFIX: Final = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
 _VERSION_LINE: Final = b"NATS/1.0"
 _LINE: Final = b"\r\n"
+_WHITE: Final = " \t\r\n\v\f"
 
 
 def token(text: str) -> str:
@@ -97,6 +98,8 @@ def token(text: str) -> str:
 
 
 def _text(code: str) -> str:
+    if _PLAIN.fullmatch(code):  # as nearly all are
+        return code
     if not _TOKEN.fullmatch(code):
         raise ValueError(f"{code!r:.80} is not a subject token")
     text = unquote_to_bytes(code).decode()
@@ -177,6 +180,10 @@ class Subjects:
         """Return where the frames of a station are shown that were asked for."""
         return f"{self.prefix}.frame.{station}"
 
+    def summary(self, node: str | None = None) -> str:
+        """Return where a node sums up what its stations do; or where it is asked for that."""
+        return f"{self.prefix}.summary" if node is None else f"{self.prefix}.summary.{node}"
+
     def node(self, node: str) -> str:
         """Return where other nodes reach a node."""
         return f"{self.prefix}.node.{node}"
@@ -226,10 +233,10 @@ def parse_headers(data: bytes) -> dict[str, str]:
     Only the first 4 KiB are looked at. Bytes that are not UTF-8 become U+FFFD.
     """
     found = {}
-    for line in data[:MAX_HEADER_SIZE].split(_LINE)[1:]:
-        name, colon, value = line.partition(b":")
+    for line in data[:MAX_HEADER_SIZE].decode("utf-8", "replace").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
         if colon:
-            found[name.decode("utf-8", "replace")] = value.strip().decode("utf-8", "replace")
+            found[name] = value.strip(_WHITE)
     return found
 
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, Final, Self
 
 import msgspec
@@ -202,11 +203,7 @@ class Worker:
 
     def _received(self, subject: str, reply: str, header_lines: bytes, payload: bytes) -> None:
         """Handle a frame of a station."""
-
-        def answer(data: bytes | None) -> None:
-            self._answer(reply, data)
-
-        self._handle(subject, header_lines, payload, answer)
+        self._handle(subject, header_lines, payload, partial(self._answer, reply))
 
     def _stored(
         self, consumer: Consumer, subject: str, reply: str, header_lines: bytes, payload: bytes
@@ -237,8 +234,9 @@ class Worker:
         except (KeyError, ValueError) as error:
             self._logbook.note("message", f"a message to {subject:.200} is not valid: {error!r}")
             return
-        if deadline and time.time() > deadline:
-            self._logbook.note("deadline", f"{station_id}: a call came after its deadline")
+        if deadline and (late := time.time() - deadline) > 0:
+            problem = f"{station_id}: a call came {late:.1f} s after its deadline"
+            self._logbook.note("deadline", f"{problem}: is this clock ahead of the gateway's?")
             return
         session = Session(known.decoder(values.get(VIOLATIONS)), "csms")
         try:
@@ -271,7 +269,7 @@ class Worker:
             self._logbook.note("busy", problem)
             answer(session.fail(call, "GenericError", problem))
             return
-        found = responder.answer(session, call, data, station, self._reporter(station))
+        found = responder.answer(session, call, data, station, partial(self._report, station))
         if isinstance(found, bytes):
             answer(found)
         else:
@@ -302,18 +300,15 @@ class Worker:
         if len(self._tasks) >= self._max_handling:
             self._logbook.note("send", "a SEND is dropped, too many handlers are at work")
             return
-        waiting = handlers.notify(send, (station,), self._reporter(station))
+        waiting = handlers.notify(send, (station,), partial(self._report, station))
         if waiting is not None:
             self._start(_await(waiting))
 
-    def _reporter(
-        self, station: RemoteStation
-    ) -> Callable[[Call[Any] | Send[Any], Exception], None]:
-        def report(message: Call[Any] | Send[Any], error: Exception) -> None:
-            text = f"{station.id}: {message.action} failed"
-            self._logbook.note(message.action, text, level=logging.ERROR, error=error)
-
-        return report
+    def _report(
+        self, station: RemoteStation, message: Call[Any] | Send[Any], error: Exception
+    ) -> None:
+        text = f"{station.id}: {message.action} failed"
+        self._logbook.note(message.action, text, level=logging.ERROR, error=error)
 
     def _changed(self, _subject: str, _reply: str, _headers: bytes, payload: bytes) -> None:
         """Call the hook for a station that has connected or disconnected."""

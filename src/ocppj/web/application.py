@@ -2,37 +2,31 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
-from functools import lru_cache, partial
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, runtime_checkable
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from ocppj.aio import Directory, StationHandle, StationInfo
-from ocppj.codec import Codec
-from ocppj.errors import ConnectionLost, DecodeError, OcppError
-from ocppj.frames import CALL, Call, Send
-from ocppj.policy import Policy
-from ocppj.schema import Feature
+from ocppj.aio import Directory, StationInfo
+from ocppj.aio.summary import Summary
+from ocppj.errors import OcppError
 from ocppj.web import streams
+from ocppj.web.calls import Calls, is_callable
 from ocppj.web.monitor import Monitor
 from ocppj.web.openapi import document
 from ocppj.web.problems import JSONResponse, Problem, handlers, problem_of
+from ocppj.web.requests import not_connected, number, read_body, require_json
 from ocppj.web.tokens import Scope, Tokens, check_host
 
 __all__ = ["application"]
 
-MAX_CALLS: Final = 1_000
-"""Maximum number of calls pending at a time."""
-
-MAX_TIMEOUT: Final = 600.0
 MAX_ROWS: Final = 100_000
 
 FILES: Final = {
@@ -58,9 +52,15 @@ PAGE_HEADERS: Final = {
 }
 API_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
-D = TypeVar("D")
-N = TypeVar("N", int, float)
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@runtime_checkable
+class Summarized(Protocol):
+    """A directory of several nodes: `ocppj.fleet.Fleet`."""
+
+    def summaries(self) -> AsyncIterable[Summary]:
+        """Return what the stations of each node do, from now on."""
 
 
 def application(
@@ -79,7 +79,7 @@ def application(
         tokens: who may read and command. `None`: everybody, but only under the names of this
             machine; bind the server to 127.0.0.1 then.
         monitor: the tap of the `CSMS`, for statistics, and what is known of a station's traffic
-            before somebody looks.
+            before somebody looks. A `Fleet` needs none: its nodes send statistics.
         metrics: returns the text for `GET /metrics`, for instance that of prometheus_client.
         ready: whether traffic should come here, for `GET /readyz`.
         hosts: further names under which requests are answered without tokens.
@@ -102,13 +102,13 @@ def application(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        following = asyncio.create_task(api.log.follow())
+        following = [asyncio.create_task(work) for work in (api.log.follow(), api.sum_up())]
         try:
             yield
         finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
 
     return Starlette(routes=api.routes(), exception_handlers=handlers, lifespan=lifespan)
 
@@ -131,7 +131,7 @@ class _API:
         self._metrics = metrics
         self._ready = ready
         self._hosts = hosts
-        self._calls = 0
+        self._calls = Calls(directory)
         self.log = streams.EventLog(directory, self._monitor)
 
     def routes(self) -> list[Route]:
@@ -140,7 +140,7 @@ class _API:
         rows: list[tuple[str, str, Endpoint]] = [
             ("GET", "/stations", read(self.list_stations)),
             ("GET", "/stations/{id}/frames", read(self.stream_frames)),
-            ("POST", "/stations/{id}/calls/{action}", command(self.call)),
+            ("POST", "/stations/{id}/calls/{action}", command(self._calls.call)),
             ("POST", "/stations/{id}/disconnect", command(self.disconnect)),
             ("GET", "/stations/{id}", read(self.show_station)),
             ("GET", "/events", read(self.stream_events)),
@@ -166,15 +166,22 @@ class _API:
 
         return guarded
 
+    async def sum_up(self) -> None:
+        """Take in what the nodes of a fleet sum up, until cancelled."""
+        if isinstance(self._directory, Summarized):
+            async for summary in self._directory.summaries():
+                self._monitor.add(summary)
+
     async def list_stations(self, request: Request) -> Response:
         """`GET /stations`: all, a page of them, or what has changed since a revision."""
-        limit = _number(request, "limit", 10_000, 1, MAX_ROWS, kind=int)
-        since = _number(request, "since", -1, -1, 2**53, kind=int)
+        limit = number(request, "limit", 10_000, 1, MAX_ROWS, kind=int)
+        since = number(request, "since", -1, -1, 2**53, kind=int)
         after = request.query_params.get("after", "")
         stations = self._directory.stations
         revision = self._monitor.revision
         now = time.time()
-        if since >= 0 and since >= self.log.complete_since and since <= revision:
+        known = max(self.log.complete_since, self._monitor.forgotten, 0)
+        if known <= since <= revision:
             gone = {name for number, name in self.log.gone if number > since}
             rows = [
                 self._row(info, now)
@@ -214,49 +221,16 @@ class _API:
         """`GET /stations/{id}`: what is known of one."""
         info = self._directory.stations.get(request.path_params["id"])
         if info is None:
-            raise _not_connected(request)
-        handle = await self._station(request)
-        actions = [name for name, feature in handle.codec.features.items() if _callable(feature)]
+            raise not_connected(request)
+        handle = await self._calls.station(request)
+        actions = [name for name, feature in handle.codec.features.items() if is_callable(feature)]
         return JSONResponse({**self._row(info, time.time()), "actions": actions})
-
-    async def _station(self, request: Request) -> StationHandle:
-        try:
-            return await self._directory.station(request.path_params["id"], timeout=0)
-        except ConnectionLost:
-            raise _not_connected(request) from None
-        except OcppError as error:
-            raise problem_of(error) from None
-
-    async def call(self, request: Request) -> Response:
-        """`POST /stations/{id}/calls/{action}`: call a station, and wait for its answer."""
-        _require_json(request)
-        timeout = _number(request, "timeout", None, 0.1, MAX_TIMEOUT, kind=float)
-        station = await self._station(request)
-        action = request.path_params["action"]
-        feature = station.codec.features.get(action)
-        if feature is None or not _callable(feature):
-            detail = f"a CSMS sends no {action:.50} in OCPP {station.version}"
-            raise Problem(HTTPStatus.NOT_FOUND, "Unknown action", detail)
-        body = await _body(request, station.codec.max_size)
-        payload = _payload(_strict(station.codec), action, body, feature)
-        if self._calls >= MAX_CALLS:
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many calls are pending")
-        self._calls += 1
-        try:
-            if feature.response_type is None:
-                await station.send(payload)
-                return Response(status_code=HTTPStatus.ACCEPTED)
-            return JSONResponse(await station.call(payload, timeout))
-        except OcppError as error:
-            raise problem_of(error) from None
-        finally:
-            self._calls -= 1
 
     async def disconnect(self, request: Request) -> Response:
         """`POST /stations/{id}/disconnect`: close the connection of a station."""
-        _require_json(request)
-        await _body(request, 1024)
-        station = await self._station(request)
+        require_json(request)
+        await read_body(request, 1024)
+        station = await self._calls.station(request)
         try:
             await station.close(1000, "closed by the operator")
         except OcppError as error:
@@ -271,7 +245,7 @@ class _API:
         """`GET /stations/{id}/frames`: the frames of a station, the last ones and new ones."""
         station_id = request.path_params["id"]
         if station_id not in self._directory.stations and not self._monitor.traffic(station_id):
-            raise _not_connected(request)
+            raise not_connected(request)
         try:
             return streams.event_stream(self.log.frames(station_id))
         except OcppError as error:
@@ -281,8 +255,8 @@ class _API:
         """`GET /statistics`: the last hour, refusals by action, violations by model and rule."""
         monitor = self._monitor
         violations: dict[str, dict[str, int]] = {}
-        for (model, rule), number in monitor.violations.items():
-            violations.setdefault(model, {})[rule] = number
+        for (model, rule), times in monitor.violations.items():
+            violations.setdefault(model, {})[rule] = times
         series = monitor.history.rows(time.time())
         return JSONResponse(
             {"series": series, "refused": monitor.refused, "violations": violations}
@@ -291,7 +265,8 @@ class _API:
     async def show_metrics(self, _: Request) -> Response:
         """`GET /metrics`: for Prometheus."""
         if self._metrics is None:
-            raise Problem(HTTPStatus.NOT_FOUND, "No metrics", "pass `metrics` to `application`")
+            detail = "pass `metrics` to `application`, or install ocppj[prometheus] for a command"
+            raise Problem(HTTPStatus.NOT_FOUND, "No metrics", detail)
         return Response(self._metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def show_openapi(self, _: Request) -> Response:
@@ -307,69 +282,6 @@ class _API:
         if self._ready is None or self._ready():
             return PlainTextResponse("ready\n")
         return PlainTextResponse("not ready\n", HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-def _callable(feature: Feature[Any, Any]) -> bool:
-    return feature.sender in ("csms", "both")
-
-
-def _not_connected(request: Request) -> Problem:
-    detail = f"no station {request.path_params['id']!r:.100} is connected"
-    return Problem(HTTPStatus.NOT_FOUND, "Not connected", detail)
-
-
-def _number(
-    request: Request, name: str, default: D, low: float, high: float, *, kind: type[N]
-) -> N | D:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    with suppress(ValueError):
-        value = kind(text[:30])
-        if low <= value <= high:
-            return value
-    what = "an integer" if kind is int else "a number"
-    detail = f"{name}: use {what} from {low:g} to {high:g}"
-    raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The query is not valid", detail)
-
-
-def _require_json(request: Request) -> None:
-    # Browsers let any page send a form or text to any address, but not this type.
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        detail = "send `Content-Type: application/json`"
-        raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Not JSON", detail)
-
-
-async def _body(request: Request, max_size: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_size:
-            detail = f"a payload has at most {max_size} bytes"
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The payload is too large", detail)
-    return bytes(body)
-
-
-@lru_cache(maxsize=16)
-def _strict(codec: Codec) -> Codec:
-    return codec.with_policy(Policy.strict())
-
-
-def _payload(codec: Codec, action: str, body: bytes, feature: Feature[Any, Any]) -> Any:
-    """Decode a payload as that of a frame."""
-    title = "The payload is not valid"
-    try:
-        msgspec.json.decode(body or b"{}", type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, title, f"not JSON: {error}") from None
-    kind = 6 if feature.response_type is None else CALL
-    try:
-        frame = codec.decode(b'[%d,"-","%s",%s]' % (kind, action.encode(), body or b"{}"))
-    except DecodeError as error:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, title, str(error), path=error.path) from None
-    assert isinstance(frame, Call | Send)  # noqa: S101  its message type is ours
-    return frame.payload
 
 
 def _file(name: str, media_type: str) -> Endpoint:

@@ -4,12 +4,14 @@ Everything that is kept is bounded: frames by their bytes, stations and models b
 frames kept in memory are unchanged; `Monitor.shown` removes secrets before anything leaves.
 """
 
+import time
 from collections import Counter, OrderedDict, deque
 from typing import Any, Final
 
 import msgspec
 
 from ocppj.aio import Redaction, TappedFrame
+from ocppj.aio.summary import OTHER, UNKNOWN, Summary, model_of
 from ocppj.frames import CALL, CALLERROR, CALLRESULT, SEND
 from ocppj.web.history import History
 
@@ -24,8 +26,8 @@ MAX_KEPT: Final = 100_000
 
 MAX_FRAME_BYTES: Final = 32 * 2**20
 MAX_MODELS: Final = 200
-OTHER: Final = "other"
-UNKNOWN: Final = "unknown"
+MAX_ACTIONS: Final = 500
+MAX_VIOLATIONS: Final = 5_000
 
 
 class StationTraffic:
@@ -103,8 +105,11 @@ class Monitor:
     Args:
         redaction: removes secrets from frames that are shown.
         max_bytes: of all frames kept.
+        max_stations: maximum number of stations that are remembered, connected or not. Beyond it,
+            the one whose last frame is oldest is forgotten.
 
     Attributes:
+        forgotten: revision of the last change of a station that is forgotten.
         revision: grows with every change.
         history: frames and latencies over time.
         refused: action -> number of frames that were not valid.
@@ -112,14 +117,21 @@ class Monitor:
     """
 
     def __init__(
-        self, *, redaction: Redaction | None = None, max_bytes: int = MAX_FRAME_BYTES
+        self,
+        *,
+        redaction: Redaction | None = None,
+        max_bytes: int = MAX_FRAME_BYTES,
+        max_stations: int = MAX_STATIONS,
     ) -> None:
+        if max_stations < 1:
+            raise ValueError(f"max_stations={max_stations!r}: use 1 or more")
         self._redaction = redaction or Redaction()
         self._max_bytes = max_bytes
+        self._max_stations = max_stations
         self._bytes = 0
         self._stations: OrderedDict[str, StationTraffic] = OrderedDict()
         self._kept: deque[tuple[str, int]] = deque()  # stations and numbers of frames, in order
-        self.revision = 0
+        self.revision = self.forgotten = 0
         self.history = History()
         self.refused: Counter[str] = Counter()
         self.violations: Counter[tuple[str, str]] = Counter()
@@ -138,8 +150,9 @@ class Monitor:
         traffic = self._stations.get(station_id)
         if traffic is None:
             traffic = self._stations[station_id] = StationTraffic()
-            if len(self._stations) > MAX_STATIONS:
+            if len(self._stations) > self._max_stations:
                 _, dropped = self._stations.popitem(last=False)
+                self.forgotten = max(self.forgotten, dropped.revision)
                 self._bytes -= sum(len(frame.data) for frame in dropped.recent)
         else:
             self._stations.move_to_end(station_id)
@@ -155,14 +168,38 @@ class Monitor:
         refused = bool(received and frame.outcome and frame.message_type != CALLERROR)
         if refused:
             traffic.refused += 1
-            self.refused[frame.action or UNKNOWN] += 1
+            self._count_refused(frame.action or UNKNOWN)
         if received and frame.action == "BootNotification" and not refused:
             self._note_model(traffic, frame)
         for violation in frame.violations:
             traffic.violations[violation.rule] += 1
-            self.violations[self._model(traffic), violation.rule] += 1
+            self._count_violations(model_of(traffic.vendor, traffic.model), violation.rule)
         self.history.add(frame.time, frame.direction, traffic.latency(frame), refused=refused)
         self._keep(traffic, frame)
+
+    def add(self, summary: Summary) -> None:
+        """Take in what a node of a fleet has summed up."""
+        self.history.merge(summary, time.time())
+        for action, number in summary.refused.items():
+            self._count_refused(action, number)
+        for model, rules in summary.violations.items():
+            for rule, number in rules.items():
+                self._count_violations(model, rule, number)
+
+    def _count_refused(self, action: str, number: int = 1) -> None:
+        if action not in self.refused and len(self.refused) >= MAX_ACTIONS:
+            action = OTHER
+        self.refused[action] += number
+
+    def _count_violations(self, model: str, rule: str, number: int = 1) -> None:
+        if model not in self._models:
+            if len(self._models) >= MAX_MODELS:
+                model = OTHER
+            else:
+                self._models.add(model)
+        if (model, rule) not in self.violations and len(self.violations) >= MAX_VIOLATIONS:
+            model = rule = OTHER
+        self.violations[model, rule] += number
 
     def _note_model(self, traffic: StationTraffic, frame: TappedFrame) -> None:
         if frame.message_type not in (CALL, SEND):
@@ -175,14 +212,6 @@ class Monitor:
         except (msgspec.DecodeError, LookupError, RecursionError, AttributeError):
             return  # a lenient codec accepts other shapes too
         traffic.vendor, traffic.model = str(vendor or "")[:50], str(model or "")[:50]
-
-    def _model(self, traffic: StationTraffic) -> str:
-        name = f"{traffic.vendor} {traffic.model}".strip() or UNKNOWN
-        if name not in self._models:
-            if len(self._models) >= MAX_MODELS:
-                return OTHER
-            self._models.add(name)
-        return name
 
     def _keep(self, traffic: StationTraffic, frame: TappedFrame) -> None:
         self._kept.append((frame.station_id, traffic.first + len(traffic.recent)))

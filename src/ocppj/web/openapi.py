@@ -192,12 +192,19 @@ def _call(
     if responses:
         answer = _json("The station's response.", {"anyOf": responses})
     timeout = {"type": "number", "minimum": 0.1, "maximum": 600}
+    ttl = {"type": "number", "minimum": 0, "maximum": 86_400, "default": 0}
+    kept = "Seconds to keep the call for a station that is not connected. It is withdrawn if the "
+    kept += "client closes the connection."
     return {
         "post": {
             "operationId": action,
             "tags": [f"OCPP {name}" for name, _ in versions],
             "summary": f"Call {action} (OCPP {names})",
-            "parameters": [ID, _query("timeout", timeout, "Seconds to wait for the answer.")],
+            "parameters": [
+                ID,
+                _query("timeout", timeout, "Seconds to wait for the answer, once it is sent."),
+                _query("ttl", ttl, kept),
+            ],
             "requestBody": {
                 "required": True,
                 "content": {"application/json": {"schema": {"anyOf": requests}}},

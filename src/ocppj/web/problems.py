@@ -15,6 +15,7 @@ from ocppj.errors import (
     DecodeError,
     EncodeError,
     LocalProtocolError,
+    NotConnected,
     OcppError,
 )
 
@@ -22,6 +23,7 @@ __all__ = ["JSONResponse", "Problem", "handlers", "problem_of"]
 
 STATUSES: Final[tuple[tuple[type[OcppError], HTTPStatus, str], ...]] = (
     (CallFailed, HTTPStatus.BAD_GATEWAY, "The station rejected the call"),
+    (NotConnected, HTTPStatus.NOT_FOUND, "Not connected"),
     (ConnectionLost, HTTPStatus.GATEWAY_TIMEOUT, "The connection was lost before the answer came"),
     (CallTimeout, HTTPStatus.GATEWAY_TIMEOUT, "The station did not answer in time"),
     (DecodeError, HTTPStatus.BAD_GATEWAY, "The station's response is not valid"),
