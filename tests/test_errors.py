@@ -165,7 +165,8 @@ def test_an_error_does_not_repeat_what_the_peer_wrote(make_backend: Make, frame:
 
 def test_a_long_description_keeps_its_path() -> None:
     path = "$." + "a" * 100
-    error = ocppj.PayloadError(errors.Fault.TYPE, "x" * 500, errors.ERROR_RULES["2.0.1"], path)
+    rules = errors.ERROR_RULES["2.0.1"]
+    error = ocppj.PayloadError(errors.Fault.TYPE, "x" * 500, rules, path, errors.NO_HEAD)
     assert error.error_description.endswith(f"x at {path}")
     assert len(error.error_description) == 255
 

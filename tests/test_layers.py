@@ -51,6 +51,7 @@ LAYERS: dict[str, set[str]] = {
     "_core.reader": {
         "_core.depth",
         "_core.exponents",
+        "_core.faults",
         "_core.payload",
         "_core.table",
         "errors",

@@ -21,7 +21,7 @@ invalid frames. Knows nothing of messages or codecs.
 
 from collections.abc import Mapping
 from enum import IntEnum, auto
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -184,46 +184,57 @@ class DecodeError(OcppError):
             unknown field, it is the path of the object. `None` if the fault is not in the payload.
     """
 
-    # A flood of invalid frames must cost little. So there are slots, which take half the time of a
-    # dict, and texts are built on demand. Arguments are positional only: pickling keeps just those.
-    __slots__ = (
-        "action",
-        "error_rules",
-        "fault",
-        "message_id",
-        "message_type",
-        "path",
-        "problem",
-    )
+    # A flood of invalid frames must cost little. So creating an error runs no Python code: all that
+    # it has is its `args`. The texts are built on demand.
+    if TYPE_CHECKING:
+        args: tuple[Fault, str, ErrorRules, str | None, FrameHead]
 
-    def __init__(
-        self,
-        fault: Fault,
-        problem: str,
-        error_rules: ErrorRules,
-        path: str | None = None,
-        head: FrameHead = NO_HEAD,
-        /,
-    ) -> None:
-        self.fault = fault
-        self.problem = problem
-        self.error_rules = error_rules
-        self.path = path
-        self.message_type, self.message_id, self.action = head
+        def __init__(
+            self,
+            fault: Fault,
+            problem: str,
+            error_rules: ErrorRules,
+            path: str | None,
+            head: FrameHead,
+            /,
+        ) -> None: ...
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, without the path and of any length."""
+        return self.args[1]
+
+    @property
+    def path(self) -> str | None:
+        """JSON path of the fault in the payload."""
+        return self.args[3]
+
+    @property
+    def message_type(self) -> int | None:
+        """The frame's message type."""
+        return self.args[4][0]
+
+    @property
+    def message_id(self) -> str | None:
+        """The frame's message id."""
+        return self.args[4][1]
+
+    @property
+    def action(self) -> str | None:
+        """The action of the frame, or of the call that it answers."""
+        return self.args[4][2]
 
     @property
     def error_code(self) -> str:
         """The error code for the fault in the codec's OCPP version."""
-        return self.error_rules.codes[self.fault]
+        fault, _, error_rules, _, _ = self.args
+        return error_rules.codes[fault]
 
     @property
     def error_description(self) -> str:
         """What is wrong and where."""
-        where = "" if self.path is None else f" at {self.path}"
-        text = self.problem + where
-        if len(text) <= DESCRIPTION_LENGTH:
-            return text
-        return (self.problem[: DESCRIPTION_LENGTH - len(where)] + where)[:DESCRIPTION_LENGTH]
+        _, problem, _, path, _ = self.args
+        return _describe(problem, path)
 
     def __str__(self) -> str:
         return f"{self.error_code}: {self.error_description}"
@@ -237,19 +248,28 @@ class DecodeError(OcppError):
         The rules differ between the versions. An answer is never answered (except by
         CALLRESULTERROR in OCPP 2.1), so two peers cannot keep each other busy.
         """
-        message_id, error_rules = self.message_id, self.error_rules
-        answer = error_rules.answers.get(self.message_type)
+        fault, problem, error_rules, path, (message_type, message_id, _) = self.args
+        answer = error_rules.answers.get(message_type)
         if message_id is None:
             # No one waits for an answer to an answer or to a SEND.
-            answer = CALLERROR if self.message_type in (None, CALL) else None
+            answer = CALLERROR if message_type in (None, CALL) else None
             message_id = error_rules.unreadable_id
         elif len(message_id) > MESSAGE_ID_LENGTH and not error_rules.echo_long_id:
             answer = answer if answer == CALLERROR else None
             message_id = error_rules.unreadable_id
         if answer is None or message_id is None:
             return None
-        code, description = error_rules.codes[self.fault], self.error_description
+        code, description = error_rules.codes[fault], _describe(problem, path)
         return _encode((answer, message_id, code, description, _NO_DETAILS))
+
+
+def _describe(problem: str, path: str | None) -> str:
+    """Return what is wrong and where, within the limit. The path is kept."""
+    where = "" if path is None else f" at {path}"
+    text = problem + where
+    if len(text) <= DESCRIPTION_LENGTH:
+        return text
+    return (problem[: DESCRIPTION_LENGTH - len(where)] + where)[:DESCRIPTION_LENGTH]
 
 
 class FrameError(DecodeError):
@@ -261,20 +281,7 @@ class FrameError(DecodeError):
             frame. With `Policy(error_details="report")` such a frame is accepted.
     """
 
-    __slots__ = ("peer_error",)
-
-    def __init__(  # noqa: PLR0917  pickling keeps only positional arguments
-        self,
-        fault: Fault,
-        problem: str,
-        error_rules: ErrorRules,
-        path: str | None = None,
-        head: FrameHead = NO_HEAD,
-        peer_error: tuple[str, str] | None = None,
-        /,
-    ) -> None:
-        super().__init__(fault, problem, error_rules, path, head)
-        self.peer_error = peer_error
+    peer_error: tuple[str, str] | None = None
 
 
 class UnknownActionError(DecodeError):

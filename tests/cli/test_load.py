@@ -1,9 +1,12 @@
 """`ocppj load`: stations by the dozen against a CSMS in another process."""
 
 import asyncio
+import gc
 import json
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -14,6 +17,7 @@ import pytest
 from ocppj import v16, v201
 from ocppj.aio import CSMS
 from ocppj.cli.demo.figures import Figures
+from ocppj.cli.demo.load import at_rate
 
 STATIONS = 50
 
@@ -28,13 +32,14 @@ class Central16:
     def __init__(self) -> None:
         self.started: list[str] = []
         self.stopped = 0
-        self.tokens: set[str] = set()
+        self.frozen = 0
 
     def on_boot_notification(self, station: Any, request: Any) -> Any:
         status = v16.RegistrationStatus.ACCEPTED
         return v16.BootNotificationResponse(current_time=now(), interval=300, status=status)
 
     def on_heartbeat(self, station: Any, request: Any) -> Any:
+        self.frozen = max(gc.get_freeze_count(), self.frozen)
         return v16.HeartbeatResponse(current_time=now())
 
     def on_status_notification(self, station: Any, request: Any) -> Any:
@@ -131,6 +136,7 @@ def test_sessions_of_ocpp_2(run: Any, central: Central) -> None:
     done = load(run, central.url, "--version", "2.0.1", "--rate", "60", "--duration", "1")
     assert done.status == 0, done.out
     assert "connected at the end: 50" in done.out
+    assert "sessions: " in done.out
     assert "TransactionEvent" in done.out
     assert central.v201.events.count("Ended") > 10
 
@@ -141,6 +147,7 @@ def test_heartbeats_and_errors(run: Any, central: Central, tmp_path: Path) -> No
     done = load(run, central.url, "--version", "1.6", *options, "--html", str(page))
     assert done.status == 0, done.out
     assert "errors: 0" in done.out
+    assert "sessions" not in done.out
     text = page.read_text()
     assert "50 stations, OCPP 1.6, idle" in text
     assert text.count("<svg") >= 2
@@ -205,6 +212,32 @@ def test_more_stations_than_files_are_reported(run: Any, monkeypatch: pytest.Mon
     done = run("load", "--url", "ws://a", "--stations", "100")
     assert done.status == 2
     assert "164 open files are needed, but 100 allowed" in done.err
+
+
+def test_the_collector_leaves_the_stations_alone(run: Any, central: Central) -> None:
+    before = gc.get_freeze_count()
+    options = ("--scenario", "idle", "--rate", "100", "--duration", "0.3")
+    assert load(run, central.url, "--version", "1.6", *options).status == 0
+    assert central.v16.frozen > before + 10_000
+    assert gc.get_freeze_count() <= before
+
+
+def test_a_stall_is_made_up_for() -> None:
+    called: list[int] = []
+
+    def act(number: int) -> None:
+        called.append(number)
+        if number == 50:
+            time.sleep(0.05)
+
+    async def main() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await at_rate(1000, act)
+
+    asyncio.run(main())
+    assert called == [*range(len(called))]
+    assert len(called) > 180
 
 
 def test_nothing_counts_after_the_end() -> None:

@@ -26,7 +26,7 @@ class NatsServer:
     def __init__(self, folder: Path, config: str = "", *, jetstream: bool = True) -> None:
         if PROGRAM is None:
             pytest.skip("there is no nats-server on this machine")
-        self.port = _free_port()
+        self.port = free_port()
         self._folder = folder
         self.store = folder / "store"
         self._config = folder / "nats.conf"
@@ -78,7 +78,7 @@ def _is_stopped(thread: Path) -> bool:
     return (thread / "stat").read_text().rpartition(")")[2].split()[0] in "Tt"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

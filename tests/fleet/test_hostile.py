@@ -211,7 +211,7 @@ def test_a_node(message: tuple[str, str, bytes, bytes]) -> None:
         _, reply, header, payload = message
         gateway._commands.received(link.owner, 7, reply, header, payload)
         gateway._commands.received(None, 0, reply, header, payload)
-        gateway._membership._asked(*message)
+        gateway._membership._rivals._asked(*message)
         await asyncio.sleep(0)
         for subject, body, _, lines in broker.posted:
             if lines and subject == reply:

@@ -202,4 +202,4 @@ class Backend:
         if found is None:
             return None
         fault, problem, path = found
-        return PayloadError(fault, problem, table.version.error_rules, path, head)
+        return PayloadError(fault, problem, table.error_rules, path, head)

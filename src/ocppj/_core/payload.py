@@ -49,7 +49,7 @@ def decode_payload(
             )
             violations += tolerated
             return decoded
-    found = None if fast_error is None else translate_fast_error(fast_error, payload)
+    found = None if fast_error is None else translate_fast_error(fast_error, bytes(payload))
     if found is None:
         try:
             return table.decode(cls, payload)
@@ -59,7 +59,7 @@ def decode_payload(
             # A vendor's own type may raise anything, but only DecodeError may get out.
             deep = isinstance(error, RecursionError)
             problem = TOO_DEEP if deep else f"not a {cls.__name__}"
-            rules = table.version.error_rules
+            rules = table.error_rules
             raise PayloadError(Fault.PROPERTY, problem, rules, "$", head) from error
     fault, problem, path = found
-    raise PayloadError(fault, problem, table.version.error_rules, path, head) from fast_error
+    raise PayloadError(fault, problem, table.error_rules, path, head) from fast_error

@@ -6,18 +6,18 @@ the fast paths of both backends leave every frame that is not certainly valid to
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Never
+from typing import Any, Final
 
 import msgspec
 
 from ocppj._core.depth import nests_deeper_than
 from ocppj._core.exponents import MAX_EXPONENTS, too_many_exponents
+from ocppj._core.faults import has_unicode_escape
 from ocppj._core.payload import decode_payload
 from ocppj._core.table import Table
 from ocppj.errors import (
     MESSAGE_ID_LENGTH,
     NO_HEAD,
-    DecodeError,
     Fault,
     FrameError,
     FrameHead,
@@ -55,7 +55,7 @@ _UNREADABLE: Final = object()
 """Stands for valid JSON that has no Python value: a number that is too large."""
 _NO_DETAILS: Final = msgspec.Raw(b"{}")
 _INTEGER: Final = re.compile(rb"-?\d{1,36}")
-_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9]{1,50}")
+_NAME_LENGTH: Final = 50
 
 
 class FrameReader:
@@ -89,22 +89,24 @@ class FrameReader:
         try:
             self.elements = _split_frame(text)
         except RecursionError as error:
-            self._too_deep(error)
+            raise self._too_deep() from error
         except msgspec.ValidationError as error:
-            self._fail(Fault.FRAME, "expected a JSON array", error)
+            raise self._frame_error(Fault.FRAME, "expected a JSON array") from error
         except msgspec.DecodeError as error:
-            self._fail(Fault.FRAME, f"not JSON: {_json_problem(error, text)}", error)
+            raise self._frame_error(
+                Fault.FRAME, f"not JSON: {_json_problem(error, text)}"
+            ) from error
         self.message_type, self.message_id = self._type_and_id()
         count = ELEMENT_COUNTS[self.message_type]
         short = self.message_type in _ERRORS and len(self.elements) == count - 1
         if len(self.elements) != count and not short:
             problem = f"message type {self.message_type} has {count} elements"
-            self._fail(Fault.FRAME, f"{problem}, got {len(self.elements)}")
+            raise self._frame_error(Fault.FRAME, f"{problem}, got {len(self.elements)}") from None
         if too_many_exponents(text):
             problem = f"more than {MAX_EXPONENTS} numbers with an exponent of three digits"
-            self._fail(Fault.PROPERTY, problem)
+            raise self._frame_error(Fault.PROPERTY, problem) from None
         if nests_deeper_than(text, table.max_depth):
-            self._too_deep()
+            raise self._too_deep() from None
         if short:
             self._accept_error("error_details", None, "no error details")
             self.elements.append(_NO_DETAILS)
@@ -126,8 +128,8 @@ class FrameReader:
                 if len(text) <= limit:
                     return text
         except UnicodeError as error:
-            self._fail(Fault.FRAME, "not UTF-8", error)
-        return self._fail(Fault.FRAME, f"larger than {limit} bytes")
+            raise self._frame_error(Fault.FRAME, "not UTF-8") from error
+        raise self._frame_error(Fault.FRAME, f"larger than {limit} bytes") from None
 
     def _type_and_id(self) -> tuple[int, str]:
         elements, version = self.elements, self._table.version
@@ -135,22 +137,24 @@ class FrameReader:
         known_type = message_type if message_type in version.message_types else None
         self._frame_head = (known_type, None, None)
         if len(elements) < 2:
-            self._fail(Fault.FRAME, "expected a message id as the second element, got none")
+            problem = "expected a message id as the second element, got none"
+            raise self._frame_error(Fault.FRAME, problem) from None
         try:
             message_id = _decode_string(elements[1])
         except msgspec.DecodeError as error:
             number = bytes(elements[1])
             if not _INTEGER.fullmatch(number) or not self._tolerates("message_id", int(number)):
                 problem = "expected a string as message id, the second element"
-                self._fail(Fault.FRAME, problem, error)
+                raise self._frame_error(Fault.FRAME, problem) from error
             message_id = number.decode()
         self._frame_head = (known_type, message_id, None)
         if message_type is None or known_type is None:
-            self._fail(Fault.MESSAGE_TYPE, f"not a message type of OCPP {version.name}")
+            problem = f"not a message type of OCPP {version.name}"
+            raise self._frame_error(Fault.MESSAGE_TYPE, problem) from None
         too_long = len(message_id) > MESSAGE_ID_LENGTH
         if too_long and not self._tolerates("message_id", message_id):
             problem = f"message id longer than {MESSAGE_ID_LENGTH} characters"
-            self._fail(Fault.MESSAGE_ID_LENGTH, problem)
+            raise self._frame_error(Fault.MESSAGE_ID_LENGTH, problem) from None
         return message_type, message_id
 
     def action(self) -> str | None:
@@ -185,7 +189,8 @@ class FrameReader:
         try:
             return _decode_string(self.elements[2])
         except msgspec.DecodeError as error:
-            self._fail(Fault.FRAME, "expected a string as action, the third element", error)
+            problem = "expected a string as action, the third element"
+            raise self._frame_error(Fault.FRAME, problem) from error
 
     def _request(self, types: Mapping[str, type[Any]]) -> tuple[str, Any]:
         action = self._action()
@@ -205,9 +210,9 @@ class FrameReader:
             self._frame_head = (self.message_type, self.message_id, action)
             return self._payload(payload, cls)
         if bytes(payload)[:1] != b"{":
-            self._fail(
-                Fault.FORMAT, "expected an object as payload", error_type=PayloadError, path="$"
-            )
+            rules = self._table.error_rules
+            problem = "expected an object as payload"
+            raise PayloadError(Fault.FORMAT, problem, rules, "$", self._frame_head) from None
         return payload.copy()
 
     def _payload(self, payload: msgspec.Raw, cls: type[Any]) -> Any:
@@ -225,15 +230,15 @@ class FrameReader:
         code, description, details = self._values()
         if type(code) is not str or not (description is None or type(description) is str):
             problem = "expected a string as error code and a string as description"
-            self._fail(Fault.FRAME, problem)
+            raise self._frame_error(Fault.FRAME, problem) from None
         try:
             check_json(details, self._table.max_depth)
         except ValueError as error:
-            self._fail(Fault.FRAME, f"error details: {error}", error)
+            raise self._frame_error(Fault.FRAME, f"error details: {error}") from error
         if description is None:
             self._accept_error("error_description", None, "null as error description")
         if details is _UNREADABLE:
-            self._fail(Fault.FRAME, "error details: a number is too large")
+            raise self._frame_error(Fault.FRAME, "error details: a number is too large") from None
         if type(details) is not dict:
             self._accept_error("error_details", details, "error details that are not an object")
             details = {}
@@ -247,31 +252,26 @@ class FrameReader:
         peer_error = None
         if type(code) is str:
             peer_error = (code, description if type(description) is str else "")
-            name = code if _PLAIN_NAME.fullmatch(code) else "an error"
+            name = code if _is_plain(code) else "an error"
             problem = f"the peer reports {name}, but with {problem}"
-        rules = self._table.version.error_rules
-        raise FrameError(Fault.FRAME, problem, rules, None, self._frame_head, peer_error)
+        raise self._frame_error(Fault.FRAME, problem, peer_error)
 
     def _values(self) -> list[Any]:
         try:
             return [_value(element) for element in self.elements[2:]]
         except RecursionError as error:
-            self._too_deep(error)
+            raise self._too_deep() from error
 
-    def _too_deep(self, cause: RecursionError | None = None) -> Never:
-        self._fail(Fault.FRAME, f"nested deeper than {self._table.max_depth}", cause)
+    def _too_deep(self) -> FrameError:
+        return self._frame_error(Fault.FRAME, f"nested deeper than {self._table.max_depth}")
 
-    def _fail(
-        self,
-        fault: Fault,
-        problem: str,
-        cause: Exception | None = None,
-        *,
-        error_type: type[DecodeError] = FrameError,
-        path: str | None = None,
-    ) -> Never:
-        rules = self._table.version.error_rules
-        raise error_type(fault, problem, rules, path, self._frame_head) from cause
+    def _frame_error(
+        self, fault: Fault, problem: str, peer_error: tuple[str, str] | None = None
+    ) -> FrameError:
+        error = FrameError(fault, problem, self._table.error_rules, None, self._frame_head)
+        if peer_error is not None:
+            error.peer_error = peer_error
+        return error
 
 
 def _value(raw: msgspec.Raw) -> Any:
@@ -281,17 +281,24 @@ def _value(raw: msgspec.Raw) -> Any:
         return _UNREADABLE
 
 
+def _is_plain(name: str) -> bool:
+    """Tell whether an error may repeat a name: a short one, of letters and digits of ASCII."""
+    return len(name) <= _NAME_LENGTH and name.isascii() and name.isalnum()
+
+
 def unknown_action(table: Table, head: FrameHead) -> UnknownActionError:
     """Return the error for a frame whose action is not in the table."""
     action = head[2] or ""
-    name = f" {action}" if _PLAIN_NAME.fullmatch(action) else ""
-    rules = table.version.error_rules
+    name = f" {action}" if _is_plain(action) else ""
+    rules = table.error_rules
     return UnknownActionError(Fault.ACTION, f"unknown action{name}", rules, None, head)
 
 
 def _json_problem(error: msgspec.DecodeError, text: bytes) -> str:
     """Return msgspec's reason why a text is not JSON, with the position."""
-    # msgspec reports half a surrogate pair as truncated text, too.
-    half = " or has half a surrogate pair" if b"\\u" in text else ""
     problem = str(error).removeprefix("JSON is malformed: ")
-    return problem.replace("Input data was truncated", f"it is truncated{half}")
+    if problem != "Input data was truncated":
+        return problem
+    # msgspec reports half a surrogate pair as truncated text, too.
+    half = " or has half a surrogate pair" if has_unicode_escape(text) else ""
+    return f"it is truncated{half}"

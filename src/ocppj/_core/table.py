@@ -27,6 +27,7 @@ class Table:
 
     Attributes:
         version: the OCPP version.
+        error_rules: its error codes, and which faults are answered.
         profiles: the functional blocks.
         max_size: maximum size of a frame in bytes.
         max_depth: maximum nesting of a frame.
@@ -54,6 +55,7 @@ class Table:
         "call_checks",
         "calls",
         "dec_hook",
+        "error_rules",
         "exact_decoders",
         "fast_calls",
         "fast_results",
@@ -75,6 +77,7 @@ class Table:
         self, version: Version, profiles: Iterable[Profile] | None, max_size: int, max_depth: int
     ) -> None:
         self.version = version
+        self.error_rules = version.error_rules
         if not (profiles is None or isinstance(profiles, Iterable)):
             raise TypeError(
                 f"profiles: expected a list of Profile, got a {type(profiles).__name__}"

@@ -3,11 +3,12 @@
 import argparse
 from typing import Final
 
+from ocppj.cli import http
 from ocppj.cli.options import Commands, add_address, add_record, add_transport
 
 __all__ = ["add", "run"]
 
-NOTES: Final = """\
+NOTES: Final = f"""\
 Any station may connect to ws://HOST:PORT/ID with OCPP 1.6, 2.0.1 or 2.1. With port 0 the system
 chooses a port. The traffic is written to stdout, a line for each frame: time, station, "<-" for
 received or "->" for sent, type, action, and the values in the payload.
@@ -16,6 +17,8 @@ Commands are read from FILE, then from stdin, one per line; each starts when the
 finished. "help" lists them, "quit" ends the CSMS. Blank lines and lines that begin with # are
 skipped. If a command from FILE fails, the CSMS ends; if one from stdin fails, it goes on. It also
 goes on at the end of FILE, and at the end of stdin unless that is a terminal.
+
+{http.NOTES}
 
 Exit status: 0 after "quit", 1 a command from FILE failed, 2 wrong usage, or cannot listen, 130
 Ctrl-C."""
@@ -27,6 +30,7 @@ def add(commands: Commands) -> None:
     add_address(parser)
     add_transport(parser)
     add_record(parser)
+    http.add_http(parser)
     parser.add_argument("--script", metavar="FILE", help="commands to run first")
     parser.add_argument("--lenient", action="store_true", help="tolerate and show violations")
     parser.add_argument(

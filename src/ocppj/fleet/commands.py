@@ -67,6 +67,10 @@ class _Invalid(Exception):
         self.failure = Failure(description=problem, path=path)
 
 
+class _TooLate(TimeoutError):
+    """A command that came after its deadline, or that a clock that is ahead takes for one."""
+
+
 class Commands:
     """Hands commands to stations, and their answers to whoever sent them.
 
@@ -198,6 +202,8 @@ def _outcome(error: Exception) -> tuple[bytes, Failure]:
             return GONE, Failure(NOT_SENT, str(error))
         case ConnectionLost():
             return GONE, Failure(description=str(error))
+        case _TooLate():
+            return TIMED_OUT, Failure(NOT_SENT, str(error))
         case TimeoutError():
             return TIMED_OUT, Failure()
         case _:  # LocalProtocolError: its queue is full, or it has expired
@@ -229,7 +235,7 @@ def _seconds(values: Mapping[str, str], age: float) -> float:
         age: seconds that it may have waited to be read.
 
     Raises:
-        TimeoutError: it is too late already.
+        _TooLate: its deadline has passed.
         _Invalid: the headers do not say.
     """
     try:
@@ -243,7 +249,7 @@ def _seconds(values: Mapping[str, str], age: float) -> float:
     if deadline:
         timeout = min(timeout, deadline - time.time())
     if timeout <= 0:
-        raise TimeoutError
+        raise _TooLate(f"not sent: it came {-timeout:.1f} s after its deadline")
     return timeout
 
 

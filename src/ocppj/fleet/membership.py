@@ -16,28 +16,25 @@ import logging
 import os
 import re
 import socket
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
-from time import monotonic
 from typing import Any, Final
 
 import msgspec
 
 from ocppj.aio.stations import Station, Stations
-from ocppj.fleet.broker import NO_RESPONDERS, Broker
+from ocppj.fleet.broker import Broker
 from ocppj.fleet.client import BrokerError
+from ocppj.fleet.leftovers import Leftovers
 from ocppj.fleet.logbook import Logbook
 from ocppj.fleet.presence import NodeRecord, Presence, StationRecord
-from ocppj.fleet.subjects import parse_json, token
+from ocppj.fleet.rivals import Rivals
+from ocppj.fleet.subjects import token
 
 __all__ = ["Membership", "node_id"]
 
 ATTEMPTS: Final = 8
 AT_ONCE: Final = 100
-MAX_NOTED: Final = 100_000
-KEPT_DELETION: Final = 60.0
-"""Seconds that the deletion of an entry stays in the bucket, for those who follow it."""
 
 log: Final = logging.getLogger("ocppj.fleet")
 
@@ -51,19 +48,6 @@ def node_id(name: str | None) -> str:
     """
     beginning = re.sub(r"[^A-Za-z0-9_-]", "-", name or socket.gethostname())
     return f"{beginning[:40]}-{os.urandom(3).hex()}"
-
-
-class Kick(msgspec.Struct):
-    """What a node asks of another one: to give up a connection."""
-
-    station: str
-    generation: int
-
-
-class Verdict(msgspec.Struct):
-    """The answer to `Kick`: whether the connection stays."""
-
-    stays: bool
 
 
 class Membership:
@@ -109,10 +93,8 @@ class Membership:
         self._restoring: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        # When, of which station, and the revision of the entry.
-        self._moved: deque[tuple[float, str, int]] = deque(maxlen=MAX_NOTED)
-        self._deletions: deque[tuple[float, str, int]] = deque(maxlen=MAX_NOTED)
-        self._node_subscription = 0
+        self._leftovers = Leftovers(self._presence, logbook)
+        self._rivals = Rivals(broker, node, patience, self._keeps, logbook)
 
     def generation(self, station_id: str) -> int:
         """Return the number of a station's connection; 0 while it is not claimed."""
@@ -134,8 +116,7 @@ class Membership:
             BrokerError: the buckets do not exist and cannot be created.
         """
         await self._presence.ensure()
-        subject = self._broker.subjects.node(self.node)
-        self._node_subscription = self._broker.listen(subject, self._asked)
+        self._rivals.start()
         await self._renew()
         self._restored = True
         self._broker.watch(self._lost, self._returned)
@@ -147,7 +128,7 @@ class Membership:
         for task in (self._renewing, self._restoring):
             if task is not None:
                 task.cancel()
-        self._broker.unlisten(self._node_subscription)
+        await self._rivals.close()
         try:
             if self._tasks:
                 await asyncio.wait(set(self._tasks), timeout=self._patience)
@@ -176,7 +157,7 @@ class Membership:
             stale = self._stale
             try:
                 await self._renew()
-                await self._tidy()
+                await self._leftovers.tidy()
             except (BrokerError, TimeoutError) as error:
                 self._logbook.note("lease", f"the lease is not renewed: {error}")
                 continue
@@ -192,15 +173,6 @@ class Membership:
             await _all(self._compare(station) for station in late[:AT_ONCE])
         except (BrokerError, TimeoutError) as error:
             self._logbook.note("claim", f"stations are not claimed yet: {error}")
-
-    async def _tidy(self) -> None:
-        """Delete entries that nobody has taken over, and what is left of deleted ones."""
-        while self._moved and monotonic() - self._moved[0][0] > self._presence.lease:
-            _, code, generation = self._moved.popleft()
-            await self._presence.release(code, generation)
-        while self._deletions and monotonic() - self._deletions[0][0] > KEPT_DELETION:
-            _, code, deletion = self._deletions.popleft()
-            await self._presence.forget(code, deletion)
 
     async def announce(self) -> None:
         """Tell the fleet whether the node accepts stations."""
@@ -232,32 +204,18 @@ class Membership:
         record = StationRecord(self.node, station.version, station.since, station.address)
         for _ in range(ATTEMPTS):
             found, revision = await self._presence.find(code)
-            if found is not None and found.node != self.node:
-                kick = Kick(station.id, revision)
-                if not await self._yields(found.node, kick):
-                    return False
+            if (
+                found is not None
+                and found.node != self.node
+                and not await self._rivals.gives_up(found.node, station.id, revision)
+            ):
+                return False
             generation = await self._presence.claim(code, record, revision)
             if generation is not None:
                 self._generations[station.id] = generation
                 return True
         log.info("%s is claimed by several nodes at once", station.id)
         return False
-
-    async def _yields(self, node: str, kick: Kick) -> bool:
-        """Return whether the connection to another node is given up."""
-        subject = self._broker.subjects.node(token(node))
-        payload = msgspec.json.encode(kick)
-        try:
-            reply = await self._broker.request(subject, payload, timeout=self._patience)
-        except TimeoutError:
-            log.warning("node %.80s does not answer: %s is taken over", node, kick.station)
-            return True
-        if reply.status == NO_RESPONDERS:
-            return True
-        try:
-            return not parse_json(reply.payload, Verdict).stays
-        except ValueError:
-            return True
 
     def entered(self, station: Station) -> None:
         """Note that a station has entered: let commands reach it, and tell the fleet."""
@@ -319,43 +277,20 @@ class Membership:
         del self._generations[station.id]
         if station.id in self._yielded:
             # Whoever has asked for the connection is about to write the entry: it has moved then.
-            self._moved.append((monotonic(), token(station.id), generation))
+            self._leftovers.note_moved(token(station.id), generation)
         else:
-            self._start(self._release(token(station.id), generation, station.end))
+            work = self._leftovers.release(token(station.id), generation, station.end)
+            self._start(work)
 
-    async def _release(self, code: str, generation: int, reason: str) -> None:
-        """Delete an entry."""
+    async def _keeps(self, station_id: str, generation: int) -> bool:
+        """Return whether a connection stays, by the setting of this node, if another one asks."""
+        if self._generations.get(station_id) != generation:
+            return False
+        self._yielded.add(station_id)
         try:
-            if await self._presence.release(code, generation, reason):
-                _, deletion = await self._presence.find(code)
-                self._deletions.append((monotonic(), code, deletion))
-        except (BrokerError, TimeoutError) as error:
-            self._logbook.note("release", f"an entry is not deleted: {error}")
-
-    # Other nodes
-
-    def _asked(self, _subject: str, reply: str, _headers: bytes, payload: bytes) -> None:
-        try:
-            kick = parse_json(payload, Kick)
-        except ValueError as error:
-            self._logbook.note("kick", f"a message of a node is not valid: {error}")
-            return
-        self._start(self._consider(kick, reply))
-
-    async def _consider(self, kick: Kick, reply: str) -> None:
-        """Give up a connection, unless it stays by the setting of this node."""
-        stays = False
-        if self._generations.get(kick.station) == kick.generation:
-            self._yielded.add(kick.station)
-            try:
-                stays = not await self._stations.yields(kick.station)
-            finally:
-                self._yielded.discard(kick.station)
-        try:
-            if reply:
-                self._broker.post(reply, msgspec.json.encode(Verdict(stays)))
-        except BrokerError as error:
-            self._logbook.note("kick", f"a node gets no answer: {error}")
+            return not await self._stations.yields(station_id)
+        finally:
+            self._yielded.discard(station_id)
 
     # After a partition
 

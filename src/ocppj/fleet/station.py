@@ -13,6 +13,7 @@ import msgspec
 from ocppj.codec import Codec
 from ocppj.errors import (
     ERROR_RULES,
+    NO_HEAD,
     CallFailed,
     CallTimeout,
     ConnectionLost,
@@ -194,6 +195,10 @@ def _failed(  # noqa: PLR0917  the parts of a reply and what was asked
         return _invalid_response(failure, version)
     if status == "error":
         return CallFailed(failure.code, failure.description, failure.details)
+    if status == "timeout" and failure.code == NOT_SENT:
+        return CallTimeout(
+            f"{station_id}: {failure.description}: is its node stuck, or its clock ahead?"
+        )
     if status == "timeout":
         return CallTimeout(f"{station_id} did not answer {action} within {timeout:g} s")
     if status == "busy":
@@ -207,7 +212,9 @@ def _failed(  # noqa: PLR0917  the parts of a reply and what was asked
 def _invalid_response(failure: Failure, version: str) -> PayloadError:
     rules = ERROR_RULES[version]
     faults = (fault for fault, code in rules.codes.items() if code == failure.code)
-    return PayloadError(next(faults, Fault.FORMAT), failure.description, rules, failure.path)
+    return PayloadError(
+        next(faults, Fault.FORMAT), failure.description, rules, failure.path, NO_HEAD
+    )
 
 
 class RemoteStation:

@@ -51,7 +51,7 @@ EXPIRES: Final = "Ocpp-Expires"
 CLOSE: Final = "Ocpp-Close"
 STATUS: Final = "Ocpp-Status"
 NOT_SENT: Final = "NotSent"
-"""`code` in a reply with the status `gone`: the station has not got the command."""
+"""`code` in a reply with the status `gone` or `timeout`: the station has not got the command."""
 
 MAX_TOKEN_LENGTH: Final = 576
 """Maximum length of a token: 48 characters of four UTF-8 bytes each, percent-encoded.
@@ -179,6 +179,10 @@ class Subjects:
     def frame(self, station: str) -> str:
         """Return where the frames of a station are shown that were asked for."""
         return f"{self.prefix}.frame.{station}"
+
+    def summary(self, node: str | None = None) -> str:
+        """Return where a node sums up what its stations do; or where it is asked for that."""
+        return f"{self.prefix}.summary" if node is None else f"{self.prefix}.summary.{node}"
 
     def node(self, node: str) -> str:
         """Return where other nodes reach a node."""

@@ -234,8 +234,9 @@ class Worker:
         except (KeyError, ValueError) as error:
             self._logbook.note("message", f"a message to {subject:.200} is not valid: {error!r}")
             return
-        if deadline and time.time() > deadline:
-            self._logbook.note("deadline", f"{station_id}: a call came after its deadline")
+        if deadline and (late := time.time() - deadline) > 0:
+            problem = f"{station_id}: a call came {late:.1f} s after its deadline"
+            self._logbook.note("deadline", f"{problem}: is this clock ahead of the gateway's?")
             return
         session = Session(known.decoder(values.get(VIOLATIONS)), "csms")
         try:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from msgspec.structs import fields
 
-from ocppj.aio import CSMS, Station, Tap
+from ocppj.aio import CSMS, Metrics, Station, Tap
 from ocppj.catalog import VERSIONS
 from ocppj.cli.demo.dialect import ACCEPTED, REJECTED
 from ocppj.cli.demo.dialects import DIALECTS
@@ -40,6 +40,7 @@ class Central:
     Args:
         lenient: whether violations are tolerated.
         tap: gets each frame, if given.
+        metrics: counts, if given.
 
     Attributes:
         csms: the endpoint.
@@ -48,14 +49,20 @@ class Central:
         remote_ids: of remote starts.
     """
 
-    def __init__(self, *, lenient: bool = False, tap: Tap | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        lenient: bool = False,
+        tap: Tap | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
         policy = Policy.lenient() if lenient else Policy.strict()
         self.codecs = {version.name: Codec(version.name, policy=policy) for version in VERSIONS}
         handlers = {
             name: handler(codec, {**_acknowledgements(codec), **ANSWERS}, self)
             for name, codec in self.codecs.items()
         }
-        self.csms = CSMS(handlers, codecs=self.codecs, tap=tap)
+        self.csms = CSMS(handlers, codecs=self.codecs, tap=tap, metrics=metrics)
         self.transaction_ids = count(1)
         self.remote_ids = count(1)
         self._transactions: dict[str, list[int | str]] = {}

@@ -9,14 +9,18 @@ from pathlib import Path
 
 from ocppj.aio import Authenticate, Tap, basic
 from ocppj.aio.transport import load
+from ocppj.catalog import VERSIONS
 from ocppj.cli.demo import screen as screens
 from ocppj.cli.demo.central import Central
 from ocppj.cli.demo.prompt import CommandError, Prompt, stdin_lines
 from ocppj.cli.demo.recording import RecordingError, recording
 from ocppj.cli.demo.screen import Screen
 from ocppj.cli.demo.traffic import Traffic
+from ocppj.cli.fleet.service import Unusable
+from ocppj.cli.fleet.telemetry import watched
 from ocppj.cli.options import FAILED, UNUSABLE
 from ocppj.cli.terminal import print_error
+from ocppj.codec import Codec
 
 __all__ = ["run"]
 
@@ -38,14 +42,15 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with recording(arguments.record) as tap:
             return screens.run(lambda: _serve(arguments, script.splitlines(), tap))
-    except RecordingError as error:
+    except (RecordingError, Unusable) as error:
         print_error(str(error))
         return UNUSABLE
 
 
 async def _serve(arguments: argparse.Namespace, script: list[str], tap: Tap | None) -> int:
     screen = Screen(prompt=_interactive())
-    central = Central(lenient=arguments.lenient, tap=tap)
+    seen = watched(arguments, [Codec(version.name) for version in VERSIONS], tap)
+    central = Central(lenient=arguments.lenient, tap=seen.tap, metrics=seen.metrics)
     transport = load(arguments.transport)
     traffic = Traffic(transport, central.codecs.values(), screen, note=central.note)
     host, port, authenticate = arguments.host, arguments.port, _authenticate(arguments.password)
@@ -59,6 +64,11 @@ async def _serve(arguments: argparse.Namespace, script: list[str], tap: Tap | No
             return UNUSABLE
         address = screens.address(host, server.port)
         screen.write(f"listening at {address}; help lists the commands")
+        if seen.monitor is not None:
+            from ocppj.cli.fleet.site import site  # noqa: PLC0415  needs the extra web
+
+            beside = site(arguments, central.csms, seen, say=screen.write)
+            await stack.enter_async_context(beside)
         prompt = Prompt(central, screen)
         commands = asyncio.create_task(_run_commands(prompt, screen, arguments.script, script))
         screen.watch(commands)

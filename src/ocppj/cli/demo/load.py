@@ -5,8 +5,9 @@ Owns what the stations do and when. What they say is the business of `Charger` a
 
 import argparse
 import asyncio
+import gc
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from itertools import cycle
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
@@ -25,9 +26,14 @@ from ocppj.cli.terminal import LiveLine, json_text, print_error, print_lines, pr
 from ocppj.codec import Codec
 from ocppj.errors import CallFailed, CallTimeout, ConnectionLost, DecodeError
 
-__all__ = ["run"]
+__all__ = ["allow_files", "at_rate", "run"]
 
 TICK: Final = 0.02
+"""Seconds between two timers that measure the lag."""
+
+PAUSE: Final = 0.001
+"""Seconds between two looks at what is due."""
+
 GIVEN: Final = ("scenario", "version", "stations", "transport")
 SHOW: Final = 0.5
 """Seconds between two live lines."""
@@ -48,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     load(arguments.transport)
     try:
         check_url(arguments.url)
-        _allow_files(arguments.stations + SPARE_FILES)
+        allow_files(arguments.stations)
         # Before the load, not after it: the file has to be writable.
         if arguments.html is not None:
             Path(arguments.html).write_text("", encoding="utf-8")
@@ -73,8 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def _allow_files(count: int) -> None:
-    """Raise the limit of open files.
+def allow_files(connections: int) -> None:
+    """Raise the limit of open files for a number of connections.
 
     Raises:
         ValueError: the system does not allow that many.
@@ -83,6 +89,7 @@ def _allow_files(count: int) -> None:
         import resource  # noqa: PLC0415  not on Windows, which has no such limit
     except ImportError:
         return
+    count = connections + SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < count:
         raise ValueError(f"{count} open files are needed, but {hard} allowed: see `ulimit -Hn`")
@@ -90,9 +97,26 @@ def _allow_files(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
+async def at_rate(rate: float, act: Callable[[int], None]) -> None:
+    """Call a function with 0, 1, 2, ... without end.
+
+    Args:
+        rate: calls per second. What a stall has delayed is made up for.
+        act: the function.
+    """
+    begun, start = 0, perf_counter()
+    while True:
+        due = int((perf_counter() - start) * rate)
+        for number in range(begun, due):
+            act(number)
+        begun = due
+        await asyncio.sleep(PAUSE)
+
+
 async def _measure(stations: "_Stations", figures: Figures) -> int:
     screen, live = Screen(), LiveLine()
     async with AsyncExitStack() as stack:
+        stack.callback(gc.unfreeze)
         stack.push_async_callback(stations.close)
         stack.callback(figures.freeze)
         stack.callback(live.clear)
@@ -105,14 +129,14 @@ async def _measure(stations: "_Stations", figures: Figures) -> int:
 
 
 async def _show(figures: Figures, live: LiveLine) -> None:
-    due = asyncio.get_running_loop().time()
+    due = perf_counter()
     while True:
         for _ in range(int(SHOW / TICK)):
             due += TICK
-            await asyncio.sleep(due - asyncio.get_running_loop().time())
-            late = asyncio.get_running_loop().time() - due
+            await asyncio.sleep(due - perf_counter())
+            late = max(perf_counter() - due, 0)
             figures.lag.add(late)
-            due += max(late, 0)
+            due += late
         live.show(figures.line())
 
 
@@ -182,6 +206,7 @@ class _Stations:
             async with asyncio.timeout(max(ramp_up, 1)):  # for those that have just begun
                 await self._all_connected()
         failed = self._figures.errors
+        gc.freeze()  # a full collection of thousands of stations would stop them all
         self._figures.reset()
         for _ in range(failed if self._figures.connected_count < arguments.stations else 0):
             self._figures.error("during the ramp-up")
@@ -209,12 +234,8 @@ class _Stations:
             await self._all_connected()
 
     async def _steady(self, screen: Screen) -> None:
-        turns, begun, start = cycle(self._stations), 0, perf_counter()
-        while True:
-            for _ in range(int((perf_counter() - start) * self.rate) - begun):
-                begun += 1
-                self._act(next(turns), screen)
-            await asyncio.sleep(TICK)
+        stations = self._stations
+        await at_rate(self.rate, lambda n: self._act(stations[n % len(stations)], screen))
 
     def _act(self, one: _Simulated, screen: Screen) -> None:
         match self._arguments.scenario:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
 
-from ocppj.aio import CSMS, Tap, TappedFrame
+from ocppj.aio import CSMS
 from ocppj.aio.node import Node
 from ocppj.aio.transport import load
 from ocppj.catalog import Version
@@ -21,6 +21,7 @@ from ocppj.cli.fleet.service import (
     stopped,
     tls_server,
 )
+from ocppj.cli.fleet.telemetry import tracer, watched
 from ocppj.cli.options import ALL_VERSIONS, OK, UNUSABLE
 from ocppj.cli.terminal import print_error, print_lines
 from ocppj.codec import Codec
@@ -49,19 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
 async def _serve(arguments: argparse.Namespace) -> int:
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stopped())
-        monitor = None
-        if arguments.http is not None:
-            from ocppj.web import Monitor  # noqa: PLC0415  needs the extra web
-
-            monitor = Monitor()
-        taps: list[Tap] = [] if monitor is None else [monitor]
         try:
             recorder = stack.enter_context(recording(arguments.record))
         except RecordingError as error:
             raise Unusable(str(error)) from error
-        if recorder is not None:
-            taps.append(recorder)
-        node = await stack.enter_async_context(_node(arguments, _all(taps)))
+        codecs, handlers = _codecs(arguments)
+        seen = watched(arguments, codecs.values(), recorder)
+        making = _node(arguments, codecs, handlers, tap=seen.tap, metrics=seen.metrics)
+        node = await stack.enter_async_context(making)
         options: dict[str, Any] = {
             name: load_object(value)
             for name in ("known", "authenticate")
@@ -84,11 +80,13 @@ async def _serve(arguments: argparse.Namespace) -> int:
             raise Unusable(f"cannot listen on {where}: {error.strerror or error}") from error
         try:
             _announce(arguments, node, server.port, "ws" if context is None else "wss")
-            if monitor is not None:
-                from ocppj.cli.fleet.web import site  # noqa: PLC0415  needs the extra web
+            if seen.monitor is not None:
+                from ocppj.cli.fleet.site import site  # noqa: PLC0415  needs the extra web
 
-                beside = site(arguments, node, monitor, lambda: getattr(node, "ready", True))
-                await stack.enter_async_context(beside)
+                def ready() -> bool:
+                    return getattr(node, "ready", True)
+
+                await stack.enter_async_context(site(arguments, node, seen, ready=ready))
             await stop.wait()
             if arguments.nats is not None:
                 drain: Any = getattr(node, "drain")  # noqa: B009  of a Gateway
@@ -96,18 +94,6 @@ async def _serve(arguments: argparse.Namespace) -> int:
         finally:
             await listening.__aexit__(*sys.exc_info())
     return OK
-
-
-def _all(taps: list[Tap]) -> Tap | None:
-    """Return a tap that passes frames to all of some."""
-    if len(taps) < 2:
-        return taps[0] if taps else None
-
-    def tap(frame: TappedFrame) -> None:
-        for one in taps:
-            one(frame)
-
-    return tap
 
 
 def _announce(arguments: argparse.Namespace, node: Node, port: int, scheme: str) -> None:
@@ -120,9 +106,14 @@ def _announce(arguments: argparse.Namespace, node: Node, port: int, scheme: str)
     sys.stdout.flush()
 
 
-@asynccontextmanager
-async def _node(arguments: argparse.Namespace, tap: Tap | None) -> AsyncIterator[Node]:
-    """Yield what holds the stations."""
+def _codecs(
+    arguments: argparse.Namespace,
+) -> tuple[dict[str, Codec], dict[str, object] | None]:
+    """Return OCPP version -> codec, and the handlers, if there are any here.
+
+    Raises:
+        Unusable: nobody would answer, or an option is not valid.
+    """
     if arguments.nats is None and arguments.handlers is None:
         raise Unusable("nobody would answer: give --nats URL, or --handlers MODULE:NAME")
     handlers = None
@@ -130,18 +121,34 @@ async def _node(arguments: argparse.Namespace, tap: Tap | None) -> AsyncIterator
     if arguments.handlers is not None:
         handlers = load_handlers(arguments.handlers, versions)
         versions = versions or list(handlers)
-    versions = versions or ALL_VERSIONS
-    policy = arguments.policy
-    codecs = {Version.named(name).name: Codec(name, policy=policy) for name in versions}
+    names = [Version.named(name).name for name in versions or ALL_VERSIONS]
+    return {name: Codec(name, policy=arguments.policy) for name in names}, handlers
+
+
+@asynccontextmanager
+async def _node(
+    arguments: argparse.Namespace,
+    codecs: dict[str, Codec],
+    handlers: dict[str, object] | None,
+    **seen_by: Any,
+) -> AsyncIterator[Node]:
+    """Yield what holds the stations."""
     try:
         if arguments.nats is None:
-            yield CSMS(handlers or {}, codecs=codecs, duplicates=arguments.duplicates, tap=tap)
+            yield CSMS(
+                handlers or {},
+                codecs=codecs,
+                duplicates=arguments.duplicates,
+                max_handshakes=arguments.max_handshakes,
+                tracing=tracer(),
+                **seen_by,
+            )
             return
         from ocppj.fleet import Gateway  # noqa: PLC0415  without a broker nats-py is not needed
 
         async with broker(arguments, "gateway") as connected:
             yield Gateway(
-                versions,
+                codecs,
                 connected,
                 handlers=handlers,
                 codecs=codecs,
@@ -149,7 +156,7 @@ async def _node(arguments: argparse.Namespace, tap: Tap | None) -> AsyncIterator
                 duplicates=arguments.duplicates,
                 name=arguments.name,
                 max_handshakes=arguments.max_handshakes,
-                tap=tap,
+                **seen_by,
             )
     except (TypeError, ValueError) as error:
         raise Unusable(str(error)) from error

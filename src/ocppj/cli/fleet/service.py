@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from ocppj.catalog import Version
+from ocppj.cli.fleet.telemetry import tracer
 from ocppj.cli.options import UNUSABLE
 from ocppj.cli.terminal import print_error
 from ocppj.errors import OcppError
@@ -68,6 +69,7 @@ async def broker(arguments: argparse.Namespace, name: str) -> "AsyncIterator[Bro
             prefix=arguments.prefix,
             credentials=arguments.nats_creds,
             tls=_tls(arguments),
+            tracing=tracer(),
             **options,
         )
         made = await connecting.__aenter__()
