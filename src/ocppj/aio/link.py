@@ -18,7 +18,7 @@ from ocppj.aio.endpoint import Endpoint
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.transport import Transport
 from ocppj.errors import ConnectionLost, DecodeError, RemoteProtocolError
-from ocppj.frames import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Call, Frame, Send
+from ocppj.frames import CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Call, Frame, Send
 from ocppj.session import Session
 
 __all__ = ["Link", "outcome_of"]
@@ -101,13 +101,13 @@ class Link:
             frame = session.receive(data)
         except (DecodeError, RemoteProtocolError) as error:
             return self._refuse(error)
-        if frame.message_type != CALL:
+        if not isinstance(frame, Call):
             self._handle(frame, data)
             return None
-        answer = self._answer(frame, data)  # type: ignore[arg-type]
-        if type(answer) is bytes:
+        answer = self._answer(frame, data)
+        if isinstance(answer, bytes):
             return answer
-        self._start(self._finish(frame, answer))  # type: ignore[arg-type]
+        self._start(self._finish(frame, answer))
         return None
 
     def _needs_no_answer(self, data: bytes) -> bool:
