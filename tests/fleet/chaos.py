@@ -343,7 +343,7 @@ class Storm:
         """Wait until what was stored is handled; workers that were killed had some of it."""
         try:
             async with asyncio.timeout(self._settings.ack_wait * 5):
-                while self._compared("StatusNotification", ordered=False).lost:  # noqa: ASYNC110
+                while self._compared("StatusNotification", ordered=False).lost:  # noqa: ASYNC110  no event tells of it
                     await asyncio.sleep(0.2)
         except TimeoutError:
             pass  # as above
