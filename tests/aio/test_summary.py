@@ -1,5 +1,6 @@
 """What a node sums up is right, and small."""
 
+from time import time
 from typing import Any
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 
 from ocppj import v16, v201
 from ocppj.aio import summary as module
-from ocppj.aio.summary import Summarizer, Summary
+from ocppj.aio.summary import StationTally, Summarizer, Summary
 from ocppj.policy import Violation
 from tests.aio.test_metrics import Counting
 
@@ -32,13 +33,17 @@ def test_frames_latencies_refusals_and_violations_are_counted_and_passed_on() ->
         made.latency("CS-1", "in", "Heartbeat", min(seconds, 4.9), "")
     made.latency("CS-1", "out", "Reset", 4.9, "")
     made.disconnected("CS-1", "2.0.1")
-    found = made.take(20.0)
+    (found,) = made.take(20.0)
     assert (found.node, found.start, found.received, found.sent) == ("n", 20.0, 4, 1)
     assert found.refused == {"Heartbeat": 1, "unknown": 1}
     assert found.violations == {"ACME Fast": {"null": 1}, "unknown": {"null": 1}}
     assert {place: n for place, n in enumerate(found.latencies) if n} == {0: 2, 9: 1, 12: 2}
     assert len(counting.told) == 14
-    assert made.take(30.0) == Summary("n", 30.0, 0, 0, [0] * 16, {}, {})
+    first, second = found.stations["CS-1"], found.stations["CS-2"]
+    assert time() - 10 < first.seen <= time()
+    assert first == StationTally(5, 2, first.seen, "ACME Fast", {"null": 1})
+    assert second == StationTally(violations={"null": 1})
+    assert made.take(30.0) == [Summary("n", 30.0, 0, 0, [0] * 16, {}, {})]
     assert msgspec.json.decode(msgspec.json.encode(found), type=Summary) == found
 
 
@@ -66,7 +71,9 @@ def test_the_model_of_a_boot_of_any_shape(request_: Any, model: str) -> None:
     made = Summarizer("n", None)
     made.booted("CS-1", request_)
     made.violation("CS-1", VIOLATION)
-    assert list(made.take(0.0).violations) == [model]
+    (found,) = made.take(0.0)
+    assert list(found.violations) == [model]
+    assert found.stations["CS-1"].model == model
 
 
 def test_a_summary_is_small_whatever_stations_say(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +85,31 @@ def test_a_summary_is_small_whatever_stations_say(monkeypatch: pytest.MonkeyPatc
         made.booted(name, msgspec.structs.replace(BOOT, charging_station=station))
         made.violation(name, VIOLATION)
     assert len(made._models) == 200
-    found = made.take(0.0)
+    (found,) = made.take(0.0)
     assert len(found.violations) == 51
     assert found.violations["other"] == {"null": 950}
+    assert len(found.stations) == 200
+    found.stations.clear()  # as large as their identities
     assert len(msgspec.json.encode(found)) < 10_000
+
+
+def test_many_stations_are_in_several_summaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ROWS", 100)
+    made = Summarizer("n", None)
+    for number in range(250):
+        made.booted(f"CS-{number}", BOOT)
+        made.frame(f"CS-{number}", "in", 2, "Heartbeat", "")
+    found = made.take(10.0)
+    assert [one.received for one in found] == [250, 0, 0]
+    assert [len(one.stations) for one in found] == [100, 100, 50]
+    assert len(set().union(*(one.stations for one in found))) == 250
+    assert {one.start for one in found} == {10.0}
+    assert {tally.model for one in found for tally in one.stations.values()} == {"ACME Fast"}
+
+
+def test_a_station_that_boots_after_its_first_frame_has_a_model() -> None:
+    made = Summarizer("n", None)
+    made.frame("CS-1", "in", 2, "BootNotification", "")
+    made.booted("CS-1", BOOT)
+    (found,) = made.take(0.0)
+    assert found.stations["CS-1"].model == "ACME Fast"

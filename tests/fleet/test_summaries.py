@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import time
 from collections import Counter
 from itertools import pairwise
 from typing import Any
@@ -10,7 +11,7 @@ import msgspec
 import pytest
 
 import ocppj
-from ocppj.aio.summary import Summary
+from ocppj.aio.summary import StationTally, Summary
 from ocppj.fleet import Fleet, summaries
 from tests.aio.ends import End, until
 from tests.aio.test_metrics import Counting
@@ -78,6 +79,10 @@ def test_each_node_sums_up_what_its_stations_do(nats: NatsServer, prefix: str, e
             # The model is known once the station has said it.
             violations = {"unknown": 2, "V M": 1}
             assert summed(found[second.gateway.node]) == (5, 5, 3, refused, violations)
+            tallies = [one.stations.get("CS-2") for one in found[second.gateway.node]]
+            assert sum(one.frames for one in tallies if one) == 10
+            assert sum(one.refused for one in tallies if one) == 2
+            assert max(one.model for one in tallies if one) == "V M"
             for before, after in pairwise(found[first.gateway.node]):
                 assert 0.19 < after.start - before.start < 0.21
             assert counting.told  # the metrics of the user go on
@@ -128,6 +133,16 @@ def test_nothing_is_counted_while_nobody_asks(
     end.run(main())
 
 
+@pytest.mark.parametrize(
+    ("now", "following"), [(99.9, 100), (100.1, 100), (119.0, 100), (125.0, 120), (-3600.0, -3600)]
+)
+def test_a_timer_may_be_early_and_a_clock_may_be_set(
+    monkeypatch: pytest.MonkeyPatch, now: float, following: float
+) -> None:
+    monkeypatch.setattr("time.time", lambda: now)
+    assert summaries._following(90.0) == following
+
+
 JUNK = [
     b"",
     b"\xff",
@@ -136,6 +151,7 @@ JUNK = [
     msgspec.json.encode(Summary("n", 1e300, 0, 0, [0] * 16, {}, {})),
     msgspec.json.encode(Summary("n", 1.0, 0, 0, [0] * 15, {}, {})),
     msgspec.json.encode(Summary("n", 1.0, 0, 0, [0] * 16, {"A": 2**60}, {})),
+    msgspec.json.encode(Summary("n", 1.0, 0, 0, [0] * 16, {}, {}, {"CS-1": StationTally(-1)})),
 ]
 
 
@@ -220,5 +236,10 @@ def test_the_statistics_of_the_page_are_those_of_all_nodes(
                 assert found["refused"] == {"Heartbeat": 2, "unknown": 2}
                 assert found["violations"] == {"unknown": {"unknown_field": 2}}
                 assert any(row["p99"] for row in found["series"])
+                one = (await client.get("/stations/A-0")).json()
+                assert (one["model"], one["frames"], one["framesPerMinute"]) == ("V M", 2, 2)
+                assert time.time() - 20 < one["seen"] <= time.time()
+                (row,) = (await client.get("/stations")).json()["stations"][:1]
+                assert {key: one[key] for key in row} == row
 
     end.run(main())

@@ -71,7 +71,8 @@ async def site(**options: Any) -> AsyncIterator[Site]:
     handlers = {"2.0.1": Central(), "1.6": object(), "2.1": object()}
     waiting = options.pop("max_waiting", 0)
     csms = CSMS(handlers, codecs={"2.0.1": lenient}, tap=monitor, max_waiting=waiting)
-    app = application(csms, monitor=monitor, **options)
+    shown = monitor if options.pop("monitored", True) else None
+    app = application(csms, monitor=shown, **options)
     async with csms.listen("127.0.0.1") as server, uvicorn(app) as served:
         url = f"http://127.0.0.1:{served.port}"
         async with httpx.AsyncClient(base_url=url, timeout=LIMIT, verify=False) as client:

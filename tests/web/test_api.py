@@ -52,6 +52,16 @@ def test_stations_are_listed_with_what_is_known_of_them() -> None:
     run(test)
 
 
+def test_without_a_monitor_nothing_is_counted() -> None:
+    async def test(site: Site) -> None:
+        async with site.station() as station:
+            await station.call(BOOT)
+            (row,) = (await site.client.get("/stations")).json()["stations"]
+            assert not row.keys() & {"frames", "seen", "refused", "violations", "model"}
+
+    run(test, monitored=False)
+
+
 def test_pages_of_the_list_and_changes_since_a_revision() -> None:
     async def test(site: Site) -> None:
         async with site.station("A"), site.station("B") as second, site.station("C"):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from ocppj.aio import TappedFrame
-from ocppj.aio.summary import Summary
+from ocppj.aio.summary import StationTally, Summary
 from ocppj.policy import Violation
 from ocppj.web import Monitor, monitor
 from ocppj.web.history import History
@@ -166,3 +166,30 @@ def test_what_nodes_name_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(made.violations) <= 9
     assert made.violations.total() == 150
     assert len(made._models) == 3
+
+
+def test_what_a_node_has_counted_of_a_station_is_added() -> None:
+    made = Monitor()
+    for start in (1_000.0, 1_010.0):
+        tally = StationTally(3, 1, start + 5, "V M", {"null": 2})
+        made.add(summary(start, stations={"CS-1": tally}))
+        made.add(summary(start, stations={"CS-1": StationTally(), "CS-2": StationTally(1)}))
+    traffic = made.traffic("CS-1")
+    assert traffic is not None
+    assert (traffic.frames, traffic.refused, traffic.seen) == (6, 2, 1_015.0)
+    assert (traffic.model, traffic.violations) == ("V M", {"null": 4})
+    assert (traffic.rate(1_020.0), traffic.rate(1_065.0)) == (6, 3)
+    assert traffic.revision == 5
+    assert made.revision == 6
+
+
+def test_what_a_node_says_of_a_station_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor, "MAX_RULES", 3)
+    made = Monitor(max_stations=5)
+    for number in range(20):
+        tally = StationTally(model="x" * 1_000, violations={f"r{number}": 1})
+        made.add(summary(stations={f"CS-{number}": tally, "CS-0": tally}))
+    traffic = made.traffic("CS-0")
+    assert traffic is not None
+    assert (len(traffic.model), len(traffic.violations)) == (101, 3)
+    assert len(made._stations) == 5

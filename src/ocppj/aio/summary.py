@@ -1,11 +1,13 @@
 """What the stations of a node do, summed up every ten seconds for the operator's page of a fleet.
 
 A summary is small, whatever stations send: its actions and rules are those that the codec knows,
-and its models have a limit.
+and its models and stations have a limit.
 """
 
 from bisect import bisect_left
 from collections import Counter
+from itertools import islice
+from time import time
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -14,7 +16,16 @@ from ocppj.aio.metrics import Direction, Metrics
 from ocppj.frames import CALLERROR
 from ocppj.policy import Violation
 
-__all__ = ["LATENCIES", "OTHER", "SECONDS", "UNKNOWN", "Summarizer", "Summary", "model_of"]
+__all__ = [
+    "LATENCIES",
+    "OTHER",
+    "SECONDS",
+    "UNKNOWN",
+    "StationTally",
+    "Summarizer",
+    "Summary",
+    "model_of",
+]
 
 SECONDS: Final = 10
 """Seconds that a summary covers. They begin at a multiple of it, by Unix time."""
@@ -25,13 +36,35 @@ LATENCIES: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5
 CLASSES: Final = len(LATENCIES) + 1
 MAX_MODELS: Final = 50
 MAX_REMEMBERED: Final = 20_000
-"""Maximum number of stations whose model is remembered."""
+"""Maximum number of stations whose model is remembered, or that are counted one by one."""
+
+MAX_ROWS: Final = 500
+"""Maximum number of stations in a summary; further ones are in further summaries."""
 
 MAX_NAME: Final = 50
 OTHER: Final = "other"
 UNKNOWN: Final = "unknown"
 
+MAX_TIME: Final = 1e11
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
+class StationTally(msgspec.Struct, array_like=True):
+    """What one station has done: in JSON, an array of these.
+
+    Attributes:
+        frames: number of frames in both directions.
+        refused: number of its frames that were not valid.
+        seen: Unix time of its last frame; 0 if it has sent none.
+        model: vendor and model; empty if they are not known.
+        violations: rule -> number of violations tolerated.
+    """
+
+    frames: Count = 0
+    refused: Count = 0
+    seen: Annotated[float, msgspec.Meta(ge=0, le=MAX_TIME)] = 0.0
+    model: str = ""
+    violations: dict[str, Count] = {}
 
 
 class Summary(msgspec.Struct, rename="camel"):
@@ -45,15 +78,18 @@ class Summary(msgspec.Struct, rename="camel"):
         latencies: number of calls answered, by the classes of `LATENCIES`.
         refused: action -> number of frames received that were not valid.
         violations: vendor and model -> rule -> number of violations tolerated.
+        stations: identity -> what it has done, of 500 stations that have done something. Those of
+            others are in further summaries, which count nothing else.
     """
 
     node: str
-    start: Annotated[float, msgspec.Meta(ge=0, le=1e11)]
+    start: Annotated[float, msgspec.Meta(ge=0, le=MAX_TIME)]
     received: Count
     sent: Count
     latencies: Annotated[list[Count], msgspec.Meta(min_length=CLASSES, max_length=CLASSES)]
     refused: dict[str, Count]
     violations: dict[str, dict[str, Count]]
+    stations: dict[str, StationTally] = {}
 
 
 class Summarizer:
@@ -75,13 +111,15 @@ class Summarizer:
         self._latencies = [0] * CLASSES
         self._refused: Counter[str] = Counter()
         self._violations: dict[str, Counter[str]] = {}
+        self._stations: dict[str, StationTally] = {}
 
-    def take(self, start: float) -> Summary:
-        """Return what was counted since the last time.
+    def take(self, start: float) -> list[Summary]:
+        """Return what was counted since the last time, in one summary or more.
 
         Args:
             start: of the summary.
         """
+        violations = {model: dict(rules) for model, rules in self._violations.items()}
         summary = Summary(
             self._node,
             start,
@@ -89,10 +127,23 @@ class Summarizer:
             self._sent,
             self._latencies,
             dict(self._refused),
-            {model: dict(rules) for model, rules in self._violations.items()},
+            violations,
         )
+        stations = iter(self._stations.items())
+        summary.stations = dict(islice(stations, MAX_ROWS))
+        summaries = [summary]
+        while more := dict(islice(stations, MAX_ROWS)):
+            summaries.append(Summary(self._node, start, 0, 0, [0] * CLASSES, {}, {}, more))
         self._reset()
-        return summary
+        return summaries
+
+    def _tally(self, station_id: str) -> StationTally:
+        tally = self._stations.get(station_id)
+        if tally is None:
+            tally = StationTally(model=self._models.get(station_id, ""))
+            if len(self._stations) < MAX_REMEMBERED:
+                self._stations[station_id] = tally
+        return tally
 
     def booted(self, station_id: str, request: Any) -> None:
         """Note the model of a station.
@@ -107,10 +158,12 @@ class Summarizer:
             del models[next(iter(models))]
         # What a policy has tolerated may be missing, or of another type.
         station = getattr(request, "charging_station", None)
-        models[station_id] = model_of(
+        found = models[station_id] = model_of(
             getattr(request, "charge_point_vendor", getattr(station, "vendor_name", None)),
             getattr(request, "charge_point_model", getattr(station, "model", None)),
         )
+        if (tally := self._stations.get(station_id)) is not None:
+            tally.model = found
 
     def frame(
         self,
@@ -121,12 +174,16 @@ class Summarizer:
         outcome: str,
     ) -> None:
         """Count a frame."""
+        tally = self._tally(station_id)
+        tally.frames += 1
         if direction == "out":
             self._sent += 1
         else:
             self._received += 1
+            tally.seen = time()
             if outcome and message_type != CALLERROR:
                 self._refused[action or UNKNOWN] += 1
+                tally.refused += 1
         if self._metrics is not None:
             self._metrics.frame(station_id, direction, message_type, action, outcome)
 
@@ -136,6 +193,8 @@ class Summarizer:
         if model not in self._violations and len(self._violations) >= MAX_MODELS:
             model = OTHER
         self._violations.setdefault(model, Counter())[violation.rule] += 1
+        counts = self._tally(station_id).violations
+        counts[violation.rule] = counts.get(violation.rule, 0) + 1
         if self._metrics is not None:
             self._metrics.violation(station_id, violation)
 

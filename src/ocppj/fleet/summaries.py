@@ -86,17 +86,33 @@ class Summaries:
         loop = asyncio.get_running_loop()
         self._summarizer.take(0.0)  # what nobody has asked for
         try:
+            start = _beginning()
             while loop.time() < self._until:
-                now = time.time()
-                start = now - now % SECONDS
-                await asyncio.sleep(start + SECONDS - now)
-                summary = self._summarizer.take(start)
-                try:
-                    self._broker.post(self._subject, msgspec.json.encode(summary))
-                except BrokerError as error:
-                    self._logbook.note("summary", f"a summary is lost: {error}")
+                await asyncio.sleep(start + SECONDS - time.time())
+                for summary in self._summarizer.take(start):
+                    self._post(summary)
+                    await asyncio.sleep(0)  # not all at once
+                start = _following(start)
         finally:
             self._end()
+
+    def _post(self, summary: Summary) -> None:
+        try:
+            self._broker.post(self._subject, msgspec.json.encode(summary))
+        except BrokerError as error:
+            self._logbook.note("summary", f"a summary is lost: {error}")
+
+
+def _beginning() -> float:
+    """Return when the present ten seconds have begun."""
+    now = time.time()
+    return now - now % SECONDS
+
+
+def _following(start: float) -> float:
+    """Return the next beginning: a timer may be early, or the clock was set."""
+    now = _beginning()
+    return now if abs(now - start) > 2 * SECONDS else start + SECONDS
 
 
 class SummaryStream(Stream[Summary]):

@@ -127,7 +127,7 @@ class _API:
         self._directory = directory
         self._tokens = tokens
         self._monitor = monitor or Monitor()
-        self._counts = monitor is not None
+        self._counts = monitor is not None or isinstance(directory, Summarized)
         self._metrics = metrics
         self._ready = ready
         self._hosts = hosts

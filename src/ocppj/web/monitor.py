@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from ocppj.aio import Redaction, TappedFrame
-from ocppj.aio.summary import OTHER, UNKNOWN, Summary, model_of
+from ocppj.aio.summary import OTHER, UNKNOWN, StationTally, Summary, model_of
 from ocppj.frames import CALL, CALLERROR, CALLRESULT, SEND
 from ocppj.web.history import History
 
@@ -28,14 +28,18 @@ MAX_FRAME_BYTES: Final = 32 * 2**20
 MAX_MODELS: Final = 200
 MAX_ACTIONS: Final = 500
 MAX_VIOLATIONS: Final = 5_000
+MAX_RULES: Final = 50
+"""Maximum number of rules that are counted for a station."""
+
+MAX_NAME: Final = 101
 
 
 class StationTraffic:
     """What is known of a station beside its connection.
 
     Attributes:
-        vendor: from its last BootNotification; empty before.
-        model: as `vendor`.
+        vendor: from its last BootNotification; empty before, and if a node has told the model.
+        model: as `vendor`; of a node of a fleet, both.
         frames: number of frames in both directions.
         refused: number of its frames that were not valid.
         violations: rule -> number of violations tolerated.
@@ -73,14 +77,30 @@ class StationTraffic:
         self.first += 1
         return len(self.recent.popleft().data)
 
-    def count(self, now: float) -> None:
-        """Count a frame."""
-        self.frames += 1
-        self.seen = now
+    def count(self, now: float, frames: int = 1) -> None:
+        """Count frames."""
+        self.frames += frames
         start = now - now % 10
         if not self._minute or self._minute[-1][0] != start:
             self._minute.append([start, 0])
-        self._minute[-1][1] += 1
+        self._minute[-1][1] += frames
+
+    def add(self, tally: StationTally, start: float, revision: int) -> None:
+        """Add what a node has counted.
+
+        Args:
+            tally: of the station.
+            start: Unix time of the beginning of these ten seconds.
+            revision: of the monitor.
+        """
+        self.revision = revision
+        self.count(start, tally.frames)
+        self.refused += tally.refused
+        self.seen = max(self.seen, tally.seen)
+        self.model = tally.model[:MAX_NAME] or self.model
+        for rule, number in tally.violations.items():
+            if rule in self.violations or len(self.violations) < MAX_RULES:
+                self.violations[rule] += number
 
     def rate(self, now: float) -> int:
         """Return the number of frames in the last minute, to ten seconds."""
@@ -164,6 +184,7 @@ class Monitor:
         self.revision += 1
         traffic.revision = self.revision
         traffic.count(frame.time)
+        traffic.seen = frame.time
         received = frame.direction == "in"
         refused = bool(received and frame.outcome and frame.message_type != CALLERROR)
         if refused:
@@ -185,6 +206,9 @@ class Monitor:
         for model, rules in summary.violations.items():
             for rule, number in rules.items():
                 self._count_violations(model, rule, number)
+        for station_id, tally in summary.stations.items():
+            self.revision += 1
+            self._traffic(station_id).add(tally, summary.start, self.revision)
 
     def _count_refused(self, action: str, number: int = 1) -> None:
         if action not in self.refused and len(self.refused) >= MAX_ACTIONS:
