@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from nats.aio.client import PING_PROTO
 from nats.aio.client import Client as NatsClient
 from nats.errors import ProtocolError
-from nats.protocol.parser import MAX_CONTROL_LINE_SIZE, Parser
+from nats.protocol.parser import Parser
 
 from ocppj.errors import OcppError
 
@@ -27,6 +27,9 @@ Callback: TypeAlias = Callable[[str, str, bytes, bytes], None]
 
 MAX_PENDING: Final = 8 * 2**20
 """Bytes that may wait for the broker to read them."""
+
+MAX_LINE_SIZE: Final = 64 * 2**10
+"""Bytes of a line of the protocol; the INFO of a cluster has some for each server."""
 
 log: Final = logging.getLogger("ocppj.fleet")
 
@@ -69,7 +72,7 @@ class _Parser(Parser):
             while foreign:
                 end = data.find(b"\r\n", at)
                 line = data[at:] if end < 0 else data[at : end + 2]
-                if line.startswith((b"MSG ", b"HMSG ")):
+                if end < 0 or line.startswith((b"MSG ", b"HMSG ")):
                     raise ProtocolError(f"nats: malformed message: {line!r:.80}")
                 # An INFO, a PING or an error. It may end the connection and reset this parser.
                 self._unread = data[at + len(line) :]
@@ -97,7 +100,7 @@ class _Parser(Parser):
         while at < size:
             end = data.find(b"\r\n", at)
             if end < 0:
-                return at, size - at > MAX_CONTROL_LINE_SIZE
+                return at, size - at > MAX_LINE_SIZE
             with_headers = data.startswith(b"HMSG ", at)
             if not with_headers and not data.startswith(b"MSG ", at):
                 return at, True
@@ -276,6 +279,10 @@ class Client(NatsClient):
         if self._socket is not None:
             parser: Any = self._ps
             self._socket.set_protocol(_Protocol(parser, self._socket.get_protocol()))
+        # Before anybody else can send a request: its reply would go to a subscription of the last
+        # connection.
+        for sid, (subject, queue) in self._filters.items():
+            self._subscribe(sid, subject, queue)
 
     async def dial(self, url: str | list[str], settings: Mapping[str, Any]) -> None:
         """Connect, or fail at the first error. A connection that is lost later is made again."""
@@ -296,11 +303,6 @@ class Client(NatsClient):
         self._pending_data_size = 0
         for sid in self.callbacks.keys() - self._filters.keys():
             del self.callbacks[sid]
-
-    def resume(self) -> None:
-        """Subscribe again after a new connection was made."""
-        for sid, (subject, queue) in self._filters.items():
-            self._subscribe(sid, subject, queue)
 
     @property
     def info(self) -> dict[str, Any]:
