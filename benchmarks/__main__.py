@@ -1,4 +1,4 @@
-"""All tables and plots in one go: `python -m benchmarks`, about a quarter of an hour.
+"""All tables and plots in one go: `python -m benchmarks`, about twenty minutes.
 
 Each module measures in its own process and writes its results. Then the marked sections of README
 and docs are updated from them. `python -m benchmarks.NAME` runs one alone.
@@ -26,6 +26,7 @@ MODULES = (
     "dropin",
     "starlette",
     "load",
+    "fleet",
 )
 
 

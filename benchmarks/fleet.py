@@ -1,14 +1,19 @@
-"""A fleet on NATS beside one process without a broker: `python -m benchmarks.fleet`.
+"""A fleet on NATS beside one process without a broker: `python -m benchmarks.fleet [PART ...]`.
 
 Real processes, a real nats-server with JetStream, loopback. The stations, played by this process,
 send frames that were made beforehand. What is measured:
 
-- TransactionEvents per second of 200 stations that never pause, in one run with mobilityhouse/ocpp
-  in one process without a broker;
-- the latency that the broker adds at 2,000 frames per second from 2,000 stations;
-- a command from another process to a station, and to one that is absent;
-- memory of a gateway for each of 2,000 stations;
-- `kill -9` of one of two gateways with 2,000 stations: when all are back at the other one.
+- throughput: TransactionEvents per second of 200 stations that never pause, in one run with
+  mobilityhouse/ocpp in one process without a broker, and the processor time of each process;
+- latency that the broker adds at 2,000 frames per second from 2,000 stations, and memory of a
+  gateway for each station;
+- commands from another process to a station, and to one that is absent;
+- takeover: `kill -9` of one of two gateways with 2,000 stations, until all are back at the other;
+- connections: what 2,000 stations cost that connect at once, and afterwards while they are silent;
+- handled: what a TransactionEvent costs that a worker answers, and stored: a MeterValues that is
+  acknowledged when JetStream has stored it, and handled by a worker afterwards.
+
+`benchmarks.scale` reckons with these figures. Parts that are not named keep their last results.
 """
 
 import argparse
@@ -16,146 +21,44 @@ import asyncio
 import json
 import os
 import resource
-import shutil
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from statistics import median, quantiles
 from time import perf_counter
 from typing import Any, Final
 
 import msgspec
 import uvloop
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
-from benchmarks import sections
-from benchmarks.gateways import ocppj_handler, resident
-from benchmarks.load import CORES, Gateway, closed, frame_of, mixed
-from benchmarks.page import environment, machine, publish
+from benchmarks import inputs, sections
+from benchmarks.load import CORES, closed, frame_of, mixed
+from benchmarks.page import RESULTS, environment, machine, publish
+from benchmarks.parts import (
+    PREFIX,
+    UNLOCK,
+    Alone,
+    Nats,
+    Part,
+    chain,
+    join,
+    nats_server,
+    pids_of,
+    started,
+    watched,
+)
 from ocppj import v201
 from ocppj.aio import Backoff, ChargingStation
-from ocppj.errors import ConnectionLost
-from ocppj.fleet import Fleet, Worker, connect
-from ocppj.fleet import Gateway as FleetGateway
+from ocppj.fleet import Fleet, connect
 
 __all__ = ["main"]
 
 LIBRARIES: Final = ("ocppj", "nats-py", "picows", "uvloop", "ocpp")
-PREFIX: Final = "bench"
-UNLOCK: Final = v201.UnlockConnectorRequest(evse_id=1, connector_id=1)
-ABSENT: Final = 200
-COMMANDS: Final = 1000
-
-
-@contextmanager
-def nats_server() -> Iterator[tuple[str, int]]:
-    """Run a nats-server on loopback with a store of its own; yield its address and process id."""
-    path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin"))
-    program = shutil.which("nats-server", path=path)
-    if program is None:
-        raise SystemExit("there is no nats-server on this machine")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        command = [program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", folder]
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        try:
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port)).close()
-                    break
-                except OSError:
-                    time.sleep(0.05)
-            yield f"nats://127.0.0.1:{port}", process.pid
-        finally:
-            process.kill()
-            process.wait()
-
-
-class Part(Gateway):
-    """A process of the fleet: `python -m benchmarks.fleet ROLE URL`."""
-
-    def __init__(self, role: str, url: str) -> None:
-        command = [sys.executable, "-m", "benchmarks.fleet", role, url]
-        self.process = self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.port = int(self._ask(""))
-
-    def cpu(self) -> float:
-        """Return the processor time that it has used, in seconds."""
-        return cpu(self._process.pid)
-
-    def answer(self) -> Any:
-        """Return what it writes in the end."""
-        stdout = self._process.stdout
-        assert stdout
-        return json.loads(stdout.readline())
-
-
-def cpu(pid: int) -> float:
-    """Return the processor time of a process in seconds."""
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-async def gateway_role(url: str) -> None:
-    """Hold stations until there is nothing more to be read."""
-    async with connect(url, prefix=PREFIX) as broker:
-        gateway = FleetGateway(["2.0.1"], broker, heartbeat=False, ping_timeout=1.0)
-        listen: dict[str, Any] = {"transport": "picows", "ping_interval": None}
-        async with gateway.listen("127.0.0.1", 0, **listen) as server:
-            await serve_lines(server.port)
-
-
-async def worker_role(url: str) -> None:
-    """Answer stations until there is nothing more to be read."""
-    async with (
-        connect(url, prefix=PREFIX) as broker,
-        Worker({"2.0.1": ocppj_handler()}, broker, stored=False),
-    ):
-        await serve_lines(0)
-
-
-async def caller_role(url: str) -> None:
-    """Call stations one after the other, then absent ones; write the latencies in ms."""
-    async with connect(url, prefix=PREFIX) as broker, Fleet(broker) as fleet:
-        print(0, flush=True)
-        names = list(fleet.stations)
-        stations = [await fleet.station(names[n % len(names)]) for n in range(COMMANDS)]
-        present, absent = [], []
-        for station in stations:
-            start = perf_counter()
-            await station.call(UNLOCK)
-            present.append((perf_counter() - start) * 1e3)
-        for number in range(ABSENT):
-            start = perf_counter()
-            try:
-                await fleet.call(f"absent-{number}", UNLOCK)
-            except ConnectionLost:
-                absent.append((perf_counter() - start) * 1e3)
-        print(json.dumps([present, absent]), flush=True)
-
-
-ROLES: Final[dict[str, Callable[[str], Awaitable[None]]]] = {
-    "gateway": gateway_role,
-    "worker": worker_role,
-    "caller": caller_role,
+FLEET: Final = "ocppj, gateway, broker and worker"
+SIDES: Final = {
+    "mobilityhouse/ocpp, one process": "mobilityhouse/ocpp on websockets",
+    "ocppj on picows, one process": "ocppj on picows",
 }
-
-
-async def serve_lines(port: int) -> None:
-    """Write the port, then the resident memory for each line that is read."""
-    print(port, flush=True)
-    loop = asyncio.get_running_loop()
-    while await loop.run_in_executor(None, sys.stdin.readline):
-        print(resident(), flush=True)
+"""Side -> its name in `benchmarks.gateways`."""
 
 
 class Callee(WSListener):
@@ -167,101 +70,88 @@ class Callee(WSListener):
         transport.send(WSMsgType.TEXT, msgspec.json.encode(answer))
 
 
-async def callees(port: int, count: int) -> list[WSTransport]:
-    """Connect stations that can be called."""
-    found = []
-    for number in range(count):
-        transport, _ = await ws_connect(
-            Callee,
-            f"ws://127.0.0.1:{port}/S{number}",
-            extra_headers={"Sec-WebSocket-Protocol": "ocpp2.0.1"},
-        )
-        found.append(transport)
-    await asyncio.sleep(0.5)
-    return found
-
-
 def throughput(seconds: float, rounds: int) -> dict[str, Any]:
-    """Return side -> TransactionEvents per second, the median of interleaved rounds."""
+    """Return side -> medians of TransactionEvents per second, us for each, and cores in use."""
     event = frame_of("TransactionEvent")
-    found: dict[str, list[float]] = {}
-    times: dict[str, list[float]] = {}
+    found: dict[str, list[tuple[float, dict[str, float]]]] = {}
+
+    def measure(side: str, port: int, pids: dict[str, int]) -> None:
+        work = watched(closed(port, event, seconds), seconds, {**pids, "stations": os.getpid()})
+        found.setdefault(side, []).append(uvloop.run(work))
+
     for _ in range(rounds):
-        for side in ("mobilityhouse/ocpp, one process", "ocppj on picows, one process"):
-            name = {"m": "mobilityhouse/ocpp on websockets", "o": "ocppj on picows"}[side[0]]
-            one = Gateway(name)
+        for side, name in SIDES.items():
+            one = Alone(name)
             try:
-                found.setdefault(side, []).append(uvloop.run(closed(one.port, event, seconds)))
+                measure(side, one.port, {"process": one.pid})
             finally:
                 one.stop()
         with ExitStack() as stack:
-            url, server = stack.enter_context(nats_server())
-            worker = started(stack, "worker", url)
-            gateway = started(stack, "gateway", url)
-            before = [worker.cpu(), gateway.cpu(), cpu(server), time.process_time()]
-            rate = uvloop.run(closed(gateway.port, event, seconds))
-            after = [worker.cpu(), gateway.cpu(), cpu(server), time.process_time()]
-            frames = rate * (seconds + 0.5)
-            for who, start, end in zip(
-                ("worker", "gateway", "nats-server", "stations"), before, after, strict=True
-            ):
-                times.setdefault(who, []).append((end - start) / frames * 1e6)
-            found.setdefault("ocppj, gateway, broker and worker", []).append(rate)
+            nats, worker, gateway = chain(stack)
+            measure(FLEET, gateway.port, pids_of(nats, worker, gateway))
     return {
-        "rates": {side: median(rates) for side, rates in found.items()},
-        "microseconds": {who: median(values) for who, values in times.items()},
+        side: {
+            "rate": median(rate for rate, _ in runs),
+            "cores": median(sum(cores.values()) for _, cores in runs),
+            "microseconds": {
+                who: median(cores[who] / rate * 1e6 for rate, cores in runs) for who in runs[0][1]
+            },
+        }
+        for side, runs in found.items()
     }
 
 
-def started(stack: ExitStack, role: str, url: str) -> Part:
-    """Start a process that ends with the context."""
-    part = Part(role, url)
-    stack.callback(part.stop)
-    return part
-
-
 def latency(count: int, rate: float, seconds: float, rounds: int) -> dict[str, Any]:
-    """Return latencies with and without the broker at one rate, and memory per station."""
-    found: dict[str, list[Any]] = {"without": [], "with": []}
+    """Return latencies with and without the broker, memory per station, and what a frame costs."""
+    found: dict[str, list[tuple[Any, dict[str, float]]]] = {"without": [], "with": []}
+
+    def measure(side: str, gateway: Alone, pids: dict[str, int]) -> None:
+        work = watched(mixed(gateway, count, rate, seconds), seconds, pids)
+        found[side].append(uvloop.run(work))
+
     for _ in range(rounds):
-        one = Gateway("ocppj on picows")
+        one = Alone("ocppj on picows")
         try:
-            found["without"].append(uvloop.run(mixed(one, count, rate, seconds)))
+            measure("without", one, {"process": one.pid})
         finally:
             one.stop()
         with ExitStack() as stack:
-            url, _ = stack.enter_context(nats_server())
-            started(stack, "worker", url)
-            gateway = started(stack, "gateway", url)
-            found["with"].append(uvloop.run(mixed(gateway, count, rate, seconds)))
+            nats, worker, gateway = chain(stack)
+            measure("with", gateway, pids_of(nats, worker, gateway))
     return {
-        side: {
-            name: median(getattr(result, name) for result in results)
-            for name in ("stations", "answered", "p50", "p99", "memory")
-        }
-        for side, results in found.items()
+        "rate": rate,
+        "sides": {
+            side: {
+                name: median(getattr(result, name) for result, _ in runs)
+                for name in ("stations", "answered", "p50", "p99", "memory")
+            }
+            for side, runs in found.items()
+        },
+        "microseconds": {
+            who: median(cores[who] / result.answered * 1e6 for result, cores in runs)
+            for runs in found.values()
+            for who in runs[0][1]
+        },
     }
 
 
 def commands() -> dict[str, Any]:
     """Return the latencies of commands from another process, in ms."""
 
-    async def call(port: int, url: str, stack: ExitStack) -> Any:
-        stations = await callees(port, 100)
-        caller = await asyncio.to_thread(started, stack, "caller", url)
-        found = await asyncio.to_thread(caller.answer)
-        for station in stations:
-            station.disconnect()
-        return found
+    async def call(port: int, nats: Nats, stack: ExitStack) -> Any:
+        for number in range(100):
+            await join(port, number, Callee())
+        await asyncio.sleep(0.5)
+        caller = await asyncio.to_thread(started, stack, "caller", nats)
+        return await asyncio.to_thread(caller.answer)
 
     with ExitStack() as stack:
-        url, _ = stack.enter_context(nats_server())
-        gateway = started(stack, "gateway", url)
-        present, absent = uvloop.run(call(gateway.port, url, stack))
-    assert len(absent) == ABSENT
+        nats = stack.enter_context(nats_server())
+        gateway = started(stack, "gateway", nats)
+        found = uvloop.run(call(gateway.port, nats, stack))
     return {
         name: {"p50": median(values), "p99": quantiles(values, n=100)[98], "max": max(values)}
-        for name, values in (("present", present), ("absent", absent))
+        for name, values in found.items()
     }
 
 
@@ -280,7 +170,7 @@ def takeover(count: int) -> dict[str, Any]:
             for number, station in enumerate(stations)
         ]
         async with connect(url, prefix=PREFIX) as broker, Fleet(broker) as fleet:
-            while len(fleet.stations) < count:  # noqa: ASYNC110
+            while len(fleet.stations) < count:  # noqa: ASYNC110  no event tells of it
                 await asyncio.sleep(0.05)
             dead = fleet.stations["S0"].node
             start = perf_counter()
@@ -310,9 +200,9 @@ def takeover(count: int) -> dict[str, Any]:
         return result
 
     with ExitStack() as stack:
-        url, _ = stack.enter_context(nats_server())
-        doomed, other = started(stack, "gateway", url), started(stack, "gateway", url)
-        return uvloop.run(run(url, doomed, other))
+        nats = stack.enter_context(nats_server())
+        doomed, other = started(stack, "gateway", nats), started(stack, "gateway", nats)
+        return uvloop.run(run(nats.url, doomed, other))
 
 
 async def stay(station: ChargingStation, ports: list[int], which: int) -> None:
@@ -325,7 +215,7 @@ async def stay(station: ChargingStation, ports: list[int], which: int) -> None:
             options: dict[str, Any] = {"transport": "picows", "ping_interval": None}
             async with station.connect(url, backoff=None, **options):
                 waits = backoff.waits()
-                while station.connected:  # noqa: ASYNC110
+                while station.connected:  # noqa: ASYNC110  no event tells of it
                     await asyncio.sleep(0.2)
         except OSError:
             pass
@@ -333,43 +223,53 @@ async def stay(station: ChargingStation, ports: list[int], which: int) -> None:
 
 
 def main() -> None:
-    """Measure and print, or write; or play a role in it."""
-    if len(sys.argv) == 3 and sys.argv[1] in ROLES:
-        uvloop.run(ROLES[sys.argv[1]](sys.argv[2]))  # type: ignore[arg-type]
-        return
+    """Measure and print, or write."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--stations", type=int, default=2000)
-    parser.add_argument("--rate", type=float, default=2000.0)
+    parser.add_argument("--rate", type=float, default=2000.0, help="frames per second")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--dry", action="store_true", help="write no results")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="all by default")
     given = parser.parse_args()
+    count, seconds, rounds = given.stations, given.seconds, given.rounds
+    parts = {
+        "throughput": lambda: throughput(seconds, rounds),
+        "latency": lambda: latency(count, given.rate, seconds, rounds),
+        "commands": commands,
+        "takeover": lambda: takeover(count),
+        "connections": lambda: inputs.connections(count, seconds),
+        "handled": lambda: inputs.carried("gateway", "TransactionEvent", seconds),
+        "stored": lambda: inputs.carried("storing", "MeterValues", seconds),
+    }
+    if unknown := set(given.parts) - set(parts):
+        parser.error(f"{min(unknown)} is not a part: use {', '.join(parts)}")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    figures = {
-        "environment": environment(*LIBRARIES),
-        "cores": len(CORES),
-        "throughput": throughput(given.seconds, given.rounds),
-        "rate": given.rate,
-        "latency": latency(given.stations, given.rate, given.seconds, given.rounds),
-        "commands": commands(),
-        "takeover": takeover(given.stations),
-    }
+    known = environment(*LIBRARIES) | {"cores": str(len(CORES))}
+    measured = {part: parts[part]() for part in given.parts or parts}
     if given.dry:
-        print(json.dumps(figures, indent=1))
+        print(json.dumps(measured, indent=1))
         return
+    figures = {**_last(), "environment": known, **measured}
     publish(
         "fleet",
         figures,
         "# A fleet on NATS",
         machine(figures["environment"]),
-        f"Gateway, worker, nats-server 2.9 and the stations are processes on one machine with "
-        f"{len(CORES)} cores; uvloop, picows, no compression, handlers that do nothing. "
-        "`python -m benchmarks.fleet`.",
+        "Gateway, worker, nats-server 2.9 and the stations are processes on one machine; uvloop, "
+        "picows, no compression, handlers that do nothing. `python -m benchmarks.fleet`.",
         sections.fleet(figures),
     )
+
+
+def _last() -> dict[str, Any]:
+    """Return the committed results."""
+    path = RESULTS / "fleet.json"
+    found: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return found
 
 
 if __name__ == "__main__":

@@ -42,10 +42,10 @@ def machine(known: Mapping[str, str]) -> str:
     return f"{', '.join(value for _, value in parts[:4])}; {libraries}."
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """Return a Markdown table; all columns but the first are numbers."""
+def table(head: Iterable[str], rows: Iterable[Iterable[str]], *, texts: int = 0) -> str:
+    """Return a Markdown table; all columns but the first and the last `texts` are numbers."""
     head = list(head)
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    lines = [head, ["---", *["--:"] * (len(head) - 1 - texts), *["---"] * texts], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

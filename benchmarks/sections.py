@@ -13,11 +13,21 @@ from typing import Any, Final
 from benchmarks.corpus import ENTRIES
 from benchmarks.page import RESULTS, machine, table
 from benchmarks.peers import LABELS
+from benchmarks.scale import assumptions, scale
 
 __all__ = ["PAGES", "rewritten", "write"]
 
 ROOT: Final = RESULTS.parents[1]
-PAGES: Final = tuple(ROOT / name for name in ("README.md", "SECURITY.md", "docs/performance.md"))
+PAGES: Final = tuple(
+    ROOT / name
+    for name in (
+        "README.md",
+        "SECURITY.md",
+        "docs/fleet.md",
+        "docs/performance.md",
+        "docs/scale.md",
+    )
+)
 CALLS: Final = [one for one in ENTRIES if one.version == "2.0.1" and one.is_call]
 COLUMNS: Final = LABELS | {"ocppj_cython": "**ocppj**"}
 _MARKED: Final = re.compile(r"(<!-- benchmarks: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
@@ -214,14 +224,37 @@ Mixed traffic ({", ".join(figures["mix"])} in turn):
 {table(head, rows)}"""
 
 
+def fleet_speed(figures: dict[str, Any] | None = None) -> str:
+    """Return how many TransactionEvents a fleet and single processes answer, and at what cost."""
+    figures = figures or _figures("fleet")
+    sides = figures["throughput"]
+    spent = {side: _spent(one["microseconds"]) for side, one in sides.items()}
+    base, *_ = sides
+    rows = [
+        [
+            side,
+            f"{one['rate']:,.0f}",
+            f"{one['rate'] / sides[base]['rate']:.1f}",
+            f"{spent[side]:,.0f}",
+            f"{spent[base] / spent[side]:.1f}",
+        ]
+        for side, one in sides.items()
+    ]
+    return table(["", "TransactionEvent/s", "ratio", "CPU µs each", "ratio"], rows)
+
+
+def _spent(microseconds: dict[str, float]) -> float:
+    """Return the processor time of all but the stations."""
+    return sum(spent for who, spent in microseconds.items() if who != "stations")
+
+
 def fleet(figures: dict[str, Any] | None = None) -> str:
     """Return the tables of a fleet."""
     figures = figures or _figures("fleet")
-    rates = figures["throughput"]["rates"]
-    base = next(iter(rates.values()))
-    speed = [[side, f"{rate:,.0f}", f"{rate / base:.1f}"] for side, rate in rates.items()]
-    spent = figures["throughput"]["microseconds"]
-    both = figures["latency"]
+    sides = figures["throughput"]
+    *_, chain = sides.values()
+    cores = ", ".join(f"{one['cores']:.1f}" for one in sides.values())
+    both, at_rate = figures["latency"]["sides"], figures["latency"]["microseconds"]
     waits = [
         [f"{side} broker", f"{one['p50']:.2f}", f"{one['p99']:.2f}", f"{one['memory']:,.1f}"]
         for side, one in both.items()
@@ -231,22 +264,37 @@ def fleet(figures: dict[str, Any] | None = None) -> str:
         for name, one in figures["commands"].items()
     ]
     moved = figures["takeover"]
+    rows = [
+        ["TransactionEvent, never pausing", *_costs(chain["microseconds"])],
+        ["MeterValues, stored", *_costs(figures["stored"]["microseconds"])],
+        [f"mixed, {figures['latency']['rate']:,.0f} per second", *_costs(at_rate)],
+    ]
     return f"""\
-200 stations that never pause, TransactionEvents per second:
+200 stations that never pause:
 
-{table(["", "per second", "ratio"], speed)}
-Microseconds of processor time for each: {", ".join(f"{k} {v:.0f}" for k, v in spent.items())}.
+{fleet_speed(figures)}
+CPU time is that of the central system without the stations: of one process, or of gateway, worker
+and nats-server together. All processes of a side, with the stations, used {cores} of
+{figures["environment"]["cores"]} cores; the rest went to other programs on the machine.
 
-{both["with"]["stations"]:,.0f} stations, {figures["rate"]:,.0f} frames per second of mixed traffic:
+CPU time of a frame by process, µs:
+
+{table(["", "gateway", "worker", "nats-server"], rows)}
+{both["with"]["stations"]:,.0f} stations, {figures["latency"]["rate"]:,.0f} frames per second:
 
 {table(["", "p50 ms", "p99 ms", "KiB a station"], waits)}
 A command from another process, ms:
 
 {table(["", "p50", "p99", "slowest"], calls)}
 `kill -9` of one of two gateways: its {moved["moved"]:,} stations were back at the other one and
-callable after {moved["p50"]:.1f} s (median) and {moved["all"]:.1f} s (last; back-off of 1 to 4 s,
-and a second at random). {moved["connected"]:,} stations were connected then, each once.
+callable after {moved["p50"]:.1f} s (median) and {moved["all"]:.1f} s (last). They tried after 1, 2
+and 4 s, and up to a second more at random. {moved["connected"]:,} stations were connected then,
+each once.
 """
+
+
+def _costs(microseconds: dict[str, float]) -> list[str]:
+    return [f"{microseconds[who]:.0f}" for who in ("gateway", "worker", "nats-server")]
 
 
 def dropin(figures: dict[str, Any] | None = None) -> str:
@@ -279,7 +327,22 @@ def starlette(figures: dict[str, Any] | None = None) -> str:
 
 SECTIONS: Final = {
     one.__name__: one
-    for one in (speed, above, faults, worst, leniency, startup, dropin, starlette, endpoints, load)
+    for one in (
+        speed,
+        above,
+        faults,
+        worst,
+        leniency,
+        startup,
+        dropin,
+        starlette,
+        endpoints,
+        load,
+        fleet,
+        fleet_speed,
+        scale,
+        assumptions,
+    )
 }
 
 

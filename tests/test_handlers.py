@@ -44,7 +44,7 @@ def answer(
     data = handlers.answer(session, given, context, told)
     if not isinstance(data, bytes):
         data = asyncio.run(finished(data))
-    assert not session._handling
+    assert not session.handling
     assert errors is not None or not told
     assert all(frame is given for frame, _ in told)
     frame: list[Any] = json.loads(data)

@@ -10,7 +10,7 @@ import pickle
 import sys
 import tracemalloc
 from collections.abc import Callable
-from itertools import count
+from itertools import count, permutations
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,17 @@ def station(version: str = "2.0.1", **options: Any) -> ocppj.Session:
 
 def is_idle(session: ocppj.Session) -> bool:
     """Return whether no call is pending and none of the peer's is unanswered."""
-    kept = (session.pending, session.deadline, session._handling)
-    return kept == (None, None, {}) and session._actions is module.NO_CALLS and not module.NO_CALLS
+    kept = (session.pending, session.deadline, handled(session), session._more_calls)
+    return (
+        kept == (None, None, {}, {}) and session._actions is module.NO_CALLS and not module.NO_CALLS
+    )
+
+
+def handled(session: ocppj.Session) -> dict[str, Any]:
+    """Return the calls of the peer that are not answered yet."""
+    calls = [] if session._call is None else [session._call, *session._more_calls.values()]
+    assert len(calls) == session.handling
+    return {call.message_id: call for call in calls}
 
 
 def refused(session: ocppj.Session, data: Any) -> tuple[str, Any]:
@@ -283,6 +292,33 @@ def test_only_calls_are_answered(frame: Any) -> None:
         session.reply(frame, response("2.0.1", "Heartbeat"))
     with pytest.raises(ocppj.LocalProtocolError):
         session.fail(frame, "GenericError")
+    with pytest.raises(ocppj.LocalProtocolError):
+        make().reply(frame, response("2.0.1", "Heartbeat"))
+
+
+@pytest.mark.parametrize("message_id", ["i", "k", None, []])
+def test_a_call_that_was_not_received_is_not_answered(message_id: Any) -> None:
+    session = make()
+    for received in "ij":
+        session.receive(f'[2,"{received}","Heartbeat",{{}}]')
+    call = ocppj.Call(message_id, "Heartbeat", request("2.0.1", "Heartbeat"))
+    with pytest.raises(ocppj.LocalProtocolError, match="is already answered, or belongs"):
+        session.reply(call, response("2.0.1", "Heartbeat"))
+    assert session.handling == 2
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_calls_are_answered_in_any_order(order: tuple[int, ...]) -> None:
+    session = make()
+    calls: list[Any] = [session.receive(f'[2,"{i}","Heartbeat",{{}}]') for i in range(3)]
+    for answered, i in enumerate(order):
+        assert session.handling == 3 - answered
+        for other in order[answered:]:
+            refused(session, f'[2,"{other}","Heartbeat",{{}}]')
+        assert session.reply(calls[i], response("2.0.1", "Heartbeat")).startswith(b'[3,"%d",' % i)
+        with pytest.raises(ocppj.LocalProtocolError):
+            session.fail(calls[i], "GenericError")
+    assert is_idle(session)
 
 
 @every_version
@@ -810,7 +846,7 @@ class Wire(RuleBasedStateMachine):
             assert self.pending[side] == ({call.message_id: call.action} if call else {})
             assert session.deadline == (self.deadline[side] if call else None)
             assert session.unexpected == self.unexpected[side]
-            assert session._handling == self.open[side]
+            assert handled(session) == self.open[side]
             assert session._actions == self.pending[side]
 
     def teardown(self) -> None:

@@ -5,7 +5,7 @@ or raises. Knows nothing of connections, nor of how awaitables are run.
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from difflib import get_close_matches
 from types import SimpleNamespace, UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
@@ -60,13 +60,12 @@ class Handlers:
             raise TypeError(f"{handler.__name__} is a class: make an instance of it")
         self._name = type(handler).__name__
         self._check_names(handler, codec, others, role)
-        self._methods: Mapping[str, Callable[..., Any]] = {
-            action: method
-            for action, feature in codec.features.items()
-            if (method := _find_method(handler, feature.method)) is not None
-        }
-        for action, method in self._methods.items():
-            feature = codec.features[action]
+        self._methods: dict[str, tuple[Callable[..., Any], type[Any] | None]] = {}
+        for action, feature in codec.features.items():
+            method = _find_method(handler, feature.method)
+            if method is None:
+                continue
+            self._methods[action] = method, feature.response_type
             if feature.sender != role:
                 self._check_request_type(method, feature, codec.version)
 
@@ -126,15 +125,39 @@ class Handlers:
             LocalProtocolError: the call was answered elsewhere in the meantime. What the method
                 raises is never raised here.
         """
-        method = self._methods.get(call.action)
-        if method is None:
+        return self.answer_for(session, call, b"", None, on_error, context)
+
+    def answer_for(  # noqa: PLR0917  by position: on the hot path
+        self,
+        session: Session,
+        call: Call[Any],
+        data: bytes,  # noqa: ARG002  the decoded call is enough
+        owner: Any,
+        on_error: OnError,
+        context: tuple[Any, ...] | None = None,
+    ) -> bytes | Awaitable[bytes]:
+        """Call the method for a call with one argument before the request: see `answer`.
+
+        It is the `answer` of a `Responder` of `ocppj.aio`, which saves a call for each frame.
+
+        Args:
+            session: see `answer`.
+            call: see `answer`.
+            data: the call as received.
+            owner: argument for the method, before the request.
+            on_error: see `answer`.
+            context: all arguments for the method before the request, instead of `owner`.
+        """
+        found = self._methods.get(call.action)
+        if found is None:
             return session.fail(call, "NotSupported", f"{call.action} is not supported")
+        method, response_type = found
         try:
-            if len(context) == 1:  # the usual case: CPython unpacks a tuple slowly
-                response = method(context[0], call.payload)
+            if context is None:
+                response = method(owner, call.payload)
             else:
                 response = method(*context, call.payload)
-            if hasattr(response, "__await__"):
+            if type(response) is not response_type and hasattr(response, "__await__"):
                 return self._answer_later(session, call, response, on_error)
             return session.reply(call, response)
         except Exception as error:  # noqa: BLE001  handlers are other people's code
@@ -156,11 +179,11 @@ class Handlers:
         Returns:
             An awaitable that runs the rest of the method, or `None` if it has finished.
         """
-        method = self._methods.get(send.action)
-        if method is None:
+        found = self._methods.get(send.action)
+        if found is None:
             return None
         try:
-            notification = method(*context, send.payload)
+            notification = found[0](*context, send.payload)
         except Exception as error:  # noqa: BLE001  handlers are other people's code
             on_error(send, error)
             return None

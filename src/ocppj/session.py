@@ -75,8 +75,9 @@ class Session:
 
     __slots__ = (
         "_actions",
+        "_call",
         "_features",
-        "_handling",
+        "_more_calls",
         "_next_id",
         "_timeout",
         "codec",
@@ -112,7 +113,10 @@ class Session:
         self._features = codec.features
         self._timeout = timeout
         self._next_id = next_id
-        self._handling: dict[str, Call[Any]] = {}
+        # The calls of the peer that are being handled. Most peers have one at a time, so the first
+        # needs no dict. None has more while `_call` is `None`.
+        self._call: Call[Any] | None = None
+        self._more_calls: dict[str, Call[Any]] = {}
         self._clear_pending()
 
     def __repr__(self) -> str:
@@ -123,7 +127,7 @@ class Session:
     @property
     def handling(self) -> int:
         """Number of calls of the peer that we have not answered yet."""
-        return len(self._handling)
+        return 0 if self._call is None else 1 + len(self._more_calls)
 
     def call(
         self,
@@ -195,15 +199,19 @@ class Session:
         except DecodeError as error:
             self._on_decode_error(error)
             raise
+        if isinstance(frame, Call):
+            is_only = self._call is None
+            if not is_only and self._find(frame.message_id) is not None:
+                raise self._message_id_in_use(frame.message_id, frame.action)
+            if self._features[frame.action].sender == self.role:
+                raise self._wrong_sender(frame.action, CALL, frame.message_id)
+            if is_only:
+                self._call = frame
+            else:
+                self._more_calls[frame.message_id] = frame
+            return frame
         message_type = frame.message_type
-        if message_type == CALL:
-            message_id, action = frame.message_id, frame.action  # type: ignore[union-attr]  # a CALL is a `Call`
-            if message_id in self._handling:
-                raise self._message_id_in_use(message_id, action)
-            if self._features[action].sender == self.role:
-                raise self._wrong_sender(action, CALL, message_id)
-            self._handling[message_id] = frame  # type: ignore[assignment]  # a CALL is a `Call`
-        elif message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  on the hot path
+        if message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  on the hot path
             if frame.message_id not in self._actions:
                 raise self._unexpected_answer(message_type, frame.message_id)
             self._clear_pending()
@@ -223,7 +231,7 @@ class Session:
             action: Any = error.action  # a payload has a type by its action alone
             if self._features[action].sender == self.role:
                 raise self._wrong_sender(action, message_type, message_id) from error
-        elif message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  as above
+        elif message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  beside the hot path, in the same words
             if message_id not in self._actions:
                 raise self._unexpected_answer(message_type, message_id) from error
             self._clear_pending()
@@ -257,22 +265,18 @@ class Session:
             EncodeError: the response is invalid, or belongs to another action. The call can still
                 be answered.
         """
-        try:
-            handled = self._handling.get(call.message_id) is call
-        except (AttributeError, TypeError):
-            handled = False
-        if not handled:
-            raise self._not_handled(call)
+        if call is not self._call or call is None:
+            self._check_handled(call)
         expected: Any = self._features[call.action].response_type
         if type(response) is not expected:
             mismatch = describe_mismatch(expected, instance_type(response))
             raise EncodeError(f"{call.action} is answered with {mismatch}", "$")
         message_id = call.message_id
         answer = CallResult(message_id, response)
-        if len(message_id) > MESSAGE_ID_LENGTH or len(self._handling) > 1:
-            return self._answer(answer)
+        if self._more_calls or len(message_id) > MESSAGE_ID_LENGTH:
+            return self._answer(call, answer)
         data = self.codec.encode(answer)  # the usual case, without a further call
-        self._handling.clear()
+        self._call = None
         return data
 
     def fail(
@@ -298,28 +302,41 @@ class Session:
             EncodeError: the version has no such code, or JSON cannot represent the details. The
                 call can still be answered.
         """
-        if not isinstance(call, Call) or self._handling.get(call.message_id) is not call:
-            raise self._not_handled(call)
+        self._check_handled(call)
         given = dict(details or {})
-        return self._answer(CallError(call.message_id, error_code, description, given))
+        return self._answer(call, CallError(call.message_id, error_code, description, given))
 
-    def _not_handled(self, call: object) -> LocalProtocolError:
+    def _find(self, message_id: str) -> Call[Any] | None:
+        """Return the call with a message id that is being handled."""
+        call = self._call
+        if call is not None and call.message_id == message_id:
+            return call
+        return self._more_calls.get(message_id)
+
+    def _check_handled(self, call: object) -> None:
         if not isinstance(call, Call):
-            return LocalProtocolError(f"a {type(call).__name__} is not answered")
-        return LocalProtocolError(
-            f"call {call.message_id!r} is already answered, or belongs to another session"
-        )
+            raise LocalProtocolError(f"a {type(call).__name__} is not answered")
+        try:
+            is_handled = self._find(call.message_id) is call
+        except TypeError:  # its id cannot be hashed: it is not from `receive`
+            is_handled = False
+        if not is_handled:
+            problem = f"call {call.message_id!r} is already answered, or belongs to another session"
+            raise LocalProtocolError(problem)
 
-    def _answer(self, answer: CallResult[Any] | CallError) -> bytes:
-        message_id = answer.message_id
-        if len(message_id) <= MESSAGE_ID_LENGTH:
+    def _answer(self, call: Call[Any], answer: CallResult[Any] | CallError) -> bytes:
+        if len(answer.message_id) <= MESSAGE_ID_LENGTH:
             data = self.codec.encode(answer)
         else:  # The codec's policy tolerates long ids. It is echoed; all but the id is validated.
             self.codec.encode(replace(answer, message_id=""))
             data = self.codec.encode(answer, validate=False)
-        del self._handling[message_id]
-        if not self._handling:
-            self._handling.clear()  # frees its memory: deleting items does not shrink a dict
+        more = self._more_calls
+        if call is not self._call:
+            del more[call.message_id]
+        else:
+            self._call = more.popitem()[1] if more else None
+        if not more:
+            more.clear()  # frees its memory: deleting items does not shrink a dict
         return data
 
     def expire(self, now: float) -> tuple[Call[Any], ...]:

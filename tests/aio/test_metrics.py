@@ -1,11 +1,14 @@
 """What metrics get of frames, violations, latencies and connections."""
 
 import asyncio
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 import ocppj
+from ocppj import v201
 from ocppj.aio import CSMS
 from tests.aio.ends import End
 from tests.aio.wire import (
@@ -115,6 +118,32 @@ def test_metrics_get_frames_violations_latencies_and_connections(end: End) -> No
             ("disconnected", "CS-1", "2.0.1"),
         ]
         assert metrics.told == wanted
+
+    end.run(main())
+
+
+def test_latencies_are_finer_than_the_time_of_the_loop(end: End) -> None:
+    class Slow:
+        def on_heartbeat(self, station: Any, request: Any) -> Any:
+            time.sleep(0.002)
+            return v201.HeartbeatResponse(current_time=datetime.now(UTC))
+
+    class Times(Counting):
+        def latency(self, *what: Any) -> None:
+            self.told.append((what[1], what[3]))
+
+    async def main() -> None:
+        metrics = Times()
+        csms = CSMS({"2.0.1": Slow()}, metrics=metrics)
+        async with end.listen(csms) as server, dial(server) as raw:
+            raw.send(HEARTBEAT)
+            await raw.message()
+            call = asyncio.create_task(csms.stations["CS-1"].call(UNLOCK))
+            raw.send([3, (await raw.message())[1], {"status": "Unlocked"}])
+            await call
+        times = dict(what for what in metrics.told if len(what) == 2)
+        assert 0.002 <= times["in"] < 5
+        assert 0 < times["out"] < 5
 
     end.run(main())
 

@@ -136,6 +136,7 @@ def test_sessions_of_ocpp_2(run: Any, central: Central) -> None:
     done = load(run, central.url, "--version", "2.0.1", "--rate", "60", "--duration", "1")
     assert done.status == 0, done.out
     assert "connected at the end: 50" in done.out
+    assert "sessions: " in done.out
     assert "TransactionEvent" in done.out
     assert central.v201.events.count("Ended") > 10
 
@@ -146,6 +147,7 @@ def test_heartbeats_and_errors(run: Any, central: Central, tmp_path: Path) -> No
     done = load(run, central.url, "--version", "1.6", *options, "--html", str(page))
     assert done.status == 0, done.out
     assert "errors: 0" in done.out
+    assert "sessions" not in done.out
     text = page.read_text()
     assert "50 stations, OCPP 1.6, idle" in text
     assert text.count("<svg") >= 2

@@ -47,7 +47,11 @@ def to(server: NatsServer, user: str) -> Any:
     return connect(server.url, user=user, password=secret, inbox_prefix=f"_INBOX_{user}")
 
 
-def test_a_fleet_of_four_users(guarded: NatsServer, end: End, caplog: Any) -> None:
+def test_a_fleet_of_four_users(
+    guarded: NatsServer, end: End, caplog: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocppj.fleet.summaries.SECONDS", 0.2)
+
     async def main() -> None:
         async with (
             to(guarded, "gateway") as one,
@@ -68,13 +72,16 @@ def test_a_fleet_of_four_users(guarded: NatsServer, end: End, caplog: Any) -> No
                 Fleet(web) as watched,
             ):
                 events = fleet.events()
-                frames = watched.frames("CS-1")
+                frames, summaries = watched.frames("CS-1"), watched.summaries()
                 station = ocppj.aio.ChargingStation("CS-1", {"2.0.1": Wallbox()})
                 async with end.connect(station, server):
                     await station.call(BOOT)
                     await until(lambda: fleet.stations)
                     assert (await fleet.call("CS-1", UNLOCK)).status.value == "Unlocked"
                     assert (await anext(frames)).action == "BootNotification"
+                    nodes = set()
+                    while nodes != {gateway.node, other.node}:  # each publishes when it is due
+                        nodes.add((await anext(summaries)).node)
                     assert (await watched.call("CS-1", UNLOCK)).status.value == "Unlocked"
                     remote = handlers.stations[0]
                     assert (await remote.call(UNLOCK)).status.value == "Unlocked"
@@ -94,6 +101,7 @@ def test_a_fleet_of_four_users(guarded: NatsServer, end: End, caplog: Any) -> No
 PUBLISH = {
     "gateway": [
         "ocpp.call.CS-1",
+        "ocpp.summary",
         "ocpp.tap.CS-1",
         "$JS.API.STREAM.DELETE.KV_ocpp_stations",
         "_INBOX_caller.x.1",
@@ -103,6 +111,8 @@ PUBLISH = {
         "ocpp.up.v201.CS-1.Heartbeat",
         "ocpp.journal.v201.CS-1.MeterValues",
         "ocpp.event.CS-1",
+        "ocpp.summary",
+        "ocpp.summary.n1",
         "ocpp.tap.CS-1",
         "ocpp.frame.CS-1",
         "ocpp.node.n1",
@@ -118,6 +128,8 @@ PUBLISH = {
         "ocpp.up.v201.CS-1.Heartbeat",
         "ocpp.journal.v201.CS-1.MeterValues",
         "ocpp.event.CS-1",
+        "ocpp.summary",
+        "ocpp.summary.n1",
         "ocpp.tap.CS-1",
         "ocpp.frame.CS-1",
         "ocpp.node.n1",
@@ -134,6 +146,7 @@ PUBLISH = {
         "ocpp.up.v201.CS-1.Heartbeat",
         "ocpp.journal.v201.CS-1.MeterValues",
         "ocpp.event.CS-1",
+        "ocpp.summary.n1",
         "ocpp.frame.CS-1",
         "ocpp.node.n1",
         "$KV.ocpp_stations.CS-1",
@@ -146,6 +159,7 @@ PUBLISH = {
         "x",
     ],
 }
+SEEN = ["ocpp.frame.*", "ocpp.summary.*"]
 SUBSCRIBE = {
     "gateway": [
         "ocpp.up.>",
@@ -156,9 +170,17 @@ SUBSCRIBE = {
         "_INBOX.>",
         ">",
     ],
-    "worker": ["ocpp.up.>", "ocpp.call.*", "ocpp.event.*", "ocpp.frame.*", "ocpp.node.*", ">"],
-    "caller": ["ocpp.up.>", "ocpp.call.*", "ocpp.frame.*", "ocpp.node.*", "$KV.>", ">"],
-    "web": ["ocpp.up.>", "ocpp.call.*", "ocpp.tap.*", "ocpp.node.*", "$KV.>", "_INBOX_caller.>"],
+    "worker": ["ocpp.up.>", "ocpp.call.*", "ocpp.event.*", *SEEN, "ocpp.node.*", ">"],
+    "caller": ["ocpp.up.>", "ocpp.call.*", *SEEN, "ocpp.node.*", "$KV.>", ">"],
+    "web": [
+        "ocpp.up.>",
+        "ocpp.call.*",
+        "ocpp.summary",
+        "ocpp.tap.*",
+        "ocpp.node.*",
+        "$KV.>",
+        "_INBOX_caller.>",
+    ],
 }
 
 

@@ -116,7 +116,7 @@ def receive(data: bytes) -> None:
                 assert session.pending is None
                 assert not isinstance(getattr(frame, "payload", None), msgspec.Raw)
         session.cancel()
-        assert not session._handling
+        assert not session.handling
         assert session._actions == {}
 
 

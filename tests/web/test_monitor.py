@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from ocppj.aio import TappedFrame
+from ocppj.aio.summary import Summary
 from ocppj.policy import Violation
 from ocppj.web import Monitor, monitor
 from ocppj.web.history import History
@@ -123,11 +125,44 @@ def test_latencies_are_those_from_call_to_answer() -> None:
 
 def test_the_history_ends_after_an_hour_and_a_clock_that_is_set_back_does_no_harm() -> None:
     history = History()
-    for now in (0.0, 5.0, 20.0, 3.0, 4000.0):
+    for now in (0.0, 5.0, 20.0, 3.0, 12.0, 4000.0):
         history.add(now, "in", None, refused=now == 3.0)
     assert [(row["time"], row["received"]) for row in history.rows(100.0)] == [
-        (0.0, 2),
+        (0.0, 3),
         (20.0, 2),
         (4000.0, 1),
     ]
     assert [row["time"] for row in history.rows(4000.0)] == [4000.0]
+
+
+def summary(start: float = 1_000.0, **more: Any) -> Summary:
+    return msgspec.structs.replace(Summary("n", start, 2, 1, [1] * 16, {}, {}), **more)
+
+
+def test_the_summaries_of_nodes_are_added_up_by_their_time() -> None:
+    history = History()
+    for start, now in ((1_000.0, 1_010.0), (1_010.0, 1_020.0), (1_000.0, 1_020.0)):
+        history.merge(summary(start), now)
+    for start in (0.0, 1e10):  # a clock that is wrong
+        history.merge(summary(start), 1_015.0)
+    rows = history.rows(1_020.0)
+    assert [(row["time"], row["received"], row["sent"]) for row in rows] == [
+        (1_000.0, 4, 2),
+        (1_010.0, 6, 3),
+    ]
+    assert rows[0]["p50"] == 0.1
+
+
+def test_what_nodes_name_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitor, "MAX_ACTIONS", 5)
+    monkeypatch.setattr(monitor, "MAX_VIOLATIONS", 8)
+    monkeypatch.setattr(monitor, "MAX_MODELS", 3)
+    made = Monitor()
+    for number in range(50):
+        rules = {f"r{number}": 1, "null": 2}
+        made.add(summary(refused={f"A{number}": 2}, violations={f"M{number}": rules}))
+    assert len(made.refused) == 6
+    assert made.refused.total() == 100
+    assert len(made.violations) <= 9
+    assert made.violations.total() == 150
+    assert len(made._models) == 3

@@ -7,6 +7,7 @@ connection.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any, TypeVar, overload
 
 from ocppj.aio.link import Link
@@ -139,8 +140,9 @@ class Connection:
         link, loop = self._link, asyncio.get_running_loop()
         if link.closed:
             raise link.gone(NotConnected)
-        session, metrics, start = link.session, link.endpoint.metrics, loop.time()
-        data = session.call(request, start, message_id=message_id, timeout=timeout)
+        session, metrics = link.session, link.endpoint.metrics
+        start = perf_counter()  # uvloop's time has a resolution of 1 ms
+        data = session.call(request, loop.time(), message_id=message_id, timeout=timeout)
         future: asyncio.Future[Any] = loop.create_future()
         link.answer = future
         if metrics is not None:
@@ -170,7 +172,7 @@ class Connection:
             # It keeps the error, whose traceback keeps this frame: a cycle if it stayed here.
             del future
             if metrics is not None:
-                metrics.latency(self.id, "out", action, loop.time() - start, outcome)
+                metrics.latency(self.id, "out", action, perf_counter() - start, outcome)
 
     async def send(self, request: object) -> None:
         """Send a SEND message, which is never answered (OCPP 2.1).

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from time import perf_counter
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,7 @@ from ocppj.aio.endpoint import Endpoint
 from ocppj.aio.metrics import Metrics
 from ocppj.aio.transport import Transport
 from ocppj.errors import ConnectionLost, DecodeError, RemoteProtocolError
-from ocppj.frames import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Call, Frame, Send
+from ocppj.frames import CALLERROR, CALLRESULT, CALLRESULTERROR, SEND, Call, Frame, Send
 from ocppj.session import Session
 
 __all__ = ["Link", "outcome_of"]
@@ -100,13 +101,13 @@ class Link:
             frame = session.receive(data)
         except (DecodeError, RemoteProtocolError) as error:
             return self._refuse(error)
-        if frame.message_type != CALL:
+        if not isinstance(frame, Call):
             self._handle(frame, data)
             return None
-        answer = self._answer(frame, data)  # type: ignore[arg-type]
-        if type(answer) is bytes:
+        answer = self._answer(frame, data)
+        if isinstance(answer, bytes):
             return answer
-        self._start(self._finish(frame, answer))  # type: ignore[arg-type]
+        self._start(self._finish(frame, answer))
         return None
 
     def _needs_no_answer(self, data: bytes) -> bool:
@@ -142,7 +143,7 @@ class Link:
         if not isinstance(frame, Call):
             self._handle(frame, data)
             return None
-        start = _now()
+        start = perf_counter()  # uvloop's time has a resolution of 1 ms
         answer = self._answer(frame, data)
         if isinstance(answer, bytes):
             self._count_answer(metrics, frame, answer, start)
@@ -157,9 +158,9 @@ class Link:
             if len(tasks) - (self._on_connect_task in tasks) >= self.endpoint.max_handling:
                 self._log(logging.WARNING, "SEND dropped: too many handlers at work")
             else:
-                self._notify(frame, data)  # type: ignore[arg-type]
+                self._notify(frame, data)  # type: ignore[arg-type]  # its type says so
         elif message_type == CALLRESULTERROR:
-            code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]
+            code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]  # as its type says
             problem = f"the peer rejected our answer: {code:.50}: {description:.200}"
             self._log(logging.WARNING, problem, category="CALLRESULTERROR")
         elif (future := self.answer) is not None and not future.done():
@@ -209,7 +210,7 @@ class Link:
         message_type = _message_type_of(data)
         outcome = outcome_of(data)
         metrics.frame(self.id, "out", message_type, call.action, outcome)
-        metrics.latency(self.id, "in", call.action, _now() - start, outcome)
+        metrics.latency(self.id, "in", call.action, perf_counter() - start, outcome)
 
     def _report(self, message: Call[Any] | Send[Any], error: Exception) -> None:
         self._log(logging.ERROR, f"{message.action} failed", error=error)

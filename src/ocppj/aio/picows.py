@@ -55,6 +55,9 @@ SMALL_CHUNK: Final = 512
 has more to send. picows handles all frames of a read in one go, and doubles the size of its reads
 whenever its buffer is full."""
 
+MAX_CONTROL_SIZE: Final = 125
+"""Maximum number of bytes in a control frame (RFC 6455 5.5)."""
+
 READ_BUFFER: Final = CHUNK + 256
 """Initial size of a connection's read buffer; picows leaves 256 bytes of it unused. The default, 16
 KiB, would be half of the memory of a connection."""
@@ -118,7 +121,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     )
 
     # A slot here, a method of the base class.
-    get_buffer: Callable[[int], memoryview]  # type: ignore[assignment]
+    get_buffer: Callable[[int], memoryview]  # type: ignore[assignment]  # a method there
 
     def __init__(self, max_size: int) -> None:
         self._used = self._checked = self._second = 0.0
@@ -131,7 +134,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._closing = False  # by us, not for a fault
         self._waits = False  # for a turn
         self._chunk = CHUNK
-        self._framed = False  # a frame is complete since the last read
+        self._framed = False  # a frame is complete since the last read, before a close of ours
         self._parts = bytearray()  # of a fragmented message
         self._fragments = 0
         self._pong: asyncio.Task[Any] | None = None
@@ -149,7 +152,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             transport.disconnect(graceful=False)
 
     def _limited_buffer(self, sizehint: int) -> memoryview:
-        return self._protocol.get_buffer(sizehint)[: self._chunk]  # type: ignore[no-any-return]
+        return self._protocol.get_buffer(sizehint)[: self._chunk]  # type: ignore[no-any-return]  # picows is untyped
 
     def _limit_reads(self) -> None:
         self.get_buffer = self._limited_buffer
@@ -160,8 +163,8 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._protocol.buffer_updated(nbytes)
         if nbytes >= LARGE_READ or not self._framed:
             self._limit_reads()
-        if self._ws.is_close_frame_sent and not self._closing:
-            self._discard()  # picows would log each frame after a fault
+            if self._ws.is_close_frame_sent and not self._closing:
+                self._discard()  # picows would log each frame after a fault
         if nbytes < self._chunk and perf_counter() - start < NEGLIGIBLE:
             self._chunk = CHUNK
         elif self._charge(start):
@@ -174,7 +177,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._regulate()
 
     def eof_received(self) -> bool | None:
-        return self._protocol.eof_received()  # type: ignore[no-any-return]
+        return self._protocol.eof_received()  # type: ignore[no-any-return]  # picows is untyped
 
     def connection_lost(self, exc: Exception | None) -> None:
         del self.get_buffer  # it refers to what refers to this
@@ -202,21 +205,29 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._release()
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        self._framed = True
-        if not frame.last_in_buffer and transport.underlying_transport.is_closing():
+        late = transport.is_close_frame_sent
+        if (late or self._framed) and transport.underlying_transport.is_closing():
             return  # answers can no longer be sent
-        message_type = frame.msg_type
-        if message_type == _TEXT and frame.fin:
+        self._framed = not late
+        data = frame.get_payload_as_bytes()
+        # A frame's type is slow to read. It does not matter in a message of one frame that is too
+        # large for a control frame.
+        if (
+            frame.fin
+            and not self._fragments
+            and (len(data) > MAX_CONTROL_SIZE or frame.msg_type == _TEXT)
+        ):
             receiver = self.receiver
             if receiver is None or self._writable is not None:
-                self._hold(frame.get_payload_as_bytes())
+                self._hold(data)
                 return
-            data = frame.get_payload_as_bytes()
-            answer = receiver.received(data, late=transport.is_close_frame_sent)
+            answer = receiver.received(data, late=True) if late else receiver.received(data)
             if answer is not None:
                 transport.send(_TEXT, answer)
-        elif message_type in _DATA or message_type == _CONTINUATION:
-            self._assemble(frame)
+            return
+        message_type = frame.msg_type
+        if message_type in _DATA or message_type == _CONTINUATION:
+            self._assemble(data, is_last=bool(frame.fin))
         elif message_type == _CLOSE:
             code = frame.get_close_code()
             transport.send_close(WSCloseCode.OK if code == WSCloseCode.NO_INFO else code)
@@ -224,18 +235,18 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         else:
             self._count_control()
             if message_type == _PING:
-                transport.send_pong(frame.get_payload_as_bytes())
+                transport.send_pong(data)
 
-    def _assemble(self, frame: WSFrame) -> None:
-        self._parts += frame.get_payload_as_bytes()
+    def _assemble(self, data: bytes, *, is_last: bool) -> None:
+        self._parts += data
         self._fragments += 1
         if len(self._parts) > self._max_size or self._fragments > MAX_FRAGMENTS:
             self._drop(WSCloseCode.MESSAGE_TOO_BIG)
-        elif frame.fin:
-            data = bytes(self._parts)
+        elif is_last:
+            message = bytes(self._parts)
             self._parts.clear()
             self._fragments = 0
-            self._pass_on(data)
+            self._pass_on(message)
 
     def _pass_on(self, data: bytes) -> None:
         if self.receiver is None or self._writable is not None:

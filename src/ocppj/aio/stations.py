@@ -6,7 +6,7 @@ transports nor handlers.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import count
 from typing import Final, Literal, Protocol, TypeAlias, cast, get_args
@@ -123,7 +123,9 @@ class Stations(Mapping[str, Station]):
         claim: Callable[[Station], Awaitable[bool]] | None = None,
     ) -> None:
         if duplicates not in get_args(Duplicates):
-            raise ValueError(f"duplicates={duplicates!r}: use one of {get_args(Duplicates)}")
+            raise ValueError(
+                f"duplicates={duplicates!r}: use one of {', '.join(get_args(Duplicates))}"
+            )
         self._duplicates = duplicates
         self._ping_timeout = ping_timeout
         self._claim = claim
@@ -144,6 +146,10 @@ class Stations(Mapping[str, Station]):
 
     def __repr__(self) -> str:
         return repr(dict(self))
+
+    def links(self) -> Iterable[StationLink]:
+        """Return the links of all stations."""
+        return self._links.values()
 
     def accepted_by(self, listener: Listener) -> list[StationLink]:
         """Return the links of a listener's stations."""

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -178,13 +179,12 @@ class Broker:
         future: asyncio.Future[Reply] = loop.create_future()
         self._waiting[key] = future
         timer = loop.call_later(timeout, _expire, future)
-
-        def done(_: asyncio.Future[Reply]) -> None:
-            timer.cancel()
-            self._waiting.pop(key, None)
-
-        future.add_done_callback(done)
+        future.add_done_callback(partial(self._forget, key, timer))
         return future
+
+    def _forget(self, key: str, timer: asyncio.TimerHandle, _: asyncio.Future[Reply]) -> None:
+        timer.cancel()
+        self._waiting.pop(key, None)
 
     def _replied(self, subject: str, _reply: str, header_lines: bytes, payload: bytes) -> None:
         future = self._waiting.get(subject[len(self._inbox) + 1 :])

@@ -160,9 +160,9 @@ class Client(NatsClient):
             raise BrokerBusy(f"{self._pending_data_size} bytes wait for the broker to read them")
         if headers:
             line = f"HPUB {subject} {reply} {len(headers)} {size}\r\n".encode()
-            self._write(line + headers + payload + b"\r\n")
         else:
-            self._write(f"PUB {subject} {reply} {size}\r\n".encode() + payload + b"\r\n")
+            line = f"PUB {subject} {reply} {size}\r\n".encode()
+        self._write(b"".join((line, headers, payload, b"\r\n")))
 
     def _write(self, command: bytes) -> None:
         self._pending.append(command)

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
+from ocppj.aio.summary import Summarizer
 from ocppj.codec import Codec
 from ocppj.errors import DecodeError, EncodeError
 from ocppj.fleet.broker import NO_RESPONDERS, Broker
@@ -33,6 +34,7 @@ from ocppj.session import Session
 
 __all__ = ["Forwarder", "Traffic"]
 
+BOOT: Final = "BootNotification"
 HEARTBEAT: Final = "Heartbeat"
 MESSAGE_ID: Final = "Nats-Msg-Id"
 
@@ -47,6 +49,7 @@ class Traffic(Protocol):
         in_flight: number of those.
         stored: actions that are answered once they are stored.
         logbook: what is logged.
+        summarizer: is told of the stations' models.
     """
 
     broker: Broker
@@ -55,6 +58,7 @@ class Traffic(Protocol):
     in_flight: int
     stored: frozenset[str]
     logbook: Logbook
+    summarizer: Summarizer
 
     def generation(self, station_id: str) -> int:
         """Return the number of a station's connection; 0 while it is not known."""
@@ -87,8 +91,10 @@ class Forwarder:
     ) -> bytes | Awaitable[bytes]:
         """Answer a call here, or return an awaitable of a worker's answer."""
         action = call.action
+        if action == BOOT:
+            self._traffic.summarizer.booted(owner.id, call.payload)
         if self._handlers is not None and action in self._local:
-            return self._handlers.answer(session, call, (owner,), on_error)
+            return self._handlers.answer_for(session, call, data, owner, on_error)
         if action == HEARTBEAT and self._heartbeat is not None:
             return session.reply(call, self._heartbeat(current_time=datetime.now(UTC)))
         traffic = self._traffic

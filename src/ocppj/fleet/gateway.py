@@ -8,6 +8,8 @@ nodes of `ocppj.fleet.membership`.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final, Self
 from weakref import WeakSet
 
@@ -17,6 +19,7 @@ from ocppj.aio.node import Node, NodeAcceptor, Server
 from ocppj.aio.recorder import Redaction
 from ocppj.aio.security import Authenticate, IsKnown
 from ocppj.aio.stations import GOING_AWAY, Duplicates, Station
+from ocppj.aio.summary import Summarizer
 from ocppj.aio.tap import Tap, observed
 from ocppj.codec import Codec
 from ocppj.fleet.broker import Broker
@@ -27,6 +30,7 @@ from ocppj.fleet.logbook import Logbook
 from ocppj.fleet.membership import Membership, node_id
 from ocppj.fleet.presence import LEASE
 from ocppj.fleet.subjects import token
+from ocppj.fleet.summaries import Summaries
 from ocppj.fleet.taps import Taps
 from ocppj.handlers import Handlers
 from ocppj.session import TIMEOUT
@@ -83,6 +87,7 @@ class Gateway(Node):
         max_in_flight: as given.
         in_flight: number of calls that wait for workers at the moment.
         stored: as given.
+        summarizer: counts for `Fleet.summaries`.
 
     Raises:
         TypeError: a handler is a class, not an instance.
@@ -129,6 +134,12 @@ class Gateway(Node):
         self.logbook = Logbook()
         self._journal_size = journal_size
         self._commands = Commands(broker, max_commands, self.logbook)
+        self.node = node_id(name)
+        self.summarizer = Summarizer(self.node, metrics)
+        # Who has metrics or a tap pays for counting anyway; others while they are asked.
+        counting = metrics is not None or tap is not None
+        if counting:
+            metrics = self.summarizer
 
         def make(codec: Codec, handler: object | None) -> Endpoint:
             methods = None
@@ -155,15 +166,16 @@ class Gateway(Node):
             raise ValueError('no version is offered: name one, such as ["2.0.1"]')
         if local:
             raise ValueError(f"handlers for {min(local)}, which is not offered")
+        self._offered = by_subprotocol(offered, codecs, make)
+        self._exchanged = {} if counting else self._counting_endpoints()
         super().__init__(
-            by_subprotocol(offered, codecs, make),
+            self._offered,
             duplicates=duplicates,
             ping_timeout=ping_timeout,
             max_handshakes=max_handshakes,
             claim=self._claim,
         )
         check_stored(self.stored, [one.codec for one in self._endpoints.values()])
-        self.node = node_id(name)
         self._membership = Membership(
             broker,
             node=self.node,
@@ -174,6 +186,14 @@ class Gateway(Node):
             logbook=self.logbook,
         )
         self._taps = Taps(broker, self._stations.viewers, redaction or Redaction(), self.logbook)
+        self._summaries = Summaries(
+            broker,
+            self.node,
+            self.summarizer,
+            begin=partial(self._exchange, 1),
+            end=partial(self._exchange, 0),
+            logbook=self.logbook,
+        )
         self._acceptors: WeakSet[NodeAcceptor] = WeakSet()
         self._servers: WeakSet[Server] = WeakSet()
         self._users = 0
@@ -192,6 +212,7 @@ class Gateway(Node):
                 await self._membership.join()
                 self._commands.start()
                 self._taps.start()
+                self._summaries.start()
             self._users += 1
         return self
 
@@ -200,6 +221,7 @@ class Gateway(Node):
             self._users -= 1
             if not self._users:
                 self._taps.close()
+                self._summaries.close()
                 await self._commands.close(ASK_MARGIN)
                 await self._membership.leave()
 
@@ -257,6 +279,21 @@ class Gateway(Node):
             if (wait := due - loop.time()) > 0:
                 await asyncio.sleep(wait)
         await asyncio.gather(*closing, return_exceptions=True)
+
+    def _counting_endpoints(self) -> dict[str, tuple[Endpoint, Endpoint]]:
+        """Return subprotocol -> endpoint that does not count, and one that does."""
+        return {
+            name: (endpoint, replace(endpoint, metrics=self.summarizer))
+            for name, endpoint in self._offered.items()
+        }
+
+    def _exchange(self, place: int) -> None:
+        """Have connections use the first or the second of their endpoints."""
+        wanted = {}
+        for name, pair in self._exchanged.items():
+            self._offered[name] = wanted[id(pair[1 - place])] = pair[place]
+        for link in self._stations.links():
+            link.endpoint = wanted.get(id(link.endpoint), link.endpoint)
 
     def generation(self, station_id: str) -> int:
         """Return the number of a station's connection; 0 while it is not known."""

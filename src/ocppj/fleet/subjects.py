@@ -180,6 +180,10 @@ class Subjects:
         """Return where the frames of a station are shown that were asked for."""
         return f"{self.prefix}.frame.{station}"
 
+    def summary(self, node: str | None = None) -> str:
+        """Return where a node sums up what its stations do; or where it is asked for that."""
+        return f"{self.prefix}.summary" if node is None else f"{self.prefix}.summary.{node}"
+
     def node(self, node: str) -> str:
         """Return where other nodes reach a node."""
         return f"{self.prefix}.node.{node}"

@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ocppj.aio import Directory, StationInfo
+from ocppj.aio.summary import Summary
 from ocppj.errors import OcppError
 from ocppj.web import streams
 from ocppj.web.calls import Calls, is_callable
@@ -54,6 +55,14 @@ API_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
+@runtime_checkable
+class Summarized(Protocol):
+    """A directory of several nodes: `ocppj.fleet.Fleet`."""
+
+    def summaries(self) -> AsyncIterable[Summary]:
+        """Return what the stations of each node do, from now on."""
+
+
 def application(
     directory: Directory,
     *,
@@ -70,7 +79,7 @@ def application(
         tokens: who may read and command. `None`: everybody, but only under the names of this
             machine; bind the server to 127.0.0.1 then.
         monitor: the tap of the `CSMS`, for statistics, and what is known of a station's traffic
-            before somebody looks.
+            before somebody looks. A `Fleet` needs none: its nodes send statistics.
         metrics: returns the text for `GET /metrics`, for instance that of prometheus_client.
         ready: whether traffic should come here, for `GET /readyz`.
         hosts: further names under which requests are answered without tokens.
@@ -93,13 +102,13 @@ def application(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        following = asyncio.create_task(api.log.follow())
+        following = [asyncio.create_task(work) for work in (api.log.follow(), api.sum_up())]
         try:
             yield
         finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
 
     return Starlette(routes=api.routes(), exception_handlers=handlers, lifespan=lifespan)
 
@@ -156,6 +165,12 @@ class _API:
             return response
 
         return guarded
+
+    async def sum_up(self) -> None:
+        """Take in what the nodes of a fleet sum up, until cancelled."""
+        if isinstance(self._directory, Summarized):
+            async for summary in self._directory.summaries():
+                self._monitor.add(summary)
 
     async def list_stations(self, request: Request) -> Response:
         """`GET /stations`: all, a page of them, or what has changed since a revision."""

@@ -2,18 +2,18 @@
 
 from bisect import bisect_left
 from collections import deque
+from itertools import islice
 from typing import Any, Final
 
 from ocppj.aio import Direction
+from ocppj.aio.summary import LATENCIES, SECONDS, Summary
 
 __all__ = ["History"]
 
-WIDTH: Final = 10
-"""Seconds of a bucket."""
-
 BUCKETS: Final = 360
-LATENCIES: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
-"""Upper bounds of the latency classes, in seconds."""
+RECENT: Final = 6
+SKEW: Final = 60.0
+"""Seconds that a node's clock may differ from ours."""
 
 
 class _Bucket:
@@ -54,11 +54,7 @@ class History:
             latency: seconds from a call to this answer; `None` if it is none.
             refused: whether the frame is not valid.
         """
-        start = now - now % WIDTH
-        # A clock that is set back adds to the last bucket.
-        if not self._buckets or self._buckets[-1].start < start:
-            self._buckets.append(_Bucket(start))
-        bucket = self._buckets[-1]
+        bucket = self._bucket(now)
         if direction == "in":
             bucket.received += 1
         else:
@@ -66,6 +62,29 @@ class History:
         bucket.refused += refused
         if latency is not None:
             bucket.latencies[bisect_left(LATENCIES, latency)] += 1
+
+    def _bucket(self, now: float) -> _Bucket:
+        start = now - now % SECONDS
+        if not self._buckets or self._buckets[-1].start < start:
+            self._buckets.append(_Bucket(start))
+        # Nodes are heard one after the other, and a clock may be set back.
+        recent = islice(reversed(self._buckets), RECENT)
+        return next((one for one in recent if one.start == start), self._buckets[-1])
+
+    def merge(self, summary: Summary, now: float) -> None:
+        """Count what a node has summed up.
+
+        Args:
+            summary: of the node.
+            now: Unix time. A summary of long ago, or of the future, counts as one of now.
+        """
+        start = summary.start if -SKEW <= summary.start - now <= SKEW else now
+        bucket = self._bucket(start)
+        bucket.received += summary.received
+        bucket.sent += summary.sent
+        bucket.refused += sum(summary.refused.values())
+        for place, number in enumerate(summary.latencies):
+            bucket.latencies[place] += number
 
     def rows(self, now: float) -> list[dict[str, Any]]:
         """Return the buckets of the last hour that have frames, the oldest first."""
@@ -79,5 +98,5 @@ class History:
                 "p99": bucket.quantile(0.99),
             }
             for bucket in self._buckets
-            if bucket.start > now - WIDTH * BUCKETS
+            if bucket.start > now - SECONDS * BUCKETS
         ]

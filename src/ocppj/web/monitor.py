@@ -4,12 +4,14 @@ Everything that is kept is bounded: frames by their bytes, stations and models b
 frames kept in memory are unchanged; `Monitor.shown` removes secrets before anything leaves.
 """
 
+import time
 from collections import Counter, OrderedDict, deque
 from typing import Any, Final
 
 import msgspec
 
 from ocppj.aio import Redaction, TappedFrame
+from ocppj.aio.summary import OTHER, UNKNOWN, Summary, model_of
 from ocppj.frames import CALL, CALLERROR, CALLRESULT, SEND
 from ocppj.web.history import History
 
@@ -24,8 +26,8 @@ MAX_KEPT: Final = 100_000
 
 MAX_FRAME_BYTES: Final = 32 * 2**20
 MAX_MODELS: Final = 200
-OTHER: Final = "other"
-UNKNOWN: Final = "unknown"
+MAX_ACTIONS: Final = 500
+MAX_VIOLATIONS: Final = 5_000
 
 
 class StationTraffic:
@@ -166,14 +168,38 @@ class Monitor:
         refused = bool(received and frame.outcome and frame.message_type != CALLERROR)
         if refused:
             traffic.refused += 1
-            self.refused[frame.action or UNKNOWN] += 1
+            self._count_refused(frame.action or UNKNOWN)
         if received and frame.action == "BootNotification" and not refused:
             self._note_model(traffic, frame)
         for violation in frame.violations:
             traffic.violations[violation.rule] += 1
-            self.violations[self._model(traffic), violation.rule] += 1
+            self._count_violations(model_of(traffic.vendor, traffic.model), violation.rule)
         self.history.add(frame.time, frame.direction, traffic.latency(frame), refused=refused)
         self._keep(traffic, frame)
+
+    def add(self, summary: Summary) -> None:
+        """Take in what a node of a fleet has summed up."""
+        self.history.merge(summary, time.time())
+        for action, number in summary.refused.items():
+            self._count_refused(action, number)
+        for model, rules in summary.violations.items():
+            for rule, number in rules.items():
+                self._count_violations(model, rule, number)
+
+    def _count_refused(self, action: str, number: int = 1) -> None:
+        if action not in self.refused and len(self.refused) >= MAX_ACTIONS:
+            action = OTHER
+        self.refused[action] += number
+
+    def _count_violations(self, model: str, rule: str, number: int = 1) -> None:
+        if model not in self._models:
+            if len(self._models) >= MAX_MODELS:
+                model = OTHER
+            else:
+                self._models.add(model)
+        if (model, rule) not in self.violations and len(self.violations) >= MAX_VIOLATIONS:
+            model = rule = OTHER
+        self.violations[model, rule] += number
 
     def _note_model(self, traffic: StationTraffic, frame: TappedFrame) -> None:
         if frame.message_type not in (CALL, SEND):
@@ -186,14 +212,6 @@ class Monitor:
         except (msgspec.DecodeError, LookupError, RecursionError, AttributeError):
             return  # a lenient codec accepts other shapes too
         traffic.vendor, traffic.model = str(vendor or "")[:50], str(model or "")[:50]
-
-    def _model(self, traffic: StationTraffic) -> str:
-        name = f"{traffic.vendor} {traffic.model}".strip() or UNKNOWN
-        if name not in self._models:
-            if len(self._models) >= MAX_MODELS:
-                return OTHER
-            self._models.add(name)
-        return name
 
     def _keep(self, traffic: StationTraffic, frame: TappedFrame) -> None:
         self._kept.append((frame.station_id, traffic.first + len(traffic.recent)))

@@ -81,10 +81,10 @@ class Figures:
     def frame(
         self,
         station_id: str,  # noqa: ARG002  of the protocol
-        direction: Direction,  # noqa: ARG002
-        message_type: int | None,  # noqa: ARG002
-        action: str | None,  # noqa: ARG002
-        outcome: str,  # noqa: ARG002
+        direction: Direction,  # noqa: ARG002  of the protocol
+        message_type: int | None,  # noqa: ARG002  of the protocol
+        action: str | None,  # noqa: ARG002  of the protocol
+        outcome: str,  # noqa: ARG002  of the protocol
     ) -> None:
         """Count a frame."""
         if self._end is None:
@@ -186,11 +186,12 @@ def _times(found: Latencies) -> dict[str, float]:
 
 def _facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
     sessions = summary["sessions"]
+    shown = f"{sessions['started']:,} started, {sessions['skipped']:,} skipped"
     return [
         ("seconds", f"{summary['seconds']:,.1f}"),
         ("connected at the end", f"{summary['connected']:,}"),
         ("frames per second", f"{summary['frames_per_second']:,.0f}"),
-        ("sessions", f"{sessions['started']:,} started, {sessions['skipped']:,} skipped"),
+        *([("sessions", shown)] if any(sessions.values()) else []),
         ("errors", f"{sum(summary['errors'].values()):,}"),
     ]
 

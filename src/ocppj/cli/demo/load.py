@@ -129,14 +129,14 @@ async def _measure(stations: "_Stations", figures: Figures) -> int:
 
 
 async def _show(figures: Figures, live: LiveLine) -> None:
-    due = asyncio.get_running_loop().time()
+    due = perf_counter()
     while True:
         for _ in range(int(SHOW / TICK)):
             due += TICK
-            await asyncio.sleep(due - asyncio.get_running_loop().time())
-            late = asyncio.get_running_loop().time() - due
+            await asyncio.sleep(due - perf_counter())
+            late = max(perf_counter() - due, 0)
             figures.lag.add(late)
-            due += max(late, 0)
+            due += late
         live.show(figures.line())
 
 

@@ -33,8 +33,10 @@ def latency_text(seconds: float, *, has_fraction: bool = True) -> str:
     """
     if not has_fraction and seconds < 1:
         return "< 1 s"
-    if seconds < 0.001:
+    if seconds < 0.00015:  # also of logs, whose times have milliseconds
         return "< 1 ms"
+    if seconds < 0.001:
+        return f"{seconds * 1000:.1f} ms"
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:,.0f} s"
