@@ -272,7 +272,7 @@ def _parts(figures: dict[str, Any]) -> list[str]:
         ),
         table(["levels", *PEERS], depths),
         "## Vendor features",
-        "Nanoseconds of a decode with so many vendor features beside the 64 of OCPP 2.0.1.",
+        "Nanoseconds of a decode, by the number of vendor features beside the 64 of OCPP 2.0.1.",
         table(["features", "TransactionEvent", "the last vendor feature"], features),
         "## Memory of a decoded frame",
         (

@@ -1,13 +1,13 @@
 """Central systems under load, side by side: `python -m benchmarks.load`.
 
-One process listens and one plays the stations, each on a core of its own; the stations send frames
-that were made beforehand and look at nothing of the answers but that they are results. Two loads:
+One process listens and another simulates the stations, each on its own core. The stations send
+prepared frames, and only check that the answers are results. Two loads:
 
 - closed loop: 200 stations, each of which sends its next frame when the last one is answered;
-- mixed traffic: many stations (2,000 unless told), each of which sends Heartbeat,
-  StatusNotification, MeterValues and TransactionEvent in turn, so many frames a second in all.
-  A frame that is due while the last one is not answered yet waits, and its wait counts; one that is
-  not answered in the end counts with its age. Latencies are exact to 12 %.
+- mixed traffic: many stations (2,000 by default), each of which sends Heartbeat,
+  StatusNotification, MeterValues and TransactionEvent in turn, at a fixed total rate. If a frame is
+  due while the last one is still pending, its wait counts. A frame that is never answered counts
+  with its age. Latencies are exact to 12 %.
 
 The pace and the latencies are those of `ocppj load`. Its stations are not: they decode and encode,
 and cost as much as the system that is measured.
@@ -199,13 +199,13 @@ class Result(NamedTuple):
 
 
 async def mixed(gateway: Gateway, count: int, rate: float, seconds: float) -> Result:
-    """Return what becomes of so many frames per second from so many stations."""
+    """Return the result of a load of `rate` frames per second, from `count` stations."""
     empty = gateway.memory()
     stations = await _stations(gateway.port, (Client() for _ in range(count)))
     frames = [frame_of(name) for name in MIX]
     for station in stations:  # the first frame of a connection is not like the others
         station.give(frames[0])
-    while any(not station.answered for station in stations):  # noqa: ASYNC110
+    while any(not station.answered for station in stations):  # noqa: ASYNC110  no event tells of it
         await asyncio.sleep(0.05)
     memory = (gateway.memory() - empty) / count
     waited = Latencies()

@@ -122,7 +122,7 @@ def test_a_result_can_be_decoded_later(codec: ocppj.Codec) -> None:
     with pytest.raises(ocppj.PayloadError) as caught:
         codec.decode_result(frame, "Heartbeat")
     assert (caught.value.message_id, caught.value.path) == ("i", "$")
-    with pytest.raises(ValueError, match="action 'Nope' is unknown here or has no"):
+    with pytest.raises(ValueError, match="this codec has no action 'Nope' with a response"):
         codec.decode_result(frame, "Nope")
 
 

@@ -1,4 +1,4 @@
-"""The tables of `docs/wire.md` and `docs/leniency.md` say what the code does.
+"""The tables of `docs/wire.md`, `leniency.md` and `endpoints.md` say what the code does.
 
 A row is found by its first cell: who changes a text there changes it here too.
 """
@@ -11,7 +11,8 @@ from typing import Any, Final
 import pytest
 
 import ocppj
-from ocppj import policy
+from ocppj import codec, policy
+from ocppj.aio import absent, endpoint, fairness, transport
 from tests.conftest import PACKAGES, VERSIONS
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
@@ -182,3 +183,24 @@ def test_a_preset_tolerates_what_the_page_says(preset: str) -> None:
     found: ocppj.Policy = getattr(ocppj.Policy, preset.strip("`").partition(".")[2][:-2])()
     settings = {rule: getattr(found, rule) for rule in policy.RULES}
     assert settings == {rule: "report" if rule in expected else "reject" for rule in policy.RULES}
+
+
+LIMITS: Final = {
+    "size of a frame": codec.MAX_SIZE // 1024,
+    "calls of one station handled at a time": endpoint.MAX_HANDLING,
+    "our calls that wait in the queue": endpoint.MAX_WAITING,
+    "our calls kept for stations that are not connected": absent.MAX_KEPT,
+    "time for the TLS handshake before it": transport.OPEN_TIMEOUT,
+    "fragments of a message": fairness.MAX_FRAGMENTS,
+    "control frames in a second": fairness.MAX_CONTROL_FRAMES,
+    "time on the event loop": fairness.BURST * 1000,
+}
+"""Rows of the limits in `docs/endpoints.md` whose default begins with a constant of ours."""
+
+
+@pytest.mark.parametrize("row", LIMITS)
+def test_a_limit_is_that_of_the_code(row: str) -> None:
+    default = table("endpoints.md", "what")[row][-1]
+    number = re.match(r"[| ]*([\d,]+)", default)
+    assert number, default
+    assert float(number[1].replace(",", "")) == LIMITS[row]

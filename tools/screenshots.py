@@ -1,10 +1,11 @@
 """Take the pictures of the operator's page for the docs: `python -m tools.screenshots`.
 
-A CSMS with simulated stations runs for a minute; then headless Chromium takes the pictures. They
+A CSMS with simulated stations runs for ten minutes; then headless Chromium takes the pictures. They
 differ from run to run, so no test compares them.
 """
 
 import asyncio
+import math
 import random
 import shutil
 from datetime import UTC, datetime
@@ -21,13 +22,17 @@ from ocppj.web import Monitor, application
 
 FOLDER: Final = Path(__file__).parent.parent / "docs" / "assets"
 OCPP_PORT, HTTP_PORT = 9099, 8099
-SECONDS: Final = 60
+SECONDS: Final = 600
 MODELS: Final = (("Acme", "Wallbox"), ("Acme", "Fast 150"), ("Volta", "Duo"))
 PICTURES: Final = (
-    ("page-stations.png", "#/stations", "light"),
-    ("page-station.png", "#/station/berlin-01", "light"),
-    ("page-statistics.png", "#/statistics", "dark"),
+    ("page-stations.png", "#/stations", "light", 720),
+    ("page-station.png", "#/station/berlin-01", "light", 720),
+    ("page-statistics.png", "#/statistics", "light", 520),
 )
+"""File, view, colours, and height in pixels."""
+
+TOLERATED: Final = (b'"Heartbeat",{"signal":-71}', b'"Heartbeat",{"customData":null}')
+REFUSED: Final = (b'"Heartbeat",[]', b'"Authorize",{}', b'"MeterValues",{"evseId":0}')
 
 
 class Central:
@@ -68,13 +73,12 @@ async def simulate(number: int) -> None:
         while True:
             await station.call(v201.HeartbeatRequest())
             transport: Any = station._link.transport  # type: ignore[union-attr]  # noqa: SLF001  frames that we cannot encode
-            if vendor == "Volta":
-                await transport.send(
-                    b'[2,"%d","Heartbeat",{"signal":-71}]' % random.getrandbits(30)
-                )
-            if number % 7 == 0:
-                await transport.send(b'[2,"%d","Heartbeat",[]]' % random.getrandbits(30))
-            await asyncio.sleep(random.uniform(1, 4))
+            sent = random.choices(TOLERATED, (3, 1)) if vendor == "Volta" else []
+            sent += random.choices(REFUSED, (3, 2, 1)) if number % 7 == 0 else []
+            for frame in sent:
+                await transport.send(b'[2,"%d",%s]' % (random.getrandbits(30), frame))
+            pace = 2 + math.sin(asyncio.get_running_loop().time() / 60)
+            await asyncio.sleep(random.uniform(1, 2 * pace))
 
 
 async def photograph() -> None:
@@ -83,9 +87,9 @@ async def photograph() -> None:
         browser = await library.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        for name, view, scheme in PICTURES:
+        for name, view, scheme, height in PICTURES:
             page = await browser.new_page(
-                viewport={"width": 1200, "height": 720},
+                viewport={"width": 1200, "height": height},
                 color_scheme="dark" if scheme == "dark" else "light",
             )
             await page.goto(f"http://127.0.0.1:{HTTP_PORT}/{view}")

@@ -125,13 +125,36 @@ class Handlers:
             LocalProtocolError: the call was answered elsewhere in the meantime. What the method
                 raises is never raised here.
         """
+        return self.answer_for(session, call, b"", None, on_error, context)
+
+    def answer_for(  # noqa: PLR0917  by position: on the hot path
+        self,
+        session: Session,
+        call: Call[Any],
+        data: bytes,  # noqa: ARG002  the decoded call is enough
+        owner: Any,
+        on_error: OnError,
+        context: tuple[Any, ...] | None = None,
+    ) -> bytes | Awaitable[bytes]:
+        """Call the method for a call with one argument before the request: see `answer`.
+
+        It is the `answer` of a `Responder` of `ocppj.aio`, which saves a call for each frame.
+
+        Args:
+            session: see `answer`.
+            call: see `answer`.
+            data: the call as received.
+            owner: argument for the method, before the request.
+            on_error: see `answer`.
+            context: all arguments for the method before the request, instead of `owner`.
+        """
         found = self._methods.get(call.action)
         if found is None:
             return session.fail(call, "NotSupported", f"{call.action} is not supported")
         method, response_type = found
         try:
-            if len(context) == 1:  # the usual case: CPython unpacks a tuple slowly
-                response = method(context[0], call.payload)
+            if context is None:
+                response = method(owner, call.payload)
             else:
                 response = method(*context, call.payload)
             if type(response) is not response_type and hasattr(response, "__await__"):

@@ -107,7 +107,7 @@ def test_rejects_an_invalid_result(make_backend: Make) -> None:
 def test_a_pending_action_without_response_is_a_value_error(
     make_backend: Make, action: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"action '{action}' is unknown here or has no"):
+    with pytest.raises(ValueError, match=f"this codec has no action '{action}' with a"):
         make_backend("2.1").decode('[3,"x",{}]', pending={"x": action})
 
 

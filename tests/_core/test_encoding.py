@@ -345,7 +345,7 @@ def test_frames_of_2_1() -> None:
         ocppj.CallResultError("i", "FormatViolation", "why", {"a": 1}),
     ):
         assert codec.decode(codec.encode(frame)) == frame
-    with pytest.raises(ocppj.EncodeError, match="not an action of a Call"):
+    with pytest.raises(ocppj.EncodeError, match="for a Call"):
         codec.encode(ocppj.Call("i", "NotifyPeriodicEventStream", payload))
 
 

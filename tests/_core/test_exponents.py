@@ -93,6 +93,7 @@ UNITS: Final = (
     '{"":0}',
     '"`"',
     "[[[[[[]]]]]]",
+    "[" * 29 + "]" * 29,  # in vendor data one level too many
     "0.1",
     '"\\n"',
 )

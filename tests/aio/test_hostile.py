@@ -136,20 +136,39 @@ def test_garbage_is_answered_or_dropped_and_the_connection_lives(end: End) -> No
     end.run(main())
 
 
-def test_a_message_may_come_in_pieces(end: End) -> None:
+@pytest.mark.parametrize("kind", [TEXT, BINARY])
+@pytest.mark.parametrize("padding", [0, 125, 126, 2000])
+def test_a_message_may_come_in_pieces(end: End, padding: int, kind: int) -> None:
     async def main() -> None:
         csms = CSMS({"2.0.1": Central()})
         async with end.listen(csms) as server, dial(server) as raw:
-            data = b'[2,"h","Heartbeat",{}]'
+            data = b'[2,"h","Heartbeat",{}]' + b" " * padding
             for _ in range(2):
                 raw.writer.write(
-                    frame(data[:5], fin=False)
-                    + frame(b"there?", PING)
+                    frame(data[:5], kind, fin=False)
+                    + frame(b"there?" * 20, PING)
                     + frame(b"", 0, fin=False)
                     + frame(data[5:], 0)
                 )
-                assert await raw.receive() == (PONG, b"there?")
+                assert await raw.receive() == (PONG, b"there?" * 20)
                 assert (await raw.message())[:2] == [3, "h"]
+            raw.writer.write(frame(data, kind))
+            assert (await raw.message())[:2] == [3, "h"]
+
+    end.run(main())
+
+
+@pytest.mark.parametrize("size", [22, 125])
+def test_a_call_in_a_control_frame_is_not_handled(end: End, size: int) -> None:
+    async def main() -> None:
+        csms = CSMS({"2.0.1": Central()})
+        async with end.listen(csms) as server, dial(server) as raw:
+            data = b'[2,"h","Heartbeat",{}]'.ljust(size)
+            for kind in (PING, PONG):
+                raw.writer.write(frame(data, kind))
+            raw.writer.write(frame(b'[2,"last","Heartbeat",{}]'))
+            assert await raw.receive() == (PONG, data)
+            assert (await raw.message())[:2] == [3, "last"]
 
     end.run(main())
 

@@ -130,6 +130,60 @@ def test_a_session_outlives_its_connection(start: Any, script: Any) -> None:
     second.until("call    StopTransaction", "transactionId=1 reason=EVDisconnected")
 
 
+LEFT = 5
+"""Meter values and the end of a session whose connection ends after the first meter value."""
+
+
+DELIVERED = {
+    "1.6": ("MeterValues", "StopTransaction"),
+    "2.0.1": ("MeterValuePeriodic", "TransactionEvent eventType=Ended"),
+}
+"""OCPP version -> texts of a meter value and of the end of a session."""
+
+
+@pytest.mark.parametrize("version", DELIVERED)
+def test_what_has_to_arrive_outlives_the_process(
+    start: Any, script: Any, tmp_path: Path, version: str
+) -> None:
+    value, end = DELIVERED[version]
+    commands = script("wait-for CS-1 BootNotification", "start CS-1")
+    central = csms(start, "--script", commands)
+    url = central.url
+    options = ("--version", version, "--pace", "0.2", "--outbox", str(tmp_path / "outbox.db"))
+    first = station(start, url, *options)
+    first.until("-> call", value)
+    first.until("<- result")
+    central.process.kill()
+    first.until("-> kept", end)
+    first.process.kill()
+    second = station(start, url, *options, "--once")
+    left = int(second.until("messages to deliver: ").rpartition(" ")[2])
+    assert LEFT <= left <= LEFT + 1  # one may have been in flight
+    again = start("csms", "--port", url.rpartition(":")[2], "--script", commands)
+    again.until("BootNotification")
+    for _ in range(LEFT - 1):
+        again.until("call    ", value)
+    line = again.until("call    ", end)
+    assert ("offline=true" in line) is (version == "2.0.1")
+    assert second.end() == 0  # after a session of its own
+    third = station(start, url, *options)
+    third.until("<- result  BootNotification")
+    assert not any("messages to deliver" in line for line in third.seen)
+
+
+def test_an_outbox_that_cannot_be_used(start: Any, tmp_path: Path) -> None:
+    url = "ws://127.0.0.1:1"
+    missing = station(start, url, "--once", "--outbox", str(tmp_path / "none" / "outbox.db"))
+    assert missing.end() == 2
+    assert "outbox.db: unable to open database file" in missing.seen[-1]
+    path = str(tmp_path / "outbox.db")
+    first = station(start, url, "--outbox", path)
+    first.until("connecting to")
+    second = station(start, url, "--once", "--outbox", path)
+    assert second.end() == 2
+    assert "outbox.db: database is locked" in second.seen[-1]
+
+
 def test_once_gives_up_where_nobody_listens(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,6 +112,7 @@ def test_a_node_shows_nothing_soon_after_nobody_looks(
             await parts.station(node, handlers=Wallbox())
             link = node.gateway.stations["CS-1"]._link
             before = type(link)
+            heard = len(fleet._broker._client.callbacks)
             stream = fleet.frames("CS-1")
             await looked_at(node)
             await asyncio.sleep(0.5)  # longer than the lease: it is renewed
@@ -123,6 +124,7 @@ def test_a_node_shows_nothing_soon_after_nobody_looks(
             await until(lambda: not node.gateway._taps._leases)
             assert type(link) is before
             assert not fleet._taps._watched
+            assert len(fleet._broker._client.callbacks) == heard
 
     end.run(main())
 
@@ -170,6 +172,7 @@ def test_a_station_that_floods_is_not_slowed_and_frames_are_counted(
                 while shown[-1].data != HEARTBEAT % 100:
                     shown += await read(stream, 1)
                 assert 200 - 2 <= len(shown) - 1 + stream.lost <= 200
+                assert stream.lost > 100
 
     end.run(main())
 

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ httpx = pytest.importorskip("httpx")
 pytest.importorskip("starlette")
 
 from ocppj.web import Tokens, application  # noqa: E402  it needs starlette
-from tests.web.test_events import Reader  # noqa: E402
+from tests.web.test_commands import running  # noqa: E402  it needs httpx
+from tests.web.test_events import Reader  # noqa: E402  it needs httpx
 
 READ = "reading-token-0123"
 
@@ -70,6 +72,36 @@ def test_frames_are_streamed_from_the_node_that_holds_the_station(
                 assert "frames" not in one  # nobody counts them
 
     end.run(main())
+
+
+def test_the_command_serves_frames_and_metrics(
+    nats: NatsServer, prefix: str, end: End, tmp_path: Path
+) -> None:
+    pytest.importorskip("prometheus_client")
+
+    async def main(url: str) -> None:
+        async with (
+            system(nats.url, prefix, end) as parts,
+            httpx.AsyncClient(base_url=url, timeout=20, verify=False) as client,
+        ):
+            node = await parts.gateway()
+            await parts.worker()
+            async with dial(node.server, "/CS-1") as raw:
+                while not (await client.get("/stations")).json()["stations"]:  # noqa: ASYNC110  over HTTP
+                    await asyncio.sleep(0.05)
+                labels = f'node="{node.gateway.node}",version="2.0.1"'
+                text = (await client.get("/metrics")).text
+                assert f"ocppj_fleet_stations{{{labels}}} 1.0" in text
+                async with client.stream("GET", "/stations/CS-1/frames") as response:
+                    await looked_at(node)
+                    raw.send(AUTHORIZE % 1)
+                    _, name, _ = await Reader(response).next()
+                    assert name == "frame"
+
+    with running(
+        tmp_path, "web", "--nats", nats.url, "--prefix", prefix, "--http", "0", addresses=1
+    ) as (url,):
+        end.run(main(url))
 
 
 def test_the_page_shows_live_frames_of_a_fleet(nats: NatsServer, prefix: str) -> None:

@@ -127,7 +127,9 @@ def _action_of(response: object, table: Table) -> str:
 def _check_request(frame: Call[Any] | Send[Any], types: Mapping[str, type[Any]]) -> None:
     expected = types.get(frame.action)
     if expected is None:
-        raise EncodeError(f"{frame.action!r:.80} is not an action of a {type(frame).__name__} here")
+        raise EncodeError(
+            f"this codec has no action {frame.action!r:.80} for a {type(frame).__name__}"
+        )
     if type(frame.payload) is not expected:
         mismatch = describe_mismatch(expected, instance_type(frame.payload))
         raise EncodeError(f"the payload of {frame.action} is {mismatch}", "$")

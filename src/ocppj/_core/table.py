@@ -141,7 +141,7 @@ class Table:
         try:
             return self.results[action]
         except KeyError:
-            raise ValueError(f"action {action!r} is unknown here or has no response") from None
+            raise ValueError(f"this codec has no action {action!r} with a response") from None
 
     def decode(self, cls: type[Any], payload: msgspec.Raw | bytes) -> Any:
         """Decode a payload with its exact decoder.

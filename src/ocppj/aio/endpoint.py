@@ -34,7 +34,7 @@ class Responder(Protocol):
     """Answers the peer's calls: handlers in this process, or a worker elsewhere."""
 
     def answer(
-        self, session: Session, call: Call[Any], data: bytes, owner: Any, on_error: OnError
+        self, session: Session, call: Call[Any], data: bytes, owner: Any, on_error: OnError, /
     ) -> bytes | Awaitable[bytes]:
         """Return the frame that answers a call, or an awaitable of it.
 
@@ -64,23 +64,25 @@ class HandlerResponder:
         with_owner: whether a method takes the connection's owner before the request.
     """
 
-    __slots__ = ("_handlers", "_with_owner")
+    __slots__ = ("_handlers", "_with_owner", "answer")
+
+    answer: Callable[[Session, Call[Any], bytes, Any, OnError], bytes | Awaitable[bytes]]
+    """See `Responder.answer`."""
 
     def __init__(self, handlers: Handlers, *, with_owner: bool) -> None:
         self._handlers = handlers
         self._with_owner = with_owner
+        self.answer = handlers.answer_for if with_owner else self._answer_without_owner
 
-    def answer(
+    def _answer_without_owner(
         self,
         session: Session,
         call: Call[Any],
         data: bytes,  # noqa: ARG002  the decoded call is enough
-        owner: Any,
+        owner: Any,  # noqa: ARG002  as `with_owner` says
         on_error: OnError,
     ) -> bytes | Awaitable[bytes]:
-        """Call the method for a call, and return the frame that answers it."""
-        context = (owner,) if self._with_owner else ()
-        return self._handlers.answer(session, call, context, on_error)
+        return self._handlers.answer(session, call, (), on_error)
 
     def notify(
         self,

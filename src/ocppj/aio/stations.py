@@ -123,7 +123,9 @@ class Stations(Mapping[str, Station]):
         claim: Callable[[Station], Awaitable[bool]] | None = None,
     ) -> None:
         if duplicates not in get_args(Duplicates):
-            raise ValueError(f"duplicates={duplicates!r}: use one of {get_args(Duplicates)}")
+            raise ValueError(
+                f"duplicates={duplicates!r}: use one of {', '.join(get_args(Duplicates))}"
+            )
         self._duplicates = duplicates
         self._ping_timeout = ping_timeout
         self._claim = claim

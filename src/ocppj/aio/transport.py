@@ -218,7 +218,9 @@ def load(transport: TransportName | T) -> TransportModule | T:
     if not isinstance(transport, str):
         return transport
     if transport not in get_args(TransportName):
-        raise ValueError(f"unknown transport {transport!r}: use one of {get_args(TransportName)}")
+        raise ValueError(
+            f"unknown transport {transport!r}: use one of {', '.join(get_args(TransportName))}"
+        )
     try:
         module: Any = import_module(f"ocppj.aio.{transport}")
     except ModuleNotFoundError as error:

@@ -16,7 +16,12 @@ meter values, each for a minute at 11 kW; a remote stop ends it early. The stati
 its versions that the CSMS supports. When the connection is lost it connects again. Without --once
 it runs until Ctrl-C.
 
-Exit status: 0 after --once, 1 could not connect with --once, 2 wrong usage, 130 Ctrl-C."""
+With --outbox, transactions and their meter values are kept in FILE until the CSMS has acknowledged
+them. A session goes on without a connection. If the process dies, start it again with the same FILE
+to send the rest; a session that it did not end is not resumed. One process at a time can use FILE.
+
+Exit status: 0 after --once, 1 could not connect with --once, 2 wrong usage or a FILE that cannot be
+used, 130 Ctrl-C."""
 
 
 def add(commands: Commands) -> None:
@@ -28,6 +33,11 @@ def add(commands: Commands) -> None:
     parser.set_defaults(attempts=ATTEMPTS)
     add_transport(parser)
     add_record(parser)
+    parser.add_argument(
+        "--outbox",
+        metavar="FILE",
+        help="keep in FILE what has to arrive, see below",
+    )
     parser.add_argument("--password", metavar="TEXT", help="for HTTP Basic authentication")
     once = f"end after one charging session, or after {ATTEMPTS} failed attempts to connect"
     parser.add_argument("--once", action="store_true", help=once)

@@ -11,8 +11,8 @@ __all__ = ["add", "run"]
 DEFAULT: Final = http.Address(http.LOOPBACK, 8080)
 
 NOTES: Final = f"""\
-Lists and commands all stations of a fleet. The frames of the stations are shown by the gateways:
-see `ocppj gateway --http`.
+Lists and commands all stations of a fleet, and shows their frames and statistics, which the
+gateways send as long as this command runs.
 
 {http.NOTES}
 

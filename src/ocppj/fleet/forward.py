@@ -94,7 +94,7 @@ class Forwarder:
         if action == BOOT:
             self._traffic.summarizer.booted(owner.id, call.payload)
         if self._handlers is not None and action in self._local:
-            return self._handlers.answer(session, call, (owner,), on_error)
+            return self._handlers.answer_for(session, call, data, owner, on_error)
         if action == HEARTBEAT and self._heartbeat is not None:
             return session.reply(call, self._heartbeat(current_time=datetime.now(UTC)))
         traffic = self._traffic

@@ -37,7 +37,7 @@ class Tokens:
             if len(token) < MIN_LENGTH or not token.isascii() or not token.isprintable():
                 raise ValueError(f"a token has at least {MIN_LENGTH} printable ASCII characters")
             if scope not in get_args(Scope):
-                raise ValueError(f"scope {scope!r}: use one of {get_args(Scope)}")
+                raise ValueError(f"scope {scope!r}: use one of {', '.join(get_args(Scope))}")
         self._digests = [(_digest(token), scope) for token, scope in scopes.items()]
 
     @classmethod

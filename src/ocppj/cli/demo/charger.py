@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Protocol
 
 from ocppj.aio import ChargingStation
+from ocppj.cli.demo.delivery import Delivery
 from ocppj.cli.demo.messages import Message, request
 from ocppj.codec import Codec
 from ocppj.errors import CallFailed, CallTimeout, ConnectionLost, DecodeError
@@ -101,6 +102,9 @@ class StationMessages(Protocol):
     def boot(self, *, again: bool) -> Message:
         """The station has started, or started again after a reset."""
 
+    def offline(self, message: Message) -> Message:
+        """Mark a message that has to arrive but cannot be sent now."""
+
     def status(self, connector: Connector) -> Message:
         """A connector has changed its state."""
 
@@ -130,6 +134,7 @@ class Charger:
         dialects: OCPP version -> codec and messages.
         pace: seconds between meter values.
         watch: called with each task.
+        delivery: sends what has to arrive; without it, a message is lost with the process.
 
     Attributes:
         connectors: by number.
@@ -143,6 +148,7 @@ class Charger:
         dialects: Mapping[str, tuple[Codec, StationMessages]],
         pace: float,
         watch: Callable[[asyncio.Task[None]], None],
+        delivery: Delivery | None = None,
     ) -> None:
         self.connectors = {number: Connector(number) for number in (1, 2)}
         self.interval = INTERVAL
@@ -150,6 +156,7 @@ class Charger:
         self.charged = asyncio.Event()
         self._dialects = dialects
         self._watch = watch
+        self._delivery = delivery
         self._ready = asyncio.Event()
         self._reset = False
         self._station: ChargingStation
@@ -172,6 +179,8 @@ class Charger:
     def disconnected(self, _station: ChargingStation) -> None:
         """Hold back messages until the next connection has booted."""
         self._ready.clear()
+        if self._delivery is not None:
+            self._delivery.outbox.booted(accepted=False)
 
     async def _boot(self) -> None:
         self._ready.clear()
@@ -199,12 +208,21 @@ class Charger:
         except (CallFailed, CallTimeout, DecodeError):
             return None  # the traffic shows it
 
-    async def _say(self, message: Message | None) -> Any:
+    async def _say(self, message: Message | None, *, wait: bool = False) -> Any:
         """Call the CSMS, again on the next connection if this one is lost.
+
+        Args:
+            message: action and payload.
+            wait: whether to wait for the response even if the message is delivered later.
 
         Returns:
             The response; `None` if there was an error or no response.
         """
+        delivery = self._delivery
+        if message is not None and delivery is not None and delivery.keeps(message):
+            if not self._station.connected:
+                message = self._dialect.offline(message)
+            return await delivery.send(self._station, self._codec, message, wait=wait)
         while message is not None:
             await self._ready.wait()
             try:
@@ -264,7 +282,7 @@ class Charger:
         connector, dialect = charge.connector, self._dialect
         try:
             await self._show(connector)
-            if dialect.begun(charge, await self._say(dialect.begin(charge))):
+            if dialect.begun(charge, await self._say(dialect.begin(charge), wait=True)):
                 await self._show(connector, "Charging")
                 await self._say(dialect.charging(charge))
                 await self._fill(charge)

@@ -69,6 +69,10 @@ class StationDialect(StationMessages):
     answers: ClassVar[Mapping[str, Answer]]
     triggers: ClassVar[Mapping[str, Triggered]]
 
+    def offline(self, message: Message) -> Message:
+        """Return the message: only OCPP 2.x marks it."""
+        return message
+
     def trigger(self, charger: Charger, name: str, number: int | None) -> Payload:
         """Answer the request for a message. The message is sent after the answer."""
         if name not in self.triggers:

@@ -29,8 +29,9 @@ to_json = msgspec.json.Encoder().encode
 
 
 def now() -> datetime:
-    """Return the time for a timestamp."""
-    return datetime.now(UTC)
+    """Return the time for a timestamp, in milliseconds: frames have no more digits."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def request(codec: Codec, action: str, payload: Payload | msgspec.Raw) -> Any:

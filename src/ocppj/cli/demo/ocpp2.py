@@ -68,6 +68,10 @@ class _Station(StationDialect):
             "chargingStation": {"vendorName": VENDOR, "model": MODEL},
         }
 
+    def offline(self, message: Message) -> Message:
+        action, payload = message
+        return (action, {**payload, "offline": True}) if action == "TransactionEvent" else message
+
     def status(self, connector: Connector) -> Message:
         return "StatusNotification", {
             "timestamp": now(),

@@ -44,8 +44,9 @@ COLOURS: Final[Mapping[str, Colour]] = {
     "result": "green",
     "error": "red",
     "invalid": "red",
+    "kept": "grey",
 }
-PAYLOADS: Final = ("call", "result", "send")
+PAYLOADS: Final = ("call", "kept", "result", "send")
 HIDDEN_FIELD: Final = "timestamp"
 """Not shown of a payload: the line has the time."""
 
@@ -59,12 +60,12 @@ LABELS: Final = {
 
 
 class TrafficEvent(NamedTuple):
-    """A frame that was received or sent.
+    """A frame that was received or sent, or that waits in an outbox.
 
     Attributes:
         station_id: of the station.
         direction: received or sent.
-        label: call, result, error or send; invalid if it cannot be decoded.
+        label: call, result, error or send; invalid if it cannot be decoded; kept if it waits.
         action: of the call, or of the call that is answered; `"?"` if it is not known.
         text: the payload in JSON, or what is wrong.
     """
@@ -131,6 +132,10 @@ class Traffic:
         clock = datetime.now().astimezone().isoformat(timespec="milliseconds")[11:23]
         width = max(shutil.get_terminal_size((WIDTH, 24)).columns, MIN_WIDTH)
         self._screen.write(shortened(f"{clock} {station_id} {text}", width), colour)
+
+    def show_kept(self, action: str, payload: str) -> None:
+        """Show a call that waits in the outbox of the station."""
+        self.show(TrafficEvent(self._station_id, "out", "kept", action, payload))
 
     def show(self, event: TrafficEvent) -> None:
         """Show a frame."""

@@ -2,19 +2,22 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ocppj.aio import Metrics, Tap, TappedFrame
+from ocppj.aio import Directory, Metrics, Tap, TappedFrame
 from ocppj.codec import Codec
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from ocppj.aio.opentelemetry import Tracer
     from ocppj.web import Monitor
 
-__all__ = ["NOTHING", "Watched", "tracer", "watched"]
+__all__ = ["NOTHING", "Watched", "fleet_metrics", "tracer", "watched"]
 
 
 def tracer() -> "Tracer | None":
@@ -70,15 +73,41 @@ def watched(
 
     if find_spec("prometheus_client") is None:
         return Watched(both, None, monitor, None)
+    from ocppj.aio.prometheus import Prometheus  # noqa: PLC0415  needs the extra
+
+    registry, exposed = _registry()
+    return Watched(both, Prometheus(*codecs, registry=registry), monitor, exposed)
+
+
+def fleet_metrics(fleet: Directory) -> Callable[[], bytes] | None:
+    """Return what shows how many stations each node has; `None` without the extra prometheus."""
+    if find_spec("prometheus_client") is None:
+        return None
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415  of the extra
+
+    class Collector:
+        def collect(self) -> Iterator[GaugeMetricFamily]:
+            # Not `ocppj_connections`: who adds up those of all gateways would count twice.
+            text = "Connected stations of the fleet."
+            family = GaugeMetricFamily("ocppj_fleet_stations", text, labels=("node", "version"))
+            found = Counter((one.node, one.version) for one in fleet.stations.values())
+            for labels, number in found.items():
+                family.add_metric(labels, number)
+            yield family
+
+    registry, exposed = _registry()
+    registry.register(Collector())
+    return exposed
+
+
+def _registry() -> "tuple[CollectorRegistry, Callable[[], bytes]]":
+    """Return a registry with the metrics of the process, and what shows it."""
     from prometheus_client import (  # noqa: PLC0415  of the extra
         CollectorRegistry,
         ProcessCollector,
         generate_latest,
     )
 
-    from ocppj.aio.prometheus import Prometheus  # noqa: PLC0415  needs the extra
-
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    metrics = Prometheus(*codecs, registry=registry)
-    return Watched(both, metrics, monitor, partial(generate_latest, registry))
+    return registry, partial(generate_latest, registry)
