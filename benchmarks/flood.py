@@ -72,7 +72,7 @@ KINDS: Final[dict[str, bytes]] = {
 
 
 def _connect(port: int, name: str, *, deflate: bool) -> socket.socket:
-    """Return a socket after the handshake; a server that stands still may take its time."""
+    """Return a socket after the handshake; a busy server may take its time."""
     lines = [
         f"GET /{name} HTTP/1.1",
         "Host: localhost",

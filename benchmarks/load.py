@@ -123,7 +123,7 @@ def _pin(pid: int, core: int) -> None:
 
 
 class Client(WSListener):
-    """A station that sends a frame when it is told, and notes how long the answer took."""
+    """A station that sends the frames it is given, and notes how long each answer took."""
 
     def __init__(self, *, endless: bytes | None = None) -> None:
         self.answered = 0

@@ -190,7 +190,7 @@ class Recorder:
             self.dropped += 1
             if not self._failed:
                 self._failed = True
-                log.error("frames are not recorded: %s", error)  # noqa: TRY400  it is no bug of ours
+                log.error("frames are not recorded: %s", error)  # noqa: TRY400  a full disk is not a bug
         else:
             self._size += len(line)
 

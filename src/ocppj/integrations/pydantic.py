@@ -1,7 +1,7 @@
 """Messages as pydantic's types: bodies and results of FastAPI routes, fields of your own models.
 
-Owns what pydantic learns of a `Message`; the hooks of `Message` import it when pydantic asks for
-it, so that nothing else needs pydantic.
+Owns how pydantic sees a `Message`. The hooks of `Message` import this module when pydantic calls
+them, so nothing else needs pydantic.
 """
 
 import re

@@ -1,7 +1,7 @@
 """A transport without sockets: both ends of a connection in one event loop.
 
-Owns how frames get from one end to the other, in their order and one in each iteration of the loop.
-What happens to them on the way is the `Wire`'s business.
+Owns the way of frames from one end to the other: in order, one in each iteration of the loop. The
+`Wire` decides about faults.
 """
 
 import asyncio
