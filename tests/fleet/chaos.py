@@ -374,7 +374,7 @@ class Storm:
     async def _handled(self) -> None:
         """Wait until what was stored is handled; workers that were killed had some of it."""
         try:
-            async with asyncio.timeout(self._settings.ack_wait * 5):
+            async with asyncio.timeout(60):
                 while self._compared("StatusNotification", ordered=False).lost:  # noqa: ASYNC110
                     await asyncio.sleep(0.2)
         except TimeoutError:
