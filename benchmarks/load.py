@@ -123,7 +123,7 @@ def _pin(pid: int, core: int) -> None:
 
 
 class Client(WSListener):
-    """A station that sends a frame when it is told, and notes how long the answer took."""
+    """A station that sends the frames it is given, and notes how long each answer took."""
 
     def __init__(self, *, endless: bytes | None = None) -> None:
         self.answered = 0
@@ -205,7 +205,7 @@ async def mixed(gateway: Gateway, count: int, rate: float, seconds: float) -> Re
     frames = [frame_of(name) for name in MIX]
     for station in stations:  # the first frame of a connection is not like the others
         station.give(frames[0])
-    while any(not station.answered for station in stations):  # noqa: ASYNC110
+    while any(not station.answered for station in stations):  # noqa: ASYNC110  no event tells of it
         await asyncio.sleep(0.05)
     memory = (gateway.memory() - empty) / count
     waited = Latencies()

@@ -70,7 +70,7 @@ STATUSES: dict[type[Exception], int] = {
 
 
 async def report(_: Request, error: Exception) -> JSONResponse:
-    """Return the HTTP status that stands for an error of a call."""
+    """Return the HTTP status for an error of a call."""
     status = next(STATUSES[cls] for cls in type(error).__mro__ if cls in STATUSES)
     return JSONResponse({"detail": str(error)}, status)
 

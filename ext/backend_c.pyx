@@ -4,8 +4,8 @@
 Decoding: the head of a CALL or of an expected CALLRESULT is scanned in place, the action is looked
 up without creating a string, and a copy of the payload is passed to the bound decoder. Encoding:
 the payload is checked in place instead of decoding the bytes again. Any doubt (an escape in the id,
-white space in unusual places, an unknown action, an error of a decoder) is left to `backend_py`, so
-only the reference rejects anything.
+white space in unusual places, an unknown action, an error of a decoder) is left to `backend_py`. If
+nothing but the action or the payload can be wrong, the reference only finds the words for it.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -19,7 +19,9 @@ from libc.string cimport memchr, memcmp, memcpy
 import msgspec
 
 from ocppj._core import backend_py
-from ocppj.errors import MESSAGE_ID_LENGTH as _MESSAGE_ID_LENGTH
+from ocppj._core.faults import translate as _translate, translate_fast_error as _translate_fast_error
+from ocppj._core.reader import unknown_action as _unknown_action
+from ocppj.errors import MESSAGE_ID_LENGTH as _MESSAGE_ID_LENGTH, PayloadError as _PayloadError
 from ocppj._core.message_types import CALL as _CALL_NUMBER, CALLRESULT as _CALLRESULT_NUMBER
 from ocppj._core.exponents import MAX_EXPONENTS as _MAX_EXPONENTS, SEARCHED_SIZE as _SEARCHED_SIZE
 from ocppj.policy import STRICT
@@ -34,8 +36,9 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
-    /* Call with one argument and return the value, or the Exception that was raised; None for it if it
-       is dropped. A BaseException propagates. This is faster than Cython's try. */
+    /* Call with one argument and return the value, or the Exception that was raised, without
+       tracebacks (as `faults.without_traceback` does it); None for it if it is dropped. A BaseException
+       propagates. This is faster than Cython's try. */
     static PyObject *value_or_exception(PyObject *call, PyObject *argument, int drops) {
         PyObject *arguments[2] = {NULL, argument};
         PyObject *value = PyObject_Vectorcall(
@@ -54,10 +57,18 @@ cdef extern from *:
             Py_XDECREF(type);
             Py_XDECREF(traceback);
     #endif
+            PyObject *error = value;
+            for (; error != NULL; error = ((PyBaseExceptionObject *)error)->cause)
+                Py_CLEAR(((PyBaseExceptionObject *)error)->traceback);
         }
         return value;
     }
+    /* It is not from a check in Python. */
+    static int stands_alone(PyObject *error) {
+        return ((PyBaseExceptionObject *)error)->cause == NULL;
+    }
     """
+    bint stands_alone(object)
     object value_or_exception(object, object, bint)
     bint PyExceptionInstance_Check(object)
 
@@ -69,6 +80,11 @@ cdef object _decode = msgspec.json.Decoder().decode
 cdef object _convert = msgspec.convert
 cdef object Call = _Call
 cdef object CallResult = _CallResult
+cdef object PayloadError = _PayloadError
+cdef object ValidationError = msgspec.ValidationError
+cdef object translate = _translate
+cdef object translate_fast_error = _translate_fast_error
+cdef object unknown_action = _unknown_action
 cdef object CallWithViolations = _WITH_VIOLATIONS[_Call]
 cdef object CallResultWithViolations = _WITH_VIOLATIONS[_CallResult]
 cdef Py_ssize_t CALL_ID = slot_offset(_Call.message_id)
@@ -411,13 +427,15 @@ cdef class Backend:
     cdef object explain(self, const char* p, Py_ssize_t size, object pending, object fast_error):
         """Return the reference's error for a frame that `try_decode` rejected, or None if in doubt.
 
-        The reference is asked only if nothing but the action or the payload can be wrong.
+        There is no doubt if nothing but the action or the payload can be wrong. The policy has not
+        tolerated it.
         """
         cdef Head head
         cdef const char* after
         if size > self.max_size or not scan_head(p, p + size, &head):
             return None
-        if head.action is NULL and fast_error is None:
+        # Without an error of its decoder, a payload has none that can be told from here.
+        if fast_error is None and (head.action is NULL or self.index.lookup(head.action, head.action_size) is not NULL):
             return None
         after = self.payload_end(head.payload, p + size)
         if after is NULL:
@@ -427,8 +445,22 @@ cdef class Backend:
             action = pending.get(message_id)
         else:
             action = ascii_string(head.action, head.action_size)
-        payload = PyBytes_FromStringAndSize(head.payload, after - head.payload)
-        return self.reference._explain((head.message_type - c'0', message_id, action), payload, fast_error)
+        known = head.message_type - c'0', message_id, action
+        if fast_error is None:
+            return None if action in self._table.calls else unknown_action(self._table, known)
+        size = after - head.payload
+        # The usual case, for which `translate_fast_error` has no doubt.
+        if (
+            type(fast_error) is ValidationError and stands_alone(fast_error)
+            and memchr(head.payload, c'`', size) is NULL and memchr(head.payload, c'\\', size) is NULL
+        ):
+            finding = translate(str(fast_error), "$")
+        else:
+            finding = translate_fast_error(fast_error, PyBytes_FromStringAndSize(head.payload, size))
+            if finding is None:
+                return None
+        fault, problem, path = <tuple>finding
+        return PayloadError(fault, problem, self._table.error_rules, path, known)
 
     cdef const char* payload_end(self, const char* p, const char* end) noexcept nogil:
         """Return the end of the payload at `p` if it is the frame's last element; NULL if in doubt."""

@@ -219,6 +219,20 @@ def test_a_result_decoded_later_names_its_action() -> None:
     assert caught.value.action == "Reset"
 
 
+@pytest.mark.parametrize("name", ["not JSON", "action unknown", "unknown field", "string long"])
+@pytest.mark.parametrize("payload", ["", '"customData":{},'])
+def test_an_exception_that_is_being_handled_keeps_its_traceback(
+    make_backend: Make, name: str, payload: str
+) -> None:
+    backend, frame = make_backend("2.0.1"), FAULTS[name][0].replace("{", "{" + payload)
+    try:
+        int("x")
+    except ValueError as handled:
+        with pytest.raises(ocppj.DecodeError):
+            backend.decode(frame)
+        assert handled.__traceback__ is not None
+
+
 def test_the_tree_is_the_one_in_the_docstring() -> None:
     doc = errors.__doc__ or ""
     drawn = [line.split("─ ")[-1].split()[0] for line in doc.splitlines() if "── " in line]

@@ -1,4 +1,4 @@
-"""The examples run as they stand, and a station can talk to them."""
+"""The examples run unchanged, and stations can connect to them."""
 
 import asyncio
 import re

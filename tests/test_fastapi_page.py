@@ -1,4 +1,4 @@
-"""The page on FastAPI at work: stations and commands on one port of a real server."""
+"""The code of the page on FastAPI: stations and commands on one port of a real server."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The page on transactions at work: nothing is lost, and nothing is written twice."""
+"""The code of the page on transactions: nothing is lost, and nothing is written twice."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The Python of README and docs runs as it stands, and prints what its comments say."""
+"""The Python of README and docs runs unchanged, and prints what its comments say."""
 
 import re
 import shlex

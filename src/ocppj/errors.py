@@ -21,9 +21,10 @@ invalid frames. Knows nothing of messages or codecs.
 
 from collections.abc import Mapping
 from enum import IntEnum, auto
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from ocppj._core.message_types import CALL, CALLERROR, CALLRESULT, CALLRESULTERROR
 
@@ -74,7 +75,7 @@ class Fault(IntEnum):
     MESSAGE_ID_IN_USE = auto()
 
 
-class ErrorRules(NamedTuple):
+class ErrorRules(msgspec.Struct, frozen=True):
     """The rules of an OCPP version for errors: the codes, and how invalid frames are answered.
 
     Attributes:
@@ -148,7 +149,7 @@ ERROR_RULES: Final[Mapping[str, ErrorRules]] = {
     ),
     "2.0.1": _RULES_2_0_1,
     # Unknown types are ignored: P4-21 4.1.3; an invalid result is answered: P2-21 FR.06.
-    "2.1": _RULES_2_0_1._replace(answers={CALL: CALLERROR, CALLRESULT: CALLRESULTERROR}),
+    "2.1": replace(_RULES_2_0_1, answers={CALL: CALLERROR, CALLRESULT: CALLRESULTERROR}),
 }
 
 

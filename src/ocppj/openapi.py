@@ -1,6 +1,6 @@
 """JSON Schema of messages: for OpenAPI documents, forms and tools of other languages.
 
-Owns what a schema says beyond msgspec's own. Knows no message and no web framework.
+Owns what differs from msgspec's own schemas. Knows no message and no web framework.
 """
 
 import inspect
@@ -44,7 +44,7 @@ def json_schema(cls: type[Any]) -> dict[str, Any]:
         cls: a request, a response or a data type; a vendor's own too.
 
     Returns:
-        A document of its own (draft 2020-12): the types that it refers to are in `$defs`.
+        A complete document (draft 2020-12): the types that it refers to are in `$defs`.
 
     Raises:
         TypeError: `cls` is not a `Message` class, or has a field that JSON Schema cannot describe.

@@ -1,4 +1,4 @@
-"""What is emitted is what is taken, and means the same; all else is an EncodeError with a path."""
+"""`encode` emits what `decode` accepts, with the same meaning, or raises `EncodeError`."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""Every rule, on every version and both backends; and that nothing else is taken."""
+"""Every rule, on every version and both backends; nothing else is tolerated."""
 
 import json
 import pickle

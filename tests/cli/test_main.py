@@ -14,7 +14,7 @@ import pytest
 
 import ocppj
 from ocppj.cli import terminal
-from ocppj.cli.main import main
+from ocppj.cli.main import COMMANDS, main
 from tests.cli.conftest import COMMAND
 from tests.cli.frames import (
     BAD,
@@ -43,6 +43,13 @@ def test_help_names_version_and_backend(run: Any) -> None:
     assert done.status == 0
     assert f"ocppj {ocppj.__version__} ({ocppj.BACKEND} backend)" in done.out
     assert run("check", "--help").status == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
+def test_help_of_each_command_ends_with_the_exit_status(run: Any, command: Any) -> None:
+    done = run(command.__name__.rpartition(".")[2], "--help")
+    assert done.status == 0
+    assert "\n\nExit status: 0 " in done.out
 
 
 @pytest.mark.parametrize(

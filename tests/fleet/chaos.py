@@ -375,7 +375,7 @@ class Storm:
         """Wait until what was stored is handled; workers that were killed had some of it."""
         try:
             async with asyncio.timeout(60):
-                while self._compared("StatusNotification", ordered=False).lost:  # noqa: ASYNC110
+                while self._compared("StatusNotification", ordered=False).lost:  # noqa: ASYNC110  no event
                     await asyncio.sleep(0.2)
         except TimeoutError:
             pass  # as above

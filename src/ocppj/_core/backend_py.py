@@ -13,11 +13,11 @@ import msgspec
 from ocppj._core.depth import nests_deeper_than
 from ocppj._core.encoding import encode
 from ocppj._core.exponents import SEARCHED_SIZE, too_many_exponents
-from ocppj._core.faults import translate_fast_error, without_traceback
-from ocppj._core.reader import FrameReader, unknown_action
+from ocppj._core.faults import without_traceback
+from ocppj._core.reader import FrameReader
 from ocppj._core.roundtrip import check_of_call, check_of_result, round_timestamps
 from ocppj._core.table import Decode, Table
-from ocppj.errors import MESSAGE_ID_LENGTH, DecodeError, FrameHead, PayloadError
+from ocppj.errors import MESSAGE_ID_LENGTH
 from ocppj.frames import CALL, CALLRESULT, Call, CallResult, Data, Envelope, Frame, new_envelope
 from ocppj.policy import STRICT, Policy
 
@@ -181,25 +181,3 @@ class Backend:
             fast_error: what the payload's fast decoder raised, which can save decoding again.
         """
         return FrameReader(data, self._table, self._policy, fast_error).frame(pending)
-
-    def _explain(
-        self, head: FrameHead, payload: bytes, fast_error: Exception | None
-    ) -> DecodeError | None:
-        """Return the error for a CALL or CALLRESULT; `None` if only `_decode_slow` can tell.
-
-        The caller has checked the frame's shape, size and depth. It does not ask if the policy
-        might tolerate the payload.
-
-        Args:
-            head: the type, the id, and the action of the frame or of the call that it answers.
-            payload: the frame's last element.
-            fast_error: what the payload's fast decoder raised, if it did.
-        """
-        table = self._table
-        if fast_error is None:
-            return None if head[2] in table.calls else unknown_action(table, head)
-        found = translate_fast_error(fast_error, payload)
-        if found is None:
-            return None
-        fault, problem, path = found
-        return PayloadError(fault, problem, table.error_rules, path, head)

@@ -87,13 +87,13 @@ def without_traceback(error: Exception) -> Exception:
     """Drop the tracebacks of an error and of its causes, and return the error.
 
     A traceback refers to stack frames. If one of them holds the error in a variable, they form a
-    cycle, which keeps the peer's bytes alive until the garbage collector runs.
+    cycle, which keeps the peer's bytes alive until the garbage collector runs. The context is not
+    touched: the caller may be handling that exception.
     """
-    error.__traceback__ = None
-    inner = error.__context__
+    inner: BaseException | None = error
     while inner is not None:
         inner.__traceback__ = None
-        inner = inner.__context__
+        inner = inner.__cause__
     return error
 
 
@@ -122,11 +122,9 @@ def translate_fast_error(error: Exception, payload: bytes) -> Finding | None:
     text of the peer that contains a backtick could be mistaken for one.
 
     Args:
-        error: what the decoder raised.
+        error: what the decoder raised, without tracebacks.
         payload: the bytes that the decoder got.
     """
-    if error.__traceback__ is not None or error.__context__ is not None:
-        without_traceback(error)
     if type(error) is not ValidationError:
         return None
     if error.__cause__ is not None:

@@ -1,10 +1,10 @@
 """A CSMS as an ASGI application, for a port that it shares with Starlette, FastAPI or Django.
 
-Owns what ASGI has in place of a socket. Knows no framework and no server. What differs from
-listening oneself:
+Owns what ASGI has instead of a socket. Knows no framework and no server. What differs from
+`CSMS.listen`:
 
 - ASGI has no pings: the server sends its own. `ping` waits for any message instead.
-- ASGI cannot drop a connection. One that has to end is abandoned: nothing more is read or written.
+- ASGI cannot drop a connection. It is abandoned instead: nothing more is read or written.
 - A message is decompressed and assembled by the server, whose limits bound its memory.
 """
 
@@ -38,10 +38,10 @@ SEND_TIMEOUT: Final = 40.0
 other transports close a connection that answers no ping for as long."""
 
 WATCH_INTERVAL: Final = 5.0
-"""Seconds between two looks at the connections for those that do not read."""
+"""Seconds between two searches for connections that do not read."""
 
 GONE: Final = (OSError, RuntimeError)
-"""What servers raise where nothing can be sent any more."""
+"""What servers raise if the connection has ended."""
 
 TEXT: Final = [(b"content-type", b"text/plain; charset=utf-8")]
 log: Final = logging.getLogger("ocppj.aio")
@@ -50,8 +50,8 @@ log: Final = logging.getLogger("ocppj.aio")
 class Application:
     """An ASGI application that charging stations connect to: see `CSMS.asgi`.
 
-    Serve it by itself, or mount it in another application: then let that one's lifespan include
-    `lifespan`, so that `on_disconnect` is complete when the process ends.
+    Serve it alone, or mount it in another application. In that case, let the lifespan of that
+    application include `lifespan`, so that `on_disconnect` is complete when the process ends.
 
         ocpp = csms.asgi()
         app = FastAPI(lifespan=ocpp.lifespan)
@@ -88,7 +88,7 @@ class Application:
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
-        """Let stations enter until the context ends: the lifespan of the application around it."""
+        """Accept stations until the context ends: the lifespan for the outer application."""
         self._open()
         try:
             yield
@@ -96,10 +96,10 @@ class Application:
             await self.close()
 
     async def close(self, *, grace: float = 5.0) -> None:
-        """Let no more stations enter, and close the connections with code 1001 (going away).
+        """Accept no more stations, and close the connections with code 1001 (going away).
 
         Args:
-            grace: seconds to wait for handlers at work, so that their answers still go out, and
+            grace: seconds to wait for running handlers, so that their answers still go out, and
                 for `on_disconnect`.
         """
         acceptor = self._acceptor
@@ -167,8 +167,8 @@ class _Connection(Paced):
     """One WebSocket connection: the `Transport` of a station.
 
     Attributes:
-        sending_since: when the server was given the message that it has not taken yet; 0 if it has
-            taken all.
+        sending_since: when the message was passed to the server that it has not accepted yet; 0 if
+            it has accepted all.
     """
 
     def __init__(self, receive: Receive, send: Send, max_size: int) -> None:
@@ -239,8 +239,8 @@ class _Connection(Paced):
             self._turn.set_result(None)
 
     async def send(self, data: bytes) -> None:
-        # A sender who loses patience leaves the server's `send` at work, and the lock taken: so
-        # nothing piles up before a station that does not read.
+        # A sender that times out leaves the server's `send` running and the lock held, so nothing
+        # piles up for a station that does not read.
         await self._lock.acquire()
         if self._closing:
             self._lock.release()
@@ -276,7 +276,7 @@ class _Connection(Paced):
             self.sending_since = 0.0
 
     async def ping(self) -> None:
-        # A station that is there will say something; only the server could ask it to.
+        # Wait for any message of the station: only the server can send a ping.
         if self._closing:
             raise ConnectionLost("cannot ping: the connection is closed")
         if self._heard is None or self._heard.done():

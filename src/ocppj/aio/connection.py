@@ -212,7 +212,7 @@ class Connection:
         Args:
             code: WebSocket close code.
             reason: sent to the peer; at most 123 bytes.
-            grace: seconds to wait for handlers at work, so that their answers still go out. Then
+            grace: seconds to wait for running handlers, so that their answers still go out. Then
                 the close frame is sent. No call is handled after it.
         """
         await self._link.close(code, reason, grace=grace)

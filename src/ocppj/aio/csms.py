@@ -32,7 +32,7 @@ class CSMS(Node):
         max_waiting: maximum number of queued calls to one station.
         max_handling: maximum number of calls of one station that are handled at a time.
         max_frames: maximum number of frames per second of one station, on average over ten seconds.
-            Over it, calls get GenericError; a station that goes on is closed with code 1008.
+            Over it, calls get GenericError; a station that continues is closed with code 1008.
         max_handshakes: maximum number of handshakes per second; what is beyond gets HTTP 503.
         metrics: counts frames, latencies and connections.
         tap: gets each frame as it passes: see `ocppj.aio.Recorder`.

@@ -1,6 +1,6 @@
 """What comes in on one connection, and how the connection ends.
 
-Owns the session of a connection, its handlers at work and its end. A `Link` is the `Receiver` that
+Owns the session of a connection, its running handlers and its end. A `Link` is the `Receiver` that
 a transport calls. It knows no WebSocket library, and not who answers the peer's calls: see
 `ocppj.aio.endpoint.Responder`.
 """
@@ -158,9 +158,9 @@ class Link:
             if len(tasks) - (self._on_connect_task in tasks) >= self.endpoint.max_handling:
                 self._log(logging.WARNING, "SEND dropped: too many handlers at work")
             else:
-                self._notify(frame, data)  # type: ignore[arg-type]
+                self._notify(frame, data)  # type: ignore[arg-type]  # its type says so
         elif message_type == CALLRESULTERROR:
-            code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]
+            code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]  # as its type says
             problem = f"the peer rejected our answer: {code:.50}: {description:.200}"
             self._log(logging.WARNING, problem, category="CALLRESULTERROR")
         elif (future := self.answer) is not None and not future.done():
@@ -269,7 +269,7 @@ class Link:
         return (self._tasks or set()) - {self._closer}
 
     async def _settle(self, deadline: float) -> None:
-        """Wait for the handlers at work now."""
+        """Wait for the handlers that are running now."""
         if (tasks := self._at_work()) and (left := deadline - _now()) > 0:
             await asyncio.wait(tasks, timeout=left)
 

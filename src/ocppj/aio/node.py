@@ -190,7 +190,7 @@ class Server:
         Connections whose handshake is not complete are dropped.
 
         Args:
-            grace: seconds to wait for handlers at work, so that their answers still go out, and
+            grace: seconds to wait for running handlers, so that their answers still go out, and
                 for `on_disconnect`.
         """
         self.stop()

@@ -61,6 +61,7 @@ class Redaction:
         parsed = [_parse(path) for path in paths]
         self._exact = frozenset(path for anywhere, path in parsed if not anywhere)
         self._anywhere = tuple(path for anywhere, path in parsed if anywhere)
+        self._last_names = frozenset(path[-1] for _, path in parsed)
 
     def __call__(self, data: bytes) -> bytes | None:
         """Return a frame without its secrets; `None` if it cannot be read as JSON."""
@@ -76,21 +77,37 @@ class Redaction:
 
     def _redact(self, value: Any, path: tuple[str, ...], *, hide: bool) -> Any:
         if isinstance(value, dict):
-            secret = _names_secret(value)
-            return {
-                key: self._redact(
-                    item, (*path, key), hide=hide or (secret and key in VARIABLE_VALUES)
-                )
-                for key, item in value.items()
-            }
+            return self._redact_object(value, path, hide=hide)
         if isinstance(value, list):
-            return [self._redact(item, (*path, "*"), hide=hide) for item in value]
-        if value is None or isinstance(value, bool):
-            return value
-        return HIDDEN if hide or self._is_secret(path) else value
+            # All items have one path, and a peer may send 60,000 of them.
+            inner = (*path, "*")
+            hidden = hide or self._is_secret(inner)
+            return [
+                self._redact(item, inner, hide=hide)
+                if item and isinstance(item, dict | list)
+                else (HIDDEN if hidden and _is_shown(item) else item)
+                for item in value
+            ]
+        return HIDDEN if _is_shown(value) and (hide or self._is_secret(path)) else value
+
+    def _redact_object(
+        self, value: dict[str, Any], path: tuple[str, ...], *, hide: bool
+    ) -> dict[str, Any]:
+        secret = _names_secret(value)
+        return {
+            key: self._redact(item, (*path, key), hide=hide or (secret and key in VARIABLE_VALUES))
+            for key, item in value.items()
+        }
 
     def _is_secret(self, path: tuple[str, ...]) -> bool:
+        if not path or path[-1] not in self._last_names:  # as of nearly all
+            return False
         return path in self._exact or any(path[-len(end) :] == end for end in self._anywhere)
+
+
+def _is_shown(value: Any) -> bool:
+    """Return whether a value is hidden if it is secret: a string or a number."""
+    return not (value is None or isinstance(value, bool | dict | list))
 
 
 def _parse(path: str) -> tuple[bool, tuple[str, ...]]:
@@ -173,7 +190,7 @@ class Recorder:
             self.dropped += 1
             if not self._failed:
                 self._failed = True
-                log.error("frames are not recorded: %s", error)  # noqa: TRY400  it is no bug of ours
+                log.error("frames are not recorded: %s", error)  # noqa: TRY400  a full disk is not a bug
         else:
             self._size += len(line)
 

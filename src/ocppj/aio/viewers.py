@@ -1,6 +1,6 @@
 """Frames of single stations, as long as somebody looks at them.
 
-A station that nobody looks at pays nothing. While somebody does, a `Wire` stands between its
+A station that nobody watches pays nothing. While somebody does, a `Wire` is between its
 connection and its transport, as with a tap: see `ocppj.aio.tap`.
 """
 

@@ -308,7 +308,6 @@ class Broker:
 
     async def _returned(self) -> None:
         log.info("connected to the broker again")
-        self._client.resume()
         for callback in list(self._on_return):
             self._start(_logged(callback))
 

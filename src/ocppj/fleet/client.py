@@ -4,7 +4,7 @@ nats-py parses each message by regular expressions, copies the rest of its buffe
 and puts the message into the queue of a task: 21 us for a request and its reply on the machine of
 `benchmarks/results`, 3.4 us here. Connecting, TLS, credentials and reconnecting are left to it.
 
-What is used of its private parts is in this module alone; `tests/fleet/test_client.py` fails if a
+What is used of its private parts is in this module alone; `tests/fleet/test_broker.py` fails if a
 release of nats-py changes them.
 """
 
@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from nats.aio.client import PING_PROTO
 from nats.aio.client import Client as NatsClient
 from nats.errors import ProtocolError
-from nats.protocol.parser import MAX_CONTROL_LINE_SIZE, Parser
+from nats.protocol.parser import Parser
 
 from ocppj.errors import OcppError
 
@@ -27,6 +27,9 @@ Callback: TypeAlias = Callable[[str, str, bytes, bytes], None]
 
 MAX_PENDING: Final = 8 * 2**20
 """Bytes that may wait for the broker to read them."""
+
+MAX_LINE_SIZE: Final = 64 * 2**10
+"""Bytes of a line of the protocol; the INFO of a cluster has some for each server."""
 
 log: Final = logging.getLogger("ocppj.fleet")
 
@@ -44,29 +47,63 @@ class BrokerBusy(BrokerError):
 
 
 class _Parser(Parser):
-    """Hands messages of `Client.listen` to their callbacks; leaves everything else to nats-py."""
+    """Hands messages of `Client.listen` to their callbacks; leaves everything else to nats-py.
+
+    Attributes:
+        busy: whether `parse` is at work.
+        unread_size: bytes for `parse` that nats-py has not read yet.
+    """
 
     nc: "Client"
 
     def reset(self) -> None:
         super().reset()
         self._unread = b""
+        self.busy = False
+        self.unread_size = 0
 
     async def parse(self, data: bytes = b"") -> None:
+        """Handle what nats-py has read."""
+        self.unread_size = max(self.unread_size - len(data), 0)
         data = self._unread + data if self._unread else data
+        self.busy = True
+        try:
+            at, foreign = self._handle_messages(data)
+            while foreign:
+                end = data.find(b"\r\n", at)
+                line = data[at:] if end < 0 else data[at : end + 2]
+                if end < 0 or line.startswith((b"MSG ", b"HMSG ")):
+                    raise ProtocolError(f"nats: malformed message: {line!r:.80}")
+                # An INFO, a PING or an error. It may end the connection and reset this parser.
+                self._unread = data[at + len(line) :]
+                await super().parse(line)
+                data = self._unread
+                at, foreign = self._handle_messages(data)
+            self._unread = data[at:]
+        finally:
+            self.busy = False
+
+    def parse_at_once(self, data: bytes) -> bytes:
+        """Handle messages as soon as they come; return the rest if `parse` has to go on with it."""
+        data = self._unread + data if self._unread else data
+        at, foreign = self._handle_messages(data)
+        self._unread = b"" if foreign else data[at:]
+        return data[at:] if foreign else b""
+
+    def _handle_messages(self, data: bytes) -> tuple[int, bool]:
+        """Call the callbacks of the messages that the data begins with.
+
+        Returns:
+            Where the rest begins, and whether it is something else than part of a message.
+        """
         at, size, callbacks = 0, len(data), self.nc.callbacks
         while at < size:
             end = data.find(b"\r\n", at)
             if end < 0:
-                break
+                return at, size - at > MAX_LINE_SIZE
             with_headers = data.startswith(b"HMSG ", at)
             if not with_headers and not data.startswith(b"MSG ", at):
-                # An INFO, a PING or an error. It may end the connection and reset this parser.
-                self._unread = data[end + 2 :]
-                await super().parse(data[at : end + 2])
-                data, at = self._unread, 0
-                size = len(data)
-                continue
+                return at, True
             # MSG subject sid [reply] size, or HMSG subject sid [reply] header-size size
             parts = data[at:end].decode("utf-8", "replace").split()
             names = len(parts) - with_headers - 3
@@ -76,7 +113,7 @@ class _Parser(Parser):
             except (IndexError, ValueError):
                 names = 0
             if not 1 <= names <= 2 or not 0 <= size_of_headers <= size_of_body:
-                raise ProtocolError(f"nats: malformed message: {data[at:end]!r:.80}")
+                return at, True
             body, stop = start + size_of_headers, start + size_of_body
             if stop + 2 > size:
                 break
@@ -89,9 +126,27 @@ class _Parser(Parser):
                 callback(parts[1], reply, data[start:body], data[body:stop])
             except Exception:
                 log.exception("a message to %.200s was not handled", parts[1])
-        self._unread = data[at:]
-        if len(self._unread) > MAX_CONTROL_LINE_SIZE and b"\r\n" not in self._unread:
-            await super().parse(self._unread)  # which says what is wrong
+        return at, False
+
+
+class _Protocol:
+    """Gets the bytes of a connection: messages go the short way, the rest to nats-py's protocol."""
+
+    def __init__(self, parser: _Parser, behind: Any) -> None:
+        self._parser = parser
+        self._behind = behind
+        self.connection_lost = behind.connection_lost
+        self.eof_received = behind.eof_received
+        self.pause_writing = behind.pause_writing
+        self.resume_writing = behind.resume_writing
+
+    def data_received(self, data: bytes) -> None:
+        parser = self._parser
+        if not parser.busy and not parser.unread_size:  # or it would come out of order
+            data = parser.parse_at_once(data)
+        if data:
+            parser.unread_size += len(data)
+            self._behind.data_received(data)
 
 
 class Client(NatsClient):
@@ -106,6 +161,7 @@ class Client(NatsClient):
         self.callbacks: dict[int, Callback] = {}
         self._filters: dict[int, tuple[str, str]] = {}
         self._flushing = False
+        self._socket: Any = None
         self._ps = _Parser(self)
 
     def listen(
@@ -172,11 +228,21 @@ class Client(NatsClient):
             asyncio.get_running_loop().call_soon(self._kick)
 
     def _kick(self) -> None:
-        """Have nats-py's flusher send what is pending. It waits while the broker does not read."""
+        """Send what is pending. While the broker does not read, nats-py's flusher waits for it."""
         self._flushing = False
         queue = self._flush_queue
-        if queue is not None and queue.empty() and self.is_connected:
+        if not self.is_connected or queue is None:
+            return
+        if self._socket is not None and not self._socket.get_write_buffer_size():
+            self._send(self._pending)
+        elif queue.empty():
             queue.put_nowait(asyncio.get_running_loop().create_future())
+
+    def _send(self, commands: list[bytes]) -> None:
+        transport: Any = self._transport
+        transport.writelines(commands)
+        self._pending.clear()
+        self._pending_data_size = 0
 
     async def settle(self, timeout: float) -> None:
         """Wait until the broker has seen all that was posted so far.
@@ -184,14 +250,11 @@ class Client(NatsClient):
         Raises:
             BrokerLost: there is no connection, or no answer within `timeout` seconds.
         """
-        transport = self._transport
-        if not self.is_connected or transport is None:
+        if not self.is_connected or self._transport is None:
             raise BrokerLost("there is no connection to the broker")
         pong: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pongs.append(pong)
-        transport.writelines([*self._pending, PING_PROTO])
-        self._pending.clear()
-        self._pending_data_size = 0
+        self._send([*self._pending, PING_PROTO])
         # It is not cancelled: nats-py sets the result of whatever comes first in its list.
         done, _ = await asyncio.wait({pong}, timeout=timeout)
         if not done:
@@ -207,6 +270,19 @@ class Client(NatsClient):
         # Before CPython 3.12.9 and 3.13.2, asyncio's own `writelines` knows no back-pressure
         # (CVE-2024-12254): what a broker does not read would pile up.
         connected.writelines = lambda lines: connected.write(b"".join(lines))
+
+    async def _process_connect_init(self) -> None:
+        await super()._process_connect_init()
+        # TLS is there too, by now. A WebSocket has no stream: then nats-py reads and writes alone.
+        writer = getattr(self._transport, "_io_writer", None)
+        self._socket = None if writer is None else writer.transport
+        if self._socket is not None:
+            parser: Any = self._ps
+            self._socket.set_protocol(_Protocol(parser, self._socket.get_protocol()))
+        # Before anybody else can send a request: its reply would go to a subscription of the last
+        # connection.
+        for sid, (subject, queue) in self._filters.items():
+            self._subscribe(sid, subject, queue)
 
     async def dial(self, url: str | list[str], settings: Mapping[str, Any]) -> None:
         """Connect, or fail at the first error. A connection that is lost later is made again."""
@@ -227,11 +303,6 @@ class Client(NatsClient):
         self._pending_data_size = 0
         for sid in self.callbacks.keys() - self._filters.keys():
             del self.callbacks[sid]
-
-    def resume(self) -> None:
-        """Subscribe again after a new connection was made."""
-        for sid, (subject, queue) in self._filters.items():
-            self._subscribe(sid, subject, queue)
 
     @property
     def info(self) -> dict[str, Any]:

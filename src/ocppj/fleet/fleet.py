@@ -235,8 +235,8 @@ class Fleet:
         """Return the frames of a station from now on, without its secrets.
 
         The node that holds the station shows them as long as the stream is in use. It may connect,
-        disconnect and move meanwhile. A node shows about 1 MiB per second of all frames that it is
-        asked for; what is beyond is counted in `lost`. A frame that is not JSON consists of zeros.
+        disconnect and move meanwhile. A node shows 256 KiB of frames per second, of all stations
+        together; what is beyond is counted in `lost`. A frame that is not JSON consists of zeros.
         Takes the context of this object.
 
         ```python

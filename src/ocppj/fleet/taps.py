@@ -34,8 +34,9 @@ RENEW: Final = 3.0
 MAX_LEASES: Final = 1_000
 """Maximum number of stations that a node shows, or would show, at a time."""
 
-BYTES_PER_SECOND: Final = 2**20
-"""Bytes of frames that a node shows, of all stations together; two seconds' worth at once."""
+BYTES_PER_SECOND: Final = 2**18
+"""Bytes of frames that a node shows, of all stations together; two seconds' worth at once.
+A hostile frame of 128 KiB may take 20 ms until its secrets are removed."""
 
 OVERHEAD: Final = 1_024
 """Bytes that each frame counts beside its own."""

@@ -1,4 +1,4 @@
-"""Messages in routes of Litestar, which knows Structs: all but vendor data.
+"""Messages in routes of Litestar, which supports Structs but not our vendor data.
 
 `Litestar(..., type_decoders=TYPE_DECODERS)` adds that. Knows nothing of Litestar itself.
 """

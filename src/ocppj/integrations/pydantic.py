@@ -1,7 +1,7 @@
 """Messages as pydantic's types: bodies and results of FastAPI routes, fields of your own models.
 
-Owns what pydantic learns of a `Message`; the hooks of `Message` import it when pydantic asks for
-it, so that nothing else needs pydantic.
+Owns how pydantic sees a `Message`. The hooks of `Message` import this module when pydantic calls
+them, so nothing else needs pydantic.
 """
 
 import re
@@ -74,7 +74,7 @@ def json_schema(cls: type[Any], handler: Any) -> dict[str, Any]:
 
 @cache
 def _decoder(cls: type[Any]) -> Any:
-    return msgspec.json.Decoder(list[cls], dec_hook=dec_hook(MAX_DEPTH)).decode  # type: ignore[valid-type]
+    return msgspec.json.Decoder(list[cls], dec_hook=dec_hook(MAX_DEPTH)).decode  # type: ignore[valid-type]  # a variable
 
 
 def _validate(cls: Any, value: Any) -> Any:

@@ -4,7 +4,7 @@
         await station.call(v201.HeartbeatRequest())
         assert wire.actions == ["Heartbeat", "Heartbeat"]
 
-Everything but the socket is what runs in production.
+Everything but the socket is the code that runs in production.
 """
 
 from ocppj.testing.clock import Clock, manual_clock

@@ -1,4 +1,4 @@
-"""A clock that only a test moves: time-outs and back-off without waiting.
+"""A clock that a test advances: time-outs and back-off without waiting.
 
 Owns the time of the running event loop.
 """
@@ -12,11 +12,11 @@ from typing import Any, Final
 __all__ = ["Clock", "manual_clock"]
 
 SETTLE: Final = 50
-"""Iterations of the event loop in which all that follows from a timer gets done."""
+"""Iterations of the event loop that are enough for all tasks to react to a timer."""
 
 
 class Clock:
-    """The time of an event loop, moved by hand.
+    """The time of an event loop, advanced by hand.
 
     Attributes:
         now: seconds, as `loop.time()` returns them.
@@ -53,10 +53,10 @@ async def _settle() -> None:
 
 @contextmanager
 def manual_clock() -> Iterator[Clock]:
-    """Let the time of the running event loop stand until the context ends.
+    """Stop the time of the running event loop until the context ends.
 
     Yields:
-        The clock, to move it.
+        The clock, to advance it.
 
     Raises:
         TypeError: the loop is not one of asyncio's own.

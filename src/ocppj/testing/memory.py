@@ -1,7 +1,7 @@
 """A transport without sockets: both ends of a connection in one event loop.
 
-Owns how frames get from one end to the other, in their order and one in each iteration of the loop.
-What happens to them on the way is the `Wire`'s business.
+Owns the way of frames from one end to the other: in order, one in each iteration of the loop. The
+`Wire` decides about faults.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class Memory:
         self,
         acceptor: Acceptor,
         host: str | Sequence[str] | None,  # noqa: ARG002  there is no address
-        port: int,  # noqa: ARG002  as above
+        port: int,  # noqa: ARG002  there is no address
         **_: Any,
     ) -> "Memory":
         """Listen for connections."""

@@ -1,6 +1,6 @@
-"""Messages with as little in them as is valid, and handlers that answer with them.
+"""Valid messages with as few fields as possible, and handlers that answer with them.
 
-Owns which value stands for a type where a test does not care.
+Owns the value of each type for tests that need any value.
 """
 
 from collections.abc import Callable

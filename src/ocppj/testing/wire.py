@@ -1,4 +1,4 @@
-"""What goes over a connection in memory: a record of it, and faults on demand.
+"""The frames of connections in memory: a record of them, and faults on demand.
 
 Owns which frames arrive, when and as what. Knows nothing of connections.
 """
@@ -109,10 +109,10 @@ class Traffic:
 
 
 class Wire:
-    """What goes over the connections of `connected`.
+    """The frames of the connections of `connected`, and faults for them.
 
-    The methods `drop`, `delay`, `duplicate`, `garble` and `cut` say what happens to frames that are
-    sent from now on. They take the same arguments; a frame matches if all that are given match:
+    The methods `drop`, `delay`, `duplicate`, `garble` and `cut` affect frames that are sent from
+    now on. They have the same arguments. A frame matches if all that are given match:
 
     - `sender`: `"csms"` or `"charging_station"`;
     - `action`: of a CALL or SEND, or of the call that the frame answers;
