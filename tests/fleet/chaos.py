@@ -374,8 +374,8 @@ class Storm:
     async def _handled(self) -> None:
         """Wait until what was stored is handled; workers that were killed had some of it."""
         try:
-            async with asyncio.timeout(self._settings.ack_wait * 5):
-                while self._compared("StatusNotification", ordered=False).lost:  # noqa: ASYNC110  no event tells of it
+            async with asyncio.timeout(60):
+                while self._compared("StatusNotification", ordered=False).lost:  # noqa: ASYNC110  no event
                     await asyncio.sleep(0.2)
         except TimeoutError:
             pass  # as above

@@ -85,7 +85,7 @@ class Commands:
         self._max_commands = max_commands
         self._logbook = logbook
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stall = Stall()
+        self._stall = Stall(broker.flush)
         self._strict: dict[Codec, Codec] = {}
 
     def received(

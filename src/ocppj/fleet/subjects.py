@@ -43,6 +43,8 @@ T = TypeVar("T")
 STATION: Final = "Ocpp-Station"
 GENERATION: Final = "Ocpp-Generation"
 DEADLINE: Final = "Ocpp-Deadline"
+"""Unix time in ms by the sender's clock: see "Clocks" in `docs/fleet.md`."""
+
 VIOLATIONS: Final = "Ocpp-Violations"
 TRACEPARENT: Final = "traceparent"
 ACTION: Final = "Ocpp-Action"
