@@ -34,10 +34,10 @@ def sheet(
     file: Path, columns: int = 1, height: float = 3.4, **settings: Any
 ) -> Iterator[list[Any]]:
     """Return axes to draw on; save them as SVG afterwards, the same bytes for the same figures."""
-    import matplotlib as mpl  # noqa: PLC0415
+    import matplotlib as mpl  # noqa: PLC0415  few runs draw
 
     mpl.use("svg")
-    from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415  few runs draw
 
     style: Any = {"svg.fonttype": "none", "svg.hashsalt": "ocppj", "font.size": 9}
     greys = ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color")

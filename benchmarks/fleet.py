@@ -170,7 +170,7 @@ def takeover(count: int) -> dict[str, Any]:
             for number, station in enumerate(stations)
         ]
         async with connect(url, prefix=PREFIX) as broker, Fleet(broker) as fleet:
-            while len(fleet.stations) < count:  # noqa: ASYNC110
+            while len(fleet.stations) < count:  # noqa: ASYNC110  no event tells of it
                 await asyncio.sleep(0.05)
             dead = fleet.stations["S0"].node
             start = perf_counter()
@@ -215,7 +215,7 @@ async def stay(station: ChargingStation, ports: list[int], which: int) -> None:
             options: dict[str, Any] = {"transport": "picows", "ping_interval": None}
             async with station.connect(url, backoff=None, **options):
                 waits = backoff.waits()
-                while station.connected:  # noqa: ASYNC110
+                while station.connected:  # noqa: ASYNC110  no event tells of it
                     await asyncio.sleep(0.2)
         except OSError:
             pass

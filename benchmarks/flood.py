@@ -127,8 +127,8 @@ def _play(port: int, kind: str) -> None:
 
 
 async def _serve(transport: Any) -> None:
-    from ocppj import v201  # noqa: PLC0415
-    from ocppj.aio import CSMS  # noqa: PLC0415
+    from ocppj import v201  # noqa: PLC0415  only one of the processes needs it
+    from ocppj.aio import CSMS  # noqa: PLC0415  only one of the processes needs it
 
     class Handler:
         def on_heartbeat(self, *_: Any) -> v201.HeartbeatResponse:
@@ -288,7 +288,7 @@ def main() -> None:
 def _run_on(loop: str, main: Callable[[], Any]) -> None:
     factory = None
     if loop == "uvloop":
-        import uvloop  # noqa: PLC0415
+        import uvloop  # noqa: PLC0415  only one of the processes needs it
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:

@@ -34,8 +34,8 @@ def resident() -> int:
 
 def mobilityhouse_station() -> Any:
     """Return the charge point of mobilityhouse/ocpp, as its examples have it."""
-    from ocpp.routing import on  # noqa: PLC0415
-    from ocpp.v201 import ChargePoint, call_result  # noqa: PLC0415
+    from ocpp.routing import on  # noqa: PLC0415  this side alone
+    from ocpp.v201 import ChargePoint, call_result  # noqa: PLC0415  this side alone
 
     class Station(ChargePoint):  # type: ignore[misc]
         @on("Heartbeat")  # type: ignore[untyped-decorator]
@@ -60,7 +60,7 @@ def mobilityhouse_station() -> Any:
 @asynccontextmanager
 async def mobilityhouse() -> AsyncIterator[int]:
     """The charge point of mobilityhouse/ocpp on websockets."""
-    from websockets.asyncio.server import ServerConnection, serve  # noqa: PLC0415
+    from websockets.asyncio.server import ServerConnection, serve  # noqa: PLC0415  this side alone
 
     station = mobilityhouse_station()
 
@@ -75,7 +75,7 @@ async def mobilityhouse() -> AsyncIterator[int]:
 @asynccontextmanager
 async def uvicorn(application: Any) -> AsyncIterator[int]:
     """Serve an ASGI application: with httptools, on uvicorn's default WebSocket implementation."""
-    from uvicorn import Config, Server  # noqa: PLC0415
+    from uvicorn import Config, Server  # noqa: PLC0415  this side alone
 
     config = Config(
         application,
@@ -96,9 +96,9 @@ async def uvicorn(application: Any) -> AsyncIterator[int]:
 @asynccontextmanager
 async def mobilityhouse_starlette() -> AsyncIterator[int]:
     """The charge point of mobilityhouse/ocpp in Starlette: it needs `recv` and `send`."""
-    from starlette.applications import Starlette  # noqa: PLC0415
-    from starlette.routing import WebSocketRoute  # noqa: PLC0415
-    from starlette.websockets import WebSocket, WebSocketDisconnect  # noqa: PLC0415
+    from starlette.applications import Starlette  # noqa: PLC0415  this side alone
+    from starlette.routing import WebSocketRoute  # noqa: PLC0415  this side alone
+    from starlette.websockets import WebSocket, WebSocketDisconnect  # noqa: PLC0415  this side alone
 
     station = mobilityhouse_station()
 
@@ -119,8 +119,8 @@ async def mobilityhouse_starlette() -> AsyncIterator[int]:
 
 def ocppj_handler() -> Any:
     """Return handlers that do nothing."""
-    from ocppj import v201  # noqa: PLC0415
-    from ocppj.aio import Station  # noqa: PLC0415
+    from ocppj import v201  # noqa: PLC0415  this side alone
+    from ocppj.aio import Station  # noqa: PLC0415  this side alone
 
     class Handler:
         def on_heartbeat(self, _: Station, __: v201.HeartbeatRequest) -> v201.HeartbeatResponse:
@@ -146,7 +146,7 @@ def ocppj_handler() -> Any:
 
 def ocppj_csms() -> Any:
     """Return a CSMS whose handlers do nothing."""
-    from ocppj.aio import CSMS  # noqa: PLC0415
+    from ocppj.aio import CSMS  # noqa: PLC0415  this side alone
 
     return CSMS({"2.0.1": ocppj_handler()}, duplicates="newest")
 
@@ -163,7 +163,7 @@ async def ocppj(transport: Any, **options: Any) -> AsyncIterator[int]:
 @asynccontextmanager
 async def fixed_on_picows() -> AsyncIterator[int]:
     """The same answer to every message, on picows."""
-    from picows import (  # noqa: PLC0415
+    from picows import (  # noqa: PLC0415  this side alone
         WSFrame,
         WSListener,
         WSMsgType,
@@ -191,7 +191,7 @@ async def fixed_on_picows() -> AsyncIterator[int]:
 @asynccontextmanager
 async def fixed_on_websockets() -> AsyncIterator[int]:
     """The same answer to every message, on websockets."""
-    from websockets.asyncio.server import ServerConnection, serve  # noqa: PLC0415
+    from websockets.asyncio.server import ServerConnection, serve  # noqa: PLC0415  this side alone
 
     async def handle(socket: ServerConnection) -> None:
         async for _ in socket:
@@ -205,8 +205,8 @@ async def fixed_on_websockets() -> AsyncIterator[int]:
 @asynccontextmanager
 async def ocppj_starlette() -> AsyncIterator[int]:
     """`ocppj.aio` as an ASGI application that is mounted in Starlette."""
-    from starlette.applications import Starlette  # noqa: PLC0415
-    from starlette.routing import Mount  # noqa: PLC0415
+    from starlette.applications import Starlette  # noqa: PLC0415  this side alone
+    from starlette.routing import Mount  # noqa: PLC0415  this side alone
 
     ocpp = ocppj_csms().asgi()
     async with uvicorn(Starlette(routes=[Mount("/", ocpp)], lifespan=ocpp.lifespan)) as port:

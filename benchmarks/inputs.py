@@ -40,7 +40,7 @@ def _connected(role: str, count: int, seconds: float) -> dict[str, Any]:
         for number, station in enumerate(stations):
             await join(gateway.port, number, station, context)
             station.give(frame_of("Heartbeat"))  # answered once the connection is claimed
-        while any(not station.answered for station in stations):  # noqa: ASYNC110
+        while any(not station.answered for station in stations):  # noqa: ASYNC110  no event tells of it
             await asyncio.sleep(0.01)
         rate, claimed = count / (perf_counter() - start), _used(nats, pids)
         await asyncio.sleep(seconds)

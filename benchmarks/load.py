@@ -205,7 +205,7 @@ async def mixed(gateway: Gateway, count: int, rate: float, seconds: float) -> Re
     frames = [frame_of(name) for name in MIX]
     for station in stations:  # the first frame of a connection is not like the others
         station.give(frames[0])
-    while any(not station.answered for station in stations):  # noqa: ASYNC110
+    while any(not station.answered for station in stations):  # noqa: ASYNC110  no event tells of it
         await asyncio.sleep(0.05)
     memory = (gateway.memory() - empty) / count
     waited = Latencies()

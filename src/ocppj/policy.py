@@ -165,7 +165,7 @@ RULES: Final = tuple(name for name in Policy.__struct_fields__ if name != "zone"
 """The names of the rules."""
 
 STRICT: Final = Policy()
-_LENIENT: Final = Policy(**{rule: "report" for rule in RULES if rule != "missing"})  # type: ignore[arg-type]
+_LENIENT: Final = Policy(**{rule: "report" for rule in RULES if rule != "missing"})  # type: ignore[arg-type]  # not a zone
 _REPAIR: Final = Policy(
     null="report",
     number_form="report",

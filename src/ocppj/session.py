@@ -231,7 +231,7 @@ class Session:
             action: Any = error.action  # a payload has a type by its action alone
             if self._features[action].sender == self.role:
                 raise self._wrong_sender(action, message_type, message_id) from error
-        elif message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  as above
+        elif message_type == CALLRESULT or message_type == CALLERROR:  # noqa: PLR1714, SIM109  beside the hot path, in the same words
             if message_id not in self._actions:
                 raise self._unexpected_answer(message_type, message_id) from error
             self._clear_pending()

@@ -89,7 +89,7 @@ async def settled() -> None:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for what no event tells of."""
-    while not condition():  # noqa: ASYNC110
+    while not condition():  # noqa: ASYNC110  no event tells of it
         await asyncio.sleep(0.005)
 
 

@@ -149,7 +149,7 @@ def test_a_request_that_fails_is_repeated_then_dropped(
     async def main() -> None:
         loop, times, dropped = asyncio.get_running_loop(), [], []
         central = Central(*[failure] * 3)
-        drop = lambda *what: dropped.append(what)  # noqa: E731
+        drop = lambda *what: dropped.append(what)  # noqa: E731  shorter than a function
         async with Outbox(
             ":memory:", interval=0.05, attempts=3, boot_first=False, on_drop=drop
         ) as outbox:

@@ -33,7 +33,7 @@ def stdin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     streams = []
 
     def become(source: int | Path) -> None:
-        streams.append(open(source, encoding="utf-8"))  # noqa: SIM115, PTH123
+        streams.append(open(source, encoding="utf-8"))  # noqa: SIM115, PTH123  closed below; a descriptor is no path
         monkeypatch.setattr(sys, "stdin", streams[-1])
 
     yield become

@@ -38,6 +38,13 @@ PREFIX = "chaos"
 WORK = {"TransactionEvent": 0.1, "StatusNotification": 0.4}
 """Seconds that a handler needs, at most, before it notes a frame, and again after it."""
 
+KILLED = ("worker", "gateway", "broker", "broker -9")
+FROZEN = ("worker frozen", "gateway frozen", "broker frozen")
+"""Not killed, but suspended until all are back, or for two leases if it is the broker."""
+
+PINGS = 'ping_interval: "2s"\nping_max: 2'
+"""The broker gives up a frozen client sooner than by `docs/snippets/nats-server.conf`."""
+
 MESSAGE_ID: ContextVar[str] = ContextVar("MESSAGE_ID")
 
 
@@ -57,7 +64,7 @@ class Settings(NamedTuple):
 
     stations: int = 500
     rounds: int = 3
-    faults: tuple[str, ...] = ("worker", "gateway", "broker", "broker -9")
+    faults: tuple[str, ...] = KILLED
     pause: float = 1.0
     back_off: tuple[float, float] = (1.0, 8.0)
     deadline: float = 10.0
@@ -181,6 +188,17 @@ class Part:
             process.kill()
             await process.wait()
 
+    def send_signal(self, number: int) -> None:
+        assert self._process
+        self._process.send_signal(number)
+
+    async def thaw(self) -> None:
+        self.send_signal(signal.SIGCONT)
+
+
+async def nothing() -> None:
+    """Mend what is whole again already."""
+
 
 class Caller:
     """Sends numbered commands, and knows which were answered."""
@@ -234,7 +252,7 @@ class Storm:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder = folder
         self._settings = settings
-        self._nats = NatsServer(folder)
+        self._nats = NatsServer(folder, PINGS)
         files = itertools.count()
         self._workers = [
             Part(
@@ -297,25 +315,39 @@ class Storm:
     async def _fault(self, name: str, fleet: Fleet, caller: Caller) -> Fault:
         await self._back(caller)  # so that there is traffic through all parts
         start, nodes = time.monotonic(), set(fleet.nodes)
-        killed = None
-        if name == "worker":
-            killed = random.choice(self._workers)
-        elif name == "gateway":  # the one with most stations
-            ((port, _),) = Counter(one.port for one in self._stations).most_common(1)
-            killed = self._gateways[port]
-        if killed is not None:
-            await killed.kill()
-        else:
-            how = signal.SIGKILL if name.endswith("-9") else signal.SIGTERM
-            await asyncio.to_thread(self._nats.stop, how)
-            await asyncio.to_thread(self._nats.start)
+        mend = await self._break(name)
         await self._back(caller)
         back = time.monotonic() - start
-        if killed is not None:
-            await killed.start()
+        await mend()
         if name == "gateway":
-            await until(lambda: len(fleet.nodes) == 2 and nodes != set(fleet.nodes))
+            await until(lambda: nodes != set(fleet.nodes))
+        await until(lambda: len(fleet.nodes) == len(self._gateways))
         return Fault(name, back, await self._held(fleet))
+
+    async def _break(self, name: str) -> Callable[[], Awaitable[None]]:
+        """Kill or freeze a part; return what makes the fleet whole again."""
+        what, _, how = name.partition(" ")
+        if what == "broker":
+            await asyncio.to_thread(self._stop_broker, how)
+            return nothing
+        part = random.choice(self._workers)
+        if what == "gateway":  # the one with most stations
+            ((port, _),) = Counter(one.port for one in self._stations).most_common(1)
+            part = self._gateways[port]
+        if how == "frozen":
+            part.send_signal(signal.SIGSTOP)
+            return part.thaw
+        await part.kill()
+        return part.start
+
+    def _stop_broker(self, how: str) -> None:
+        if how == "frozen":
+            self._nats.freeze()
+            time.sleep(2 * self._settings.lease)
+            self._nats.thaw()
+        else:
+            self._nats.stop(signal.SIGKILL if how == "-9" else signal.SIGTERM)
+            self._nats.start()
 
     async def _back(self, caller: Caller) -> None:
         """Wait until each station is back."""
@@ -343,7 +375,7 @@ class Storm:
         """Wait until what was stored is handled; workers that were killed had some of it."""
         try:
             async with asyncio.timeout(self._settings.ack_wait * 5):
-                while self._compared("StatusNotification", ordered=False).lost:  # noqa: ASYNC110
+                while self._compared("StatusNotification", ordered=False).lost:  # noqa: ASYNC110  no event tells of it
                     await asyncio.sleep(0.2)
         except TimeoutError:
             pass  # as above
@@ -359,7 +391,7 @@ def main() -> int:
     )
     parser.add_argument("--stations", type=int, default=default.stations)
     parser.add_argument("--rounds", type=int, default=default.rounds)
-    parser.add_argument("--faults", nargs="+", choices=default.faults, default=default.faults)
+    parser.add_argument("--faults", nargs="+", choices=KILLED + FROZEN, default=KILLED)
     parser.add_argument("--pause", type=float, default=default.pause, help="seconds between calls")
     given = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -30,7 +30,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for what no event tells of."""
-    while not condition():  # noqa: ASYNC110
+    while not condition():  # noqa: ASYNC110  no event tells of it
         await asyncio.sleep(0.005)
 
 
@@ -135,7 +135,7 @@ def test_a_broker_that_does_not_read(own_nats: NatsServer) -> None:
         async with connect(own_nats.url) as broker:
             own_nats.freeze()
             try:
-                with pytest.raises(BrokerBusy, match="wait for the broker"):  # noqa: PT012
+                with pytest.raises(BrokerBusy, match="wait for the broker"):  # noqa: PT012  one of many raises
                     for _ in range(1000):  # the sockets' buffers take some of it
                         broker.post("x", bytes(2**18))
                         await asyncio.sleep(0)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -121,8 +122,6 @@ def test_an_identity_that_fits_into_no_subject(
         async with system(nats.url, prefix, end) as parts:
             node = await parts.gateway()
             await parts.worker()
-            from urllib.parse import quote  # noqa: PLC0415
-
             path = "/" + quote(name, safe="%")
             async with dial(node.server, path, subprotocol="ocpp1.6") as raw:
                 assert raw.status == 404

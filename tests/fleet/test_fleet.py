@@ -131,7 +131,7 @@ def test_an_absent_station_is_known_at_once(nats: NatsServer, prefix: str, end: 
 
 def test_a_fleet_is_asked_without_being_followed(nats: NatsServer, prefix: str, end: End) -> None:
     async def main() -> None:
-        from ocppj.fleet import Fleet  # noqa: PLC0415
+        from ocppj.fleet import Fleet  # noqa: PLC0415  after the skip
 
         async with system(nats.url, prefix, end) as parts:
             node = await parts.gateway()

@@ -70,7 +70,7 @@ def test_a_stored_call_needs_no_worker(nats: NatsServer, prefix: str, end: End) 
             for keeper in keepers:
                 await parts.worker(keeper)
             await until(lambda: sum(len(keeper.seen) for keeper in keepers) == 5)
-            while await waiting(broker):  # noqa: ASYNC110
+            while await waiting(broker):  # noqa: ASYNC110  no event tells of it
                 await asyncio.sleep(0.01)
             assert sorted(n for keeper in keepers for n in keeper.seen) == list(range(5))
 
@@ -116,7 +116,7 @@ def test_a_frame_comes_again_until_it_is_handled(
             async with dial(node.server) as raw:
                 await stored(raw, status(7))
                 await until(lambda: keeper.seen)
-                while await waiting(broker):  # noqa: ASYNC110
+                while await waiting(broker):  # noqa: ASYNC110  no event tells of it
                     await asyncio.sleep(0.01)
                 assert (keeper.seen, keeper.failures) == ([7], 0)
 

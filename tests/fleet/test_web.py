@@ -19,8 +19,8 @@ httpx = pytest.importorskip("httpx")
 pytest.importorskip("starlette")
 
 from ocppj.web import Tokens, application  # noqa: E402  it needs starlette
-from tests.web.test_commands import running  # noqa: E402
-from tests.web.test_events import Reader  # noqa: E402
+from tests.web.test_commands import running  # noqa: E402  it needs httpx
+from tests.web.test_events import Reader  # noqa: E402  it needs httpx
 
 READ = "reading-token-0123"
 

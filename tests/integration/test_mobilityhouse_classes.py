@@ -223,7 +223,7 @@ def test_a_session_over_websockets() -> None:
                             reason="PowerUp", charging_station=BOOT["chargingStation"]
                         )
                     )
-                    while not hasattr(centrals[0], "done"):  # noqa: ASYNC110
+                    while not hasattr(centrals[0], "done"):  # noqa: ASYNC110  an attribute
                         await asyncio.sleep(0.001)
                     event = await station.call(
                         call.TransactionEvent(

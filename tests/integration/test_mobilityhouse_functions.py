@@ -30,7 +30,7 @@ def outcome(work: Callable[[], Any]) -> Any:
     """Return the result or the exception of a function, in a form that can be compared."""
     try:
         result = work()
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  any is compared
         return type(error), str(error)
     if type(result) in (messages.Call, messages.CallResult, messages.CallError):
         return type(result), repr(vars(result))
@@ -48,7 +48,7 @@ def test_signatures_are_the_same(name: str) -> None:
 def test_any_text_is_unpacked_the_same(version: str) -> None:
     @given(texts(version), edits, st.booleans(), st.booleans())
     @examples(300)
-    def check(text: tuple[bytes, str, str], changes: Any, change: bool, decode: bool) -> None:  # noqa: FBT001
+    def check(text: tuple[bytes, str, str], changes: Any, change: bool, decode: bool) -> None:  # noqa: FBT001  hypothesis calls it
         data: Any = mutate(text[0], changes) if change else text[0]
         if decode:
             data = data.decode(errors="replace")
@@ -147,7 +147,7 @@ def validated(module: Any, message: Any, version: str) -> Any:
     async def work() -> Any:
         try:
             await module.validate_payload(message, version)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001  any is compared
             return type(error)
         return None
 

@@ -16,22 +16,26 @@ def test_time_stands_until_it_is_moved() -> None:
         loop = asyncio.get_running_loop()
         with manual_clock() as clock:
             start = loop.time()
-            loop.call_later(10, fired.append, "10")
-            loop.call_later(5, lambda: (fired.append("5"), loop.call_later(3, fired.append, "8")))
-            cancelled = loop.call_later(1, fired.append, "1")
+
+            def fire() -> None:
+                fired.append(round(loop.time() - start, 3))
+
+            loop.call_later(10, fire)
+            loop.call_later(5, lambda: (fire(), loop.call_later(3, fire)))
+            cancelled = loop.call_later(1, fire)
             cancelled.cancel()
             await clock.advance(4.9)
             assert fired == []
             assert loop.time() == clock.now == start + 4.9
             await clock.advance(0.1)
-            assert fired == ["5"]
+            assert fired == [5]
             await clock.advance(100)
-            assert fired == ["5", "8", "10"]
+            assert fired == [5, 8, 10]  # each at its own time
             with pytest.raises(ValueError, match="does not go back"):
                 await clock.advance(-1)
         assert loop.time() < start + 50
 
-    fired: list[str] = []
+    fired: list[float] = []
     asyncio.run(main())
 
 

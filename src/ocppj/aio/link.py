@@ -158,9 +158,9 @@ class Link:
             if len(tasks) - (self._on_connect_task in tasks) >= self.endpoint.max_handling:
                 self._log(logging.WARNING, "SEND dropped: too many handlers at work")
             else:
-                self._notify(frame, data)  # type: ignore[arg-type]
+                self._notify(frame, data)  # type: ignore[arg-type]  # its type says so
         elif message_type == CALLRESULTERROR:
-            code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]
+            code, description = frame.error_code, frame.error_description  # type: ignore[union-attr]  # as its type says
             problem = f"the peer rejected our answer: {code:.50}: {description:.200}"
             self._log(logging.WARNING, problem, category="CALLRESULTERROR")
         elif (future := self.answer) is not None and not future.done():

@@ -121,7 +121,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
     )
 
     # A slot here, a method of the base class.
-    get_buffer: Callable[[int], memoryview]  # type: ignore[assignment]
+    get_buffer: Callable[[int], memoryview]  # type: ignore[assignment]  # a method there
 
     def __init__(self, max_size: int) -> None:
         self._used = self._checked = self._second = 0.0
@@ -152,7 +152,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
             transport.disconnect(graceful=False)
 
     def _limited_buffer(self, sizehint: int) -> memoryview:
-        return self._protocol.get_buffer(sizehint)[: self._chunk]  # type: ignore[no-any-return]
+        return self._protocol.get_buffer(sizehint)[: self._chunk]  # type: ignore[no-any-return]  # picows is untyped
 
     def _limit_reads(self) -> None:
         self.get_buffer = self._limited_buffer
@@ -177,7 +177,7 @@ class _Listener(Paced, WSListener, asyncio.BufferedProtocol):
         self._regulate()
 
     def eof_received(self) -> bool | None:
-        return self._protocol.eof_received()  # type: ignore[no-any-return]
+        return self._protocol.eof_received()  # type: ignore[no-any-return]  # picows is untyped
 
     def connection_lost(self, exc: Exception | None) -> None:
         del self.get_buffer  # it refers to what refers to this

@@ -97,8 +97,7 @@ class SQLiteStore:
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
-        # Only who keeps requests needs it, and systems for small machines ship Python without it.
-        import sqlite3  # noqa: PLC0415
+        import sqlite3  # noqa: PLC0415  systems for small machines may ship Python without it
 
         self._path = fspath(path)
         # The outbox uses it in one thread, but in another than this one.

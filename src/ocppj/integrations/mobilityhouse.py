@@ -35,7 +35,7 @@ from ocppj.policy import Policy
 __all__ = ["AS_SCHEMAS", "Accelerated", "accelerate", "pack", "unpack", "validate_payload"]
 
 
-class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
+class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]  # ocpp is untyped
     """Decode and encode the messages of a charge point of mobilityhouse/ocpp with `ocppj`.
 
     Put it before the charge point among the bases:
@@ -214,7 +214,7 @@ class Accelerated(charge_point.ChargePoint):  # type: ignore[misc]
         payload: Any,
         suppress: bool = True,  # noqa: FBT001, FBT002  the signature is mobilityhouse/ocpp's
         unique_id: str | None = None,
-        skip_schema_validation: bool = False,  # noqa: FBT001, FBT002  as above: theirs
+        skip_schema_validation: bool = False,  # noqa: FBT001, FBT002  the signature is theirs
     ) -> Any:
         """Send a call and wait for its response.
 
@@ -328,4 +328,4 @@ def accelerate(cls: C, policy: Policy | None = None) -> C:
         setattr(accelerated, name, getattr(cls, name))
     if policy is not None:
         accelerated.policy = policy
-    return accelerated  # type: ignore[no-any-return]
+    return accelerated  # type: ignore[no-any-return]  # ocpp is untyped

@@ -74,7 +74,7 @@ def json_schema(cls: type[Any], handler: Any) -> dict[str, Any]:
 
 @cache
 def _decoder(cls: type[Any]) -> Any:
-    return msgspec.json.Decoder(list[cls], dec_hook=dec_hook(MAX_DEPTH)).decode  # type: ignore[valid-type]
+    return msgspec.json.Decoder(list[cls], dec_hook=dec_hook(MAX_DEPTH)).decode  # type: ignore[valid-type]  # a variable
 
 
 def _validate(cls: Any, value: Any) -> Any:

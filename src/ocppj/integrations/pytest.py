@@ -42,7 +42,7 @@ def ocpp_station() -> "Callable[..., ChargingStation]":
 
 
 def _answering(role: Any) -> dict[str, object]:
-    from ocppj.catalog import VERSIONS  # noqa: PLC0415
-    from ocppj.testing.samples import Answering  # noqa: PLC0415
+    from ocppj.catalog import VERSIONS  # noqa: PLC0415  every run of pytest loads this module
+    from ocppj.testing.samples import Answering  # noqa: PLC0415  every run of pytest loads this module
 
     return {version.name: Answering(version.name, role) for version in reversed(VERSIONS)}

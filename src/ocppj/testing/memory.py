@@ -84,7 +84,7 @@ class Memory:
         self,
         acceptor: Acceptor,
         host: str | Sequence[str] | None,  # noqa: ARG002  there is no address
-        port: int,  # noqa: ARG002  as above
+        port: int,  # noqa: ARG002  there is no address
         **_: Any,
     ) -> "Memory":
         """Listen for connections."""

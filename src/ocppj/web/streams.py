@@ -128,7 +128,7 @@ class EventLog:
 
         return counted()
 
-    async def _changes(self, position: int, missed: bool) -> AsyncGenerator[bytes]:  # noqa: FBT001
+    async def _changes(self, position: int, missed: bool) -> AsyncGenerator[bytes]:  # noqa: FBT001  called once, beside the names
         yield message("reset", {}, f"{self._run}-{position}") if missed else b": ocppj\n\n"
         while True:
             arrived = self._arrived

@@ -81,10 +81,10 @@ class Figures:
     def frame(
         self,
         station_id: str,  # noqa: ARG002  of the protocol
-        direction: Direction,  # noqa: ARG002
-        message_type: int | None,  # noqa: ARG002
-        action: str | None,  # noqa: ARG002
-        outcome: str,  # noqa: ARG002
+        direction: Direction,  # noqa: ARG002  of the protocol
+        message_type: int | None,  # noqa: ARG002  of the protocol
+        action: str | None,  # noqa: ARG002  of the protocol
+        outcome: str,  # noqa: ARG002  of the protocol
     ) -> None:
         """Count a frame."""
         if self._end is None:

@@ -119,7 +119,7 @@ def load_object(name: str) -> Any:
     if not colon or not module_name or not attribute:
         raise Unusable(f"{name!r}: use MODULE:NAME")
     if os.getcwd() not in sys.path:  # noqa: PTH109  sys.path has strings
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109  sys.path has strings
     try:
         found: Any = import_module(module_name)
         for part in attribute.split("."):
