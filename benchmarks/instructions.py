@@ -6,6 +6,7 @@ times. Two children with N and 2N runs differ by exactly N runs. The loop itself
 same way and subtracted.
 """
 
+import gc
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
+from benchmarks import answers
 from benchmarks.corpus import ENTRIES, Entry, frame_text, payload_bytes
 from benchmarks.page import environment, machine, publish, table
 from benchmarks.peers.messages import codec, payload_decoder
@@ -32,6 +34,7 @@ TIMES: Final = 500
 
 WARM: Final = 200
 EMPTY: Final = "loop"
+ANSWER: Final = "answer to "  # before the names of the frames that `benchmarks.answers` counts
 INSIDE: Final = "--inside"  # the argument of the process under valgrind
 COLUMNS: Final = (
     "floor",
@@ -90,9 +93,13 @@ def _inside() -> None:
     for entry in ENTRIES:
         for column, work in _work(entry).items():
             works[f"{entry.name}|{column}"] = work
+    for frame, columns in answers.works().items():
+        for column, (call, data) in columns.items():
+            works[f"{ANSWER}{frame}|{column}"] = Work(call, (data,))
     for work in works.values():
         # CPython rewrites its own bytecode in the first rounds, and caches fill.
         _run(work, WARM)
+    gc.disable()  # one collection is a thousand instructions for each run
     for name, work in works.items():
         for factor in (1, 2):
             child = os.fork()
@@ -138,6 +145,14 @@ def _rows(counts: dict[str, dict[str, int]]) -> Iterator[list[str]]:
         yield [entry.label, f"{over:,}", *(f"{of[column]:,}" for column in COLUMNS)]
 
 
+def _answer_rows(counts: dict[str, dict[str, int]]) -> Iterator[list[str]]:
+    for frame, of in counts.items():
+        if frame.startswith(ANSWER):
+            counted = [of[column] for column in answers.COLUMNS]
+            test = of["endpoint"] - of["without the test for a tap"]
+            yield [frame.removeprefix(ANSWER), *(f"{n:,}" for n in (*counted, test))]
+
+
 def main() -> None:
     """Count and report."""
     if sys.argv[1:] == [INSIDE]:
@@ -160,6 +175,12 @@ def main() -> None:
         (
             "`floor` is msgspec decoding the bare payload, whose type it knows; results are "
             "decoded with `pending`. `encode` validates, `msgspec encode` does not."
+        ),
+        "Calls that are answered at once, from the bytes of the call to those of its result:",
+        table(["call (bytes)", *answers.COLUMNS, "the test"], _answer_rows(counts)),
+        (
+            "`session` is `Session` with the same handler, `endpoint` a connection of a `CSMS` "
+            "below its transport. The test is all that metrics and a tap cost while they are unset."
         ),
     )
 

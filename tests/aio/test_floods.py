@@ -216,12 +216,17 @@ def test_what_is_kept_for_a_station_that_does_not_read_is_bounded(end: End) -> N
     end.run(main())
 
 
-@pytest.mark.parametrize("data", [b"\x83\x80\0\0\0\0", b"\x81\x02[]", frame(b"x" * 200, PING)])
-def test_a_peer_that_is_not_a_websocket_is_logged_at_most_once(
+@pytest.mark.parametrize(
+    "data",
+    [b"\x83\x80\0\0\0\0", b"\x81\x02[]", frame(b"x" * 200, PING), frame(b" " * 1001)],
+    ids=["opcode", "mask", "ping", "size"],
+)
+def test_a_peer_that_breaks_the_protocol_is_logged_at_most_once(
     end: End, caplog: pytest.LogCaptureFixture, data: bytes
 ) -> None:
     async def main() -> None:
-        csms = CSMS({"2.0.1": Central()})
+        codec = ocppj.Codec("2.0.1", max_size=1000)
+        csms = CSMS({"2.0.1": Central()}, codecs={"2.0.1": codec})
         async with end.listen(csms) as server, dial(server) as raw:
             for _ in range(20):
                 if raw.writer.is_closing():  # asyncio would log what this end writes
@@ -233,6 +238,27 @@ def test_a_peer_that_is_not_a_websocket_is_logged_at_most_once(
     with caplog.at_level(logging.WARNING):
         end.run(main())
     assert len(caplog.records) <= 2, caplog.text
+
+
+def test_a_peer_that_breaks_the_protocol_in_each_read_is_logged_at_most_once(
+    end: End, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        codec = ocppj.Codec("2.0.1", max_size=1000)
+        csms = CSMS({"2.0.1": Central()}, codecs={"2.0.1": codec})
+        too_large = frame(b" " * 1001)
+        async with end.listen(csms) as server, dial(server) as raw:
+            raw.writer.write(frame(b'[2,"h","Heartbeat",{}]') + too_large[:500])
+            for _ in range(20):
+                await asyncio.sleep(0.001)
+                if raw.writer.is_closing():
+                    break
+                raw.writer.write(too_large[500:] + too_large[:500])
+            await raw.ended()
+
+    with caplog.at_level(logging.WARNING):
+        end.run(main())
+    assert len([one for one in caplog.records if one.name != "asyncio"]) <= 1, caplog.text
 
 
 def test_a_station_that_calls_and_vanishes_is_not_logged(
