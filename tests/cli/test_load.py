@@ -184,7 +184,10 @@ def test_a_terminal_shows_the_progress(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     done = load(run, central.url, "--version", "1.6", "--duration", "0.6", "--json")
     assert json.loads(done.out)
-    assert "50 connected" in done.err
+    first, *_, last = done.err.removesuffix("\r\x1b[K").split("\x1b[K")[:-1]
+    assert first.startswith("\rramp-up, ")
+    assert "s: 50 connected" in last
+    assert "ramp-up" not in last
     assert done.err.endswith("\r\x1b[K")
 
 

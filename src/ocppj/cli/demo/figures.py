@@ -35,10 +35,12 @@ class Figures:
         started: number of charging sessions that were started.
         skipped: number of those for which no connector was available.
         lag: by how much timers were late.
+        ramping_up: whether the stations still connect.
     """
 
     def __init__(self) -> None:
         self.connected_count = 0
+        self.ramping_up = True
         self._connected_at_end = 0
         self._lost: dict[str, float] = {}
         self._closing: set[str] = set()
@@ -133,7 +135,8 @@ class Figures:
         """Return the state in one line."""
         total = Latencies.total(self._latencies.values())
         return (
-            f"{self.seconds:.0f} s: {self.connected_count:,} connected, "
+            f"{'ramp-up, ' if self.ramping_up else ''}{self.seconds:.0f} s: "
+            f"{self.connected_count:,} connected, "
             f"{self.frames / max(self.seconds, 0.001):,.0f} frames/s, "
             f"p99 {1000 * total.quantile(0.99):,.1f} ms, {self.errors:,} errors"
         )

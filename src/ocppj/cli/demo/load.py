@@ -208,6 +208,7 @@ class _Stations:
         failed = self._figures.errors
         gc.freeze()  # a full collection of thousands of stations would stop them all
         self._figures.reset()
+        self._figures.ramping_up = False
         for _ in range(failed if self._figures.connected_count < arguments.stations else 0):
             self._figures.error("during the ramp-up")
         with suppress(TimeoutError):
