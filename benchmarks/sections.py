@@ -289,8 +289,8 @@ def fleet(figures: dict[str, Any] | None = None) -> str:
 
 {fleet_speed(figures)}
 CPU time is that of the central system without the stations: of one process, or of gateway, worker
-and nats-server together. All processes of a side, with the stations, used {cores} of
-{figures["environment"]["cores"]} cores; the rest went to other programs on the machine.
+and nats-server together. With the stations, the sides used {cores} of
+{figures["environment"]["cores"]} cores.
 
 CPU time of a frame by process, µs:
 
