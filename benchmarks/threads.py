@@ -1,8 +1,8 @@
 """One codec in one thread and in two: `python -m benchmarks.threads [INTERPRETER]`.
 
-Each thread decodes, encodes and peeks at frames of its own; all share the codec. INTERPRETER is the
-`python` of an environment with a free-threaded CPython and `ocppj`: it is measured with the GIL and
-without.
+Each thread decodes, encodes and peeks at frames of its own; all share the codec. The last column is
+msgspec's encoder alone. INTERPRETER is the `python` of an environment with a free-threaded CPython
+and `ocppj`: it is measured with the GIL and without.
 """
 
 import argparse
@@ -12,11 +12,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from statistics import geometric_mean
 from time import perf_counter
 from timeit import Timer
 from typing import Any, Final
+
+import msgspec
 
 import ocppj
 from benchmarks.corpus import ENTRIES, Entry, frame_text
@@ -25,7 +28,7 @@ from benchmarks.page import environment, machine, publish, repeats, table
 __all__ = ["main"]
 
 CALLS: Final = [one for one in ENTRIES if one.version == "2.0.1" and one.is_call]
-METHODS: Final = ("decode", "encode", "peek")
+METHODS: Final = ("decode", "encode", "peek", "msgspec")
 ROUNDS: Final = 150
 MILLISECONDS: Final = 1.5
 """Of a round in one thread: short, so that some rounds are not disturbed by other processes."""
@@ -34,52 +37,56 @@ Times = dict[str, dict[str, list[float]]]
 """Frame -> method -> ns per frame: in one thread, in two."""
 
 
-def _calls(codec: ocppj.Codec, entry: Entry) -> dict[str, tuple[Callable[[Any], Any], Any]]:
-    """Return method -> function and argument; the arguments are new objects each time."""
+def _timer(codec: ocppj.Codec, entry: Entry, method: str) -> Timer:
+    """Time a method with a frame that belongs to the thread which calls this."""
     text = frame_text(entry)
-    return {
-        "decode": (codec.decode, text),
-        "encode": (codec.encode, codec.decode(text)),
-        "peek": (codec.peek, frame_text(entry)),
+    functions: dict[str, Callable[[Any], Any]] = {
+        "decode": codec.decode,
+        "encode": codec.encode,
+        "peek": codec.peek,
+        "msgspec": msgspec.json.Encoder().encode,
     }
+    argument = text if method in {"decode", "peek"} else codec.decode(text)
+    return Timer("f(x)", globals={"f": functions[method], "x": argument})
 
 
-def _together(timers: list[Timer], number: int) -> float:
+def _together(make: Callable[[], Timer], count: int, number: int) -> float:
     """Return the ns that a call takes if each thread makes `number` of them."""
-    started: list[float] = []
-    gate = threading.Barrier(len(timers), action=lambda: started.append(perf_counter()))
+    gate = threading.Barrier(count)
+    moments: list[float] = []
 
-    def work(timer: Timer) -> None:
+    def work() -> None:
+        timer = make()
         gate.wait()
+        moments.append(perf_counter())
         timer.timeit(number)
+        moments.append(perf_counter())
 
-    threads = [threading.Thread(target=work, args=(timer,)) for timer in timers]
+    threads = [threading.Thread(target=work) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return (perf_counter() - started[0]) / (number * len(timers)) * 1e9
+    return (max(moments) - min(moments)) / (number * count) * 1e9
 
 
 def measure() -> dict[str, Any]:
     """Return the minimum of interleaved rounds in this interpreter."""
     codec = ocppj.Codec("2.0.1")
-    timers: dict[tuple[str, str], list[Timer]] = {}
-    for entry in CALLS:
-        for calls in (_calls(codec, entry), _calls(codec, entry)):
-            for method, (function, argument) in calls.items():
-                names = {"function": function, "argument": argument}
-                timer = Timer("function(argument)", globals=names)
-                timers.setdefault((entry.label, method), []).append(timer)
+    timers = {
+        (entry.label, method): partial(_timer, codec, entry, method)
+        for entry in CALLS
+        for method in METHODS
+    }
     gc.disable()
-    numbers = {key: repeats(one, MILLISECONDS) for key, (one, _) in timers.items()}
+    numbers = {key: repeats(make(), MILLISECONDS) for key, make in timers.items()}
     times: Times = {one.label: {method: [float("inf")] * 2 for method in METHODS} for one in CALLS}
     for _ in range(ROUNDS):
         gc.collect()
-        for (label, method), both in timers.items():
+        for (label, method), make in timers.items():
             best = times[label][method]
             for count in (1, 2):
-                ns = _together(both[:count], numbers[label, method])
+                ns = _together(make, count, numbers[label, method])
                 best[count - 1] = min(best[count - 1], ns)
     return {
         "environment": environment("ocppj", "msgspec"),
@@ -143,7 +150,8 @@ def main() -> None:
         "# One codec in two threads",
         f"Minimum ns per frame of {ROUNDS} interleaved rounds in one thread, and how many times as "
         "many frames two threads get done. The threads share the codec; each has frames of its "
-        "own. `python -m benchmarks.threads [INTERPRETER]`.",
+        "own. The last column is msgspec's encoder, which validates nothing. "
+        "`python -m benchmarks.threads [INTERPRETER]`.",
         *notes,
         *map(_part, found),
     )

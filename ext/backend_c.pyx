@@ -25,7 +25,9 @@ from ocppj.errors import MESSAGE_ID_LENGTH as _MESSAGE_ID_LENGTH, PayloadError a
 from ocppj._core.message_types import CALL as _CALL_NUMBER, CALLRESULT as _CALLRESULT_NUMBER
 from ocppj._core.exponents import MAX_EXPONENTS as _MAX_EXPONENTS, SEARCHED_SIZE as _SEARCHED_SIZE
 from ocppj.policy import STRICT
-from ocppj.frames import Call as _Call, CallResult as _CallResult, Envelope as _Envelope, WITH_VIOLATIONS as _WITH_VIOLATIONS
+from ocppj.frames import (
+    Call as _Call, CallResult as _CallResult, Envelope as _Envelope, Send as _Send, WITH_VIOLATIONS as _WITH_VIOLATIONS,
+)
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object, Py_ssize_t*) except? NULL
@@ -63,6 +65,18 @@ cdef extern from *:
         }
         return value;
     }
+    /* Look up a key and take a reference to its value at once; None for a key that is missing. */
+    static PyObject *get_item(PyObject *dict, PyObject *key) {
+        PyObject *value;
+    #if PY_VERSION_HEX >= 0x030D0000
+        if (PyDict_GetItemRef(dict, key, &value) == 0) value = Py_NewRef(Py_None);
+    #else
+        value = PyDict_GetItemWithError(dict, key);
+        if (value == NULL && !PyErr_Occurred()) value = Py_None;
+        Py_XINCREF(value);
+    #endif
+        return value;
+    }
     /* It is not from a check in Python. */
     static int stands_alone(PyObject *error) {
         return ((PyBaseExceptionObject *)error)->cause == NULL;
@@ -70,6 +84,7 @@ cdef extern from *:
     """
     bint stands_alone(object)
     object value_or_exception(object, object, bint)
+    object get_item(object, object)
     bint PyExceptionInstance_Check(object)
 
 include "skip.pxi"
@@ -80,6 +95,7 @@ cdef object _decode = msgspec.json.Decoder().decode
 cdef object _convert = msgspec.convert
 cdef object Call = _Call
 cdef object CallResult = _CallResult
+cdef object Send = _Send
 cdef object PayloadError = _PayloadError
 cdef object ValidationError = msgspec.ValidationError
 cdef object translate = _translate
@@ -101,6 +117,7 @@ cdef Py_ssize_t SEARCHED_SIZE = _SEARCHED_SIZE
 
 
 include "repair.pxi"
+include "snapshot.pxi"
 
 cdef object Envelope = _Envelope
 cdef Py_ssize_t ENVELOPE_TYPE = slot_offset(_Envelope.message_type)
@@ -354,13 +371,12 @@ cdef class Backend:
                 return payload
             return new_frame(Call, CALL_ID, ascii_string(head.id, head.id_size), CALL_PAYLOAD, payload,
                         CALL_ACTION, <object>slot.action)
-        # Without a GIL another thread may change `pending` now; then the reference reads it.
-        if READS_SLOTS and PyDict_CheckExact(pending):
+        if PyDict_CheckExact(pending):
             message_id = ascii_string(head.id, head.id_size)
-            entry = PyDict_GetItemWithError(pending, message_id)
-            if entry is NULL:
+            action = get_item(pending, message_id)
+            if action is None:
                 return None
-            entry = PyDict_GetItemWithError(self.results, <object>entry)
+            entry = PyDict_GetItemWithError(self.results, action)
             if entry is NULL:
                 return None
             payload = try_payload(<object>entry, head.payload, end, self.is_lenient)
@@ -389,7 +405,7 @@ cdef class Backend:
             if slot is NULL:
                 return None
             cls = <object>slot.request
-        elif READS_SLOTS and PyDict_CheckExact(pending):
+        elif PyDict_CheckExact(pending):
             cls = self._table.results.get(pending.get(message_id))
             if cls is None:
                 return None
@@ -475,7 +491,22 @@ cdef class Backend:
 
     def encode(self, frame, *, validate=True):
         data = self.try_encode(frame)
+        if data is None and IS_FREE_THREADED:
+            frame = self.snapshot(frame)
+            data = self.try_encode(frame)
         return self.reference.encode(frame, validate=validate) if data is None else data
+
+    cdef object snapshot(self, object frame):
+        """Return the frame with a copy of its payload. A frame itself is immutable."""
+        cls = type(frame)
+        if cls is not Call and cls is not CallResult and cls is not Send:
+            return frame
+        try:
+            payload = frame.payload
+            payload = snapshot_struct(payload, self.shape_of(type(payload)))
+            return cls(frame.message_id, payload) if cls is CallResult else cls(frame.message_id, frame.action, payload)
+        except Exception:
+            return frame  # not one of our payloads: the reference rejects it
 
     cdef object try_encode(self, object frame):
         """Return the bytes, or None if in doubt."""
@@ -489,7 +520,7 @@ cdef class Backend:
         cdef const char* name
         cdef Py_ssize_t size
         cdef bytes data
-        if not READS_SLOTS or self.index is None:
+        if self.index is None:
             return None
         if type(frame) is Call:
             message_id = FIELD(<PyObject*>frame, CALL_ID)
@@ -525,7 +556,7 @@ cdef class Backend:
         except Exception:
             return None
         timestamps.count = 0
-        if not struct_conforms(payload, shape, &timestamps):
+        if not struct_conforms(payload, <PyObject*>shape, &timestamps):
             return None
         try:
             data = _encode(frame)

@@ -36,10 +36,14 @@ cdef extern from *:
     #define TYPE_OF(object) ((PyObject *)Py_TYPE(object))
     #define FIELD(object, offset) (*(PyObject **)((char *)(object) + (offset)))
     #define SET_FIELD(object, offset, value) (FIELD(object, offset) = Py_NewRef(value))
+    /* Whether no other thread has a reference to an object, so that none can change it. */
     #ifdef Py_GIL_DISABLED
-    #define READS_SLOTS 0   /* another thread may set a field while we read it */
+    #define IS_FREE_THREADED 1
+    #define IS_PRIVATE(object) (_Py_IsOwnedByCurrentThread(object) \\
+        && _Py_atomic_load_ssize_relaxed(&(object)->ob_ref_shared) == 0)
     #else
-    #define READS_SLOTS 1
+    #define IS_FREE_THREADED 0
+    #define IS_PRIVATE(object) 1
     #endif
     /* Find a timestamp by its Z: that letter is rare, quotes and digits are not. */
     static const char *find_timestamp(const char *p, const char *end, const char *text, int size) {
@@ -54,11 +58,15 @@ cdef extern from *:
     Py_ssize_t slot_offset(object)
     PyObject* FIELD(PyObject*, Py_ssize_t)
     void SET_FIELD(PyObject*, Py_ssize_t, PyObject*)
-    bint READS_SLOTS
     PyObject* TYPE_OF(PyObject*)
+    bint IS_FREE_THREADED
+    bint IS_PRIVATE(PyObject*)
     const char* find_timestamp(const char*, const char*, const char*, int)
 
 cdef extern from "Python.h":
+    bint IS_LIST "PyList_CheckExact"(PyObject*)
+    Py_ssize_t LIST_SIZE "PyList_GET_SIZE"(PyObject*)
+    PyObject* LIST_ITEM "PyList_GET_ITEM"(PyObject*, Py_ssize_t)
     bint PyUnicode_CheckExact_ "PyUnicode_CheckExact"(PyObject*)
     Py_ssize_t PyUnicode_GET_LENGTH_ "PyUnicode_GET_LENGTH"(PyObject*)
     bint PyLong_CheckExact(PyObject*)
@@ -140,6 +148,7 @@ cdef class Shape:
     cdef object cls
     cdef list parts
     cdef bint complete
+    cdef Py_ssize_t first  # where its fields begin, one after the other; -1 if they do not
     cdef bint repairable  # closed, with no fields but those that `repair.pxi` knows
 
     @staticmethod
@@ -172,7 +181,8 @@ cdef class Shape:
             field.wire = wire
             field.order = len(parts)
             parts.append(field)
-        new.complete = complete and READS_SLOTS
+        new.complete = complete
+        new.first = first_slot([(<Part>part).offset for part in parts])
         config = new.cls.__struct_config__
         new.repairable = config.forbid_unknown_fields and not config.array_like and config.tag is None
         for wire, part in zip(wires, plan.parts):
@@ -181,43 +191,55 @@ cdef class Shape:
         return new
 
 
-cdef bint struct_conforms(PyObject* value, Shape shape, Timestamps* timestamps) noexcept:
+cdef Py_ssize_t first_slot(list offsets):
+    """Return the smallest offset if the slots are one after the other, else -1."""
+    first = min(offsets, default=-1)
+    step = sizeof(PyObject*)
+    return first if sorted(offsets) == [first + i * step for i in range(len(offsets))] else -1
+
+
+# Shapes and parts are passed as pointers: threads share them, so counting references would cost.
+
+cdef bint struct_conforms(PyObject* value, PyObject* shape, Timestamps* timestamps) noexcept:
     cdef Py_ssize_t i
-    cdef Part part
+    cdef PyObject* parts = <PyObject*>(<Shape>shape).parts
+    cdef PyObject* part
     cdef PyObject* item
-    if not shape.complete or TYPE_OF(value) != <PyObject*>shape.cls:
+    if not (<Shape>shape).complete or TYPE_OF(value) != <PyObject*>(<Shape>shape).cls:
         return False
-    for i in range(PyList_GET_SIZE(shape.parts)):
-        part = <Part>PyList_GET_ITEM(shape.parts, i)
-        item = FIELD(value, part.offset)
+    if not IS_PRIVATE(value):
+        return False
+    for i in range(LIST_SIZE(parts)):
+        part = LIST_ITEM(parts, i)
+        item = FIELD(value, (<Part>part).offset)
         if item == Py_None:
-            if not part.optional:
+            if not (<Part>part).optional:
                 return False
         elif item is NULL or not conforms(item, part, timestamps):
             return False
     return True
 
 
-cdef bint conforms(PyObject* value, Part part, Timestamps* timestamps) noexcept:
+cdef bint conforms(PyObject* value, PyObject* like, Timestamps* timestamps) noexcept:
     cdef Py_ssize_t size, i
     cdef long long number
     cdef double real
     cdef int overflow
-    cdef int kind = part.kind
+    cdef int kind = (<Part>like).kind
     if kind == STR:
         if not PyUnicode_CheckExact_(value):
             return False
         size = PyUnicode_GET_LENGTH_(value)
-        return part.low <= size <= part.high
+        return (<Part>like).low <= size <= (<Part>like).high
     if kind == ENUM:
-        return TYPE_OF(value) == <PyObject*>part.cls
+        return TYPE_OF(value) == <PyObject*>(<Part>like).cls
     if kind == STRUCT:
-        return struct_conforms(value, part.shape, timestamps)
+        return struct_conforms(value, <PyObject*>(<Part>like).shape, timestamps)
     if kind == INT:
         if not PyLong_CheckExact(value):
             return False
         number = PyLong_AsLongLongAndOverflow(value, &overflow)
-        return not overflow and part.low <= number <= part.high
+        return not overflow and (<Part>like).low <= number <= (<Part>like).high
     if kind == FLOAT:
         if PyFloat_CheckExact(value):
             real = PyFloat_AS_DOUBLE(value)
@@ -228,7 +250,7 @@ cdef bint conforms(PyObject* value, Part part, Timestamps* timestamps) noexcept:
             real = <double>number
         else:
             return False
-        return isfinite(real) and part.least <= real <= part.most
+        return isfinite(real) and (<Part>like).least <= real <= (<Part>like).most
     if kind == TIMESTAMP:
         if not PyDateTime_CheckExact(value):
             return False
@@ -241,13 +263,14 @@ cdef bint conforms(PyObject* value, Part part, Timestamps* timestamps) noexcept:
             timestamps.count += 1
         return True
     if kind == LIST:
-        if not PyList_CheckExact(<object>value):
+        if not IS_LIST(value) or not IS_PRIVATE(value):
             return False
-        size = PyList_GET_SIZE(<object>value)
-        if not part.low <= size <= part.high:
+        size = LIST_SIZE(value)
+        if not (<Part>like).low <= size <= (<Part>like).high:
             return False
+        like = <PyObject*>(<Part>like).item
         for i in range(size):
-            if not conforms(<PyObject*>PyList_GET_ITEM(<object>value, i), part.item, timestamps):
+            if not conforms(LIST_ITEM(value, i), like, timestamps):
                 return False
         return True
     if kind == BOOL:

@@ -1,12 +1,15 @@
 """One codec in many threads gives the same results as in one, and no module has mutable state."""
 
 import ast
+import contextlib
+import math
 import os
 import re
 import sys
 import sysconfig
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,6 +18,7 @@ import msgspec
 import pytest
 
 import ocppj
+from ocppj import v201
 from tests.conftest import PACKAGES, VERSIONS, Make
 from tests.outcomes import encoded, outcome, peeked
 from tests.strategies import SNIPPETS, good, mutate
@@ -110,7 +114,91 @@ def test_calls_become_pending_meanwhile(make_backend: Make) -> None:
     assert isinstance(backend.decode(data).payload, msgspec.Raw)
 
 
-CORE = [path for path in (ROOT / "src" / "ocppj").glob("*.py") if path.stem != "__main__"]
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+TEXT = b"""[2,"i","TransactionEvent",{"eventType":"Updated","timestamp":"2026-11-22T10:00:00Z",
+"triggerReason":"MeterValuePeriodic","seqNo":1,"transactionInfo":{"transactionId":"T"},
+"evse":{"id":1},"customData":{"vendorId":"V","more":{"x":[1]}},
+"meterValue":[{"timestamp":"2026-11-22T10:00:00Z","sampledValue":[{"value":1.5}]}]}]"""
+
+
+def change(request: Any, chance: Random) -> None:
+    """Set a field to something valid or not, or change what is in it."""
+    moment = datetime(2026, 1, 1, chance.randrange(24), microsecond=chance.randrange(10**6))
+    values: dict[str, list[Any]] = {
+        "seq_no": [chance.randrange(2**70), "1", chance.randrange(9)],
+        "timestamp": [moment, moment.replace(tzinfo=UTC), "2026"],
+        "evse": [v201.EVSEType(id=chance.randrange(-1, 9)), None, 5],
+        "transaction_info": [v201.TransactionType(transaction_id="T" * chance.randrange(38))],
+        "custom_data": [None, ocppj.CustomData(vendorId="V" * 200), {"vendorId": 1}],
+        "meter_value": [
+            None,
+            [],
+            [v201.MeterValueType(timestamp=moment.replace(tzinfo=UTC), sampled_value=[])],
+        ],
+    }
+    name = chance.choice(list(values))
+    with contextlib.suppress(AttributeError, IndexError, TypeError):  # of what another thread set
+        match chance.randrange(5):
+            case 0:
+                request.meter_value[0].sampled_value.append(v201.SampledValueType(value=1.0))
+            case 1:
+                request.meter_value[0].sampled_value.pop()
+            case 2:
+                request.meter_value[0].sampled_value[0].value = chance.choice([2.5, "x", math.nan])
+            case 3:
+                request.custom_data["more"] = {"x": [chance.randrange(2**66)] * 9}
+            case _:
+                setattr(request, name, chance.choice(values[name]))
+
+
+def replace(request: Any) -> None:
+    """Free what a thread that encodes may be reading."""
+    for number in range(50):
+        request.evse = v201.EVSEType(id=number)
+        request.evse = v201.EVSEType(id=number, connector_id=number)
+        request.transaction_info = v201.TransactionType(transaction_id="T" * number)
+
+
+def test_a_payload_that_other_threads_change(make_backend: Make) -> None:
+    """What is encoded is one of its states, and valid, or there is an error."""
+    backend = make_backend("2.0.1")
+    if FREE_THREADED and not backend.__class__.__module__.endswith("backend_c"):
+        pytest.skip("msgspec reads fields without a lock, and pure Python copies no payloads")
+    frame = backend.decode(TEXT)
+    busy = threading.Semaphore(THREADS // 2)
+
+    def work(number: int) -> int:
+        chance, valid = Random(number), 0
+        if number % 2:
+            while busy._value:
+                change(frame.payload, chance)
+                replace(frame.payload)
+            return 0
+        try:
+            for _ in range(600):
+                if not chance.randrange(20):
+                    valid_again = backend.decode(TEXT).payload
+                    for name in valid_again.__struct_fields__:
+                        setattr(frame.payload, name, getattr(valid_again, name))
+                with contextlib.suppress(ocppj.EncodeError):
+                    data = backend.encode(frame)
+                    backend.decode(data)
+                    valid += 1
+        finally:
+            busy.acquire()
+        return valid
+
+    counts = together(work)
+    assert all(isinstance(count, int) for count in counts), counts
+    assert sum(counts) > THREADS
+
+
+CORE = [
+    path
+    for folder in (ROOT / "src" / "ocppj", ROOT / "src" / "ocppj" / "_core")
+    for path in folder.glob("*.py")
+    if path.stem != "__main__"
+]
 CHANGES = {
     "add",
     "append",
@@ -183,9 +271,7 @@ def test_the_extension_holds_constants_alone() -> None:
         assert len(re.findall(rf"(?<![\w.]){name} = ", text)) == 1, name
 
 
-@pytest.mark.skipif(
-    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="not a free-threaded CPython"
-)
+@pytest.mark.skipif(not FREE_THREADED, reason="not a free-threaded CPython")
 def test_the_extension_keeps_the_gil_off() -> None:
     assert os.environ.get("OCPPJ_BACKEND", "cython") == ocppj.BACKEND
     assert not sys._is_gil_enabled()
