@@ -68,7 +68,6 @@ def shared() -> dict[str, Callable[[AsgiEnd], None]]:
         test_metrics.test_metrics_get_frames_violations_latencies_and_connections,
         test_metrics.test_an_invalid_send_is_counted_with_its_action,
         test_hostile.test_a_station_that_vanishes_fails_its_calls_at_once,
-        test_hostile.test_a_message_may_come_in_pieces,
         test_limits.test_frames_over_the_limit_are_rejected_and_the_rest_is_handled,
         test_limits.test_a_station_that_goes_on_is_closed,
         test_limits.test_the_answer_to_our_call_counts_over_the_limit,
@@ -93,6 +92,10 @@ def shared() -> dict[str, Callable[[AsgiEnd], None]]:
     for pieces in (1, 2, 100):
         found[f"too big {pieces}"] = partial(
             test_hostile.test_a_message_that_is_too_big_ends_the_connection, pieces=pieces
+        )
+    for kind in (TEXT, BINARY):
+        found[f"in pieces {kind}"] = partial(
+            test_hostile.test_a_message_may_come_in_pieces, padding=126, kind=kind
         )
     for policy, new in (("newest", True), ("oldest", False), ("ping", True)):
         found[f"dead, {policy}"] = partial(

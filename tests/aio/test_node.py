@@ -208,7 +208,7 @@ def test_stations_are_a_mapping(memory: End) -> None:
 
 
 SURFACE = {
-    CSMS: {"acceptor", "asgi", "call", "events", "listen", "station"},
+    CSMS: {"acceptor", "asgi", "call", "events", "frames", "listen", "station"},
     ChargingStation: {
         "call",
         "connect",
